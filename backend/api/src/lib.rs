@@ -1,0 +1,23 @@
+//! Request and response types of the HTTP interface, shared by the service and the dashboard.
+//!
+//! This crate only says what travels. It refuses to compute, to validate and to store; the service does that.
+//! Bodies that carry evidence are the `ledger` crate's own types ([`ledger::evidence::Bundle`],
+//! [`ledger::trust::TrustRoots`]).
+
+mod anomaly;
+mod ledger_status;
+mod problem;
+mod reading;
+
+pub use anomaly::{Anomaly, EntryState, Metric, Page};
+pub use ledger_status::{ChainStatus, LedgerStatus, ServiceHealth};
+pub use problem::{Code, Problem};
+pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
+
+/// The names of the events of `GET /api/v1/feed` (server-sent events).
+pub mod feed {
+    /// The data is an [`Anomaly`](crate::Anomaly) that has just been committed.
+    pub const ANOMALY: &str = "anomaly";
+    /// The data is a [`LedgerStatus`](crate::LedgerStatus): the log or the chain has moved.
+    pub const LEDGER: &str = "ledger";
+}

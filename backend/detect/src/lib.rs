@@ -1,0 +1,75 @@
+//! Anomaly detection: features, detectors, models. Pure, seeded, reproducible.
+//!
+//! This crate does no I/O, reads no clock, starts no thread and keeps no global state. It does not
+//! store, send or sign anything, and it never looks ahead. The same model, state and reading give
+//! the same bits on every machine: transcendental functions come from `libm`, sums have a fixed
+//! order, and randomness comes from a seed.
+//!
+//! - [`features`] turns a value into unitless numbers by means of what the device did before.
+//! - [`forest`] is the Isolation Forest (Liu, Ting and Zhou, 2008).
+//! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
+//! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
+//! - [`judge`] fuses forest and residual rules and says what a nurse would want to know.
+//!
+//! # From streams to findings
+//! ```
+//! use detect::{
+//!     DeviceState, Label, MetricSpec, Model, ReadingView, TrainSpec, TrainingReading,
+//!     TrainingSample, Value, judge_in_place,
+//! };
+//! use simulate::{Kind, Stream, profile};
+//!
+//! let station = profile("weather-station").expect("a built-in profile");
+//! let mut sample = TrainingSample::new();
+//! for device in 0..4 {
+//!     let clean = Stream::new(station, device, 1, 0, 60_000, &[])?;
+//!     let readings: Vec<TrainingReading> = clean
+//!         .take(2 * 1440)
+//!         .map(|s| TrainingReading {
+//!             time_ms: s.time_ms,
+//!             values: s.values.iter().map(|(name, value)| (name.to_string(), *value)).collect(),
+//!         })
+//!         .collect();
+//!     sample.add_device(&readings)?;
+//! }
+//! let metrics = station.metrics.iter().map(|m| MetricSpec::new(m.name, m.unit, m.low, m.high));
+//! let spec = TrainSpec::new(station.name, metrics.collect::<Result<_, _>>()?, 42)?;
+//! let model = Model::train(&spec, &sample)?;
+//! assert!(model.version().starts_with("weather-station-"));
+//!
+//! let mut device = Stream::new(station, 9, 2, 0, 60_000, &[])?;
+//! device.inject_at(500, Kind::Point);
+//! let mut state = DeviceState::new();
+//! for sample in device.take(501) {
+//!     let values: Vec<Value<'_>> =
+//!         sample.values.iter().map(|&(metric, value)| Value { metric, value }).collect();
+//!     let view = ReadingView { time_ms: sample.time_ms, values: &values };
+//!     let judgement = judge_in_place(&model, &mut state, &view)?;
+//!     if sample.sequence == 500 {
+//!         assert_eq!(judgement.label, Label::Anomaly);
+//!         assert!(judgement.finding.is_some_and(|f| f.sentence.contains("was expected")));
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+mod bytes;
+mod detector;
+mod error;
+mod explain;
+pub mod features;
+pub mod forest;
+mod learn;
+mod model;
+mod random;
+mod reading;
+mod sample;
+mod state;
+mod verdict;
+
+pub use detector::{judge, judge_in_place};
+pub use error::DetectError;
+pub use model::{MetricSpec, Model, ModelMeta, TrainSpec, TrainingFigures};
+pub use reading::{ReadingView, Value};
+pub use sample::{TrainingReading, TrainingSample};
+pub use state::{DeviceState, MAX_METRICS, MAX_STATE_BYTES, WARM_UP};
+pub use verdict::{Finding, Judgement, Kind, Label, Reason, Severity};

@@ -1,0 +1,86 @@
+//! The words of a verdict. Decides nothing.
+
+use serde::Serialize;
+
+/// What is said about a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Label {
+    /// Nothing to report: usual, or part of an event that has been reported already.
+    Normal,
+    /// A finding to report.
+    Anomaly,
+    /// Too few readings of this device yet to judge by.
+    WarmingUp,
+}
+
+/// The sort of anomaly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A value that this device does not usually reach, or that is physically implausible.
+    Point,
+    /// A value that is usual for this device, but not now.
+    Contextual,
+    /// A lasting change of level or of variability.
+    ChangePoint,
+}
+
+/// How far beyond the expected a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Beyond the limit.
+    Info,
+    /// At least 1.5 times the limit.
+    Warning,
+    /// At least 3 times the limit, or physically implausible.
+    Critical,
+}
+
+/// Why one metric was found anomalous.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reason {
+    /// The metric's name as in the reading.
+    pub metric: String,
+    /// Its unit from the model, or empty where the model does not know the metric.
+    pub unit: String,
+    /// The value as in the reading.
+    pub value: f64,
+    /// Lower end of what was expected, in the metric's unit.
+    pub expected_low: f64,
+    /// Upper end of what was expected.
+    pub expected_high: f64,
+    /// What gave it away: `jump`, `drift`, `shift`, `volatility`, `time_of_day`, `forest` or
+    /// `plausible_range`.
+    pub feature: &'static str,
+    /// This metric's own score, 0..1.
+    pub score: f64,
+}
+
+/// A reading judged anomalous.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// The sort of anomaly of the strongest reason.
+    pub kind: Kind,
+    /// How far beyond the expected.
+    pub severity: Severity,
+    /// The metrics that are newly anomalous, strongest first; at least one.
+    pub reasons: Vec<Reason>,
+    /// One sentence for people, about the strongest reason.
+    pub sentence: String,
+}
+
+/// The verdict about one reading.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judgement {
+    /// From 0, as usual as can be, towards 1. Given also while warming up.
+    pub score: f64,
+    /// The model's threshold: a finding's score is at least this. The opposite need not hold:
+    /// later readings of a reported event score high as well and are not reported again.
+    pub threshold: f64,
+    /// `Anomaly` exactly if there is a finding.
+    pub label: Label,
+    /// What to report, if anything.
+    pub finding: Option<Finding>,
+}

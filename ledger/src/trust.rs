@@ -1,0 +1,65 @@
+//! The trust roots: what an auditor believes before reading any evidence (docs/spec/evidence.md).
+//!
+//! They are the auditor's own, never the bundle's.
+
+use alloy_primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::LogKey;
+
+/// The five values on which every verdict rests. Also the form of the trust file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustRoots {
+    /// The log's public key, with its origin.
+    pub log_key: LogKey,
+    /// The chain's id (EIP-155).
+    pub chain_id: u64,
+    /// Hash of block 0. Two chains may share an id, as every fresh Anvil does, but not this.
+    pub genesis_hash: B256,
+    /// The `AnomalyLogger`.
+    #[serde(with = "checksummed")]
+    pub contract: Address,
+    /// keccak256 of the contract's code.
+    pub code_hash: B256,
+}
+
+impl TrustRoots {
+    /// The names of the members in which two sets of trust roots differ.
+    pub fn differences(&self, other: &TrustRoots) -> Vec<&'static str> {
+        [
+            ("log_key", self.log_key != other.log_key),
+            ("chain_id", self.chain_id != other.chain_id),
+            ("genesis_hash", self.genesis_hash != other.genesis_hash),
+            ("contract", self.contract != other.contract),
+            ("code_hash", self.code_hash != other.code_hash),
+        ]
+        .into_iter()
+        .filter_map(|(name, differs)| differs.then_some(name))
+        .collect()
+    }
+}
+
+/// Addresses are written with their checksum (EIP-55), so that a slip of the hand shows.
+mod checksummed {
+    use super::Address;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&address.to_checksum(None))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let address: Address = text.parse().map_err(D::Error::custom)?;
+        let mixed =
+            text.bytes().any(|b| b.is_ascii_lowercase() && b != b'x') && text.bytes().any(|b| b.is_ascii_uppercase());
+        if mixed && address.to_checksum(None) != text {
+            return Err(D::Error::custom(format!(
+                "expected the checksum of {}, found {text}",
+                address.to_checksum(None)
+            )));
+        }
+        Ok(address)
+    }
+}
