@@ -69,21 +69,24 @@ contract Rfc9162FuzzTest is Base {
         assertTrue(!accepts(c), "a flipped bit was accepted");
     }
 
-    function testFuzz_Inclusion_RefusesAnExtraHash(uint256 seed, uint256 index, uint256 size, uint256 at, bytes32 extra)
-        external
-        view
-    {
+    function testFuzz_Inclusion_RefusesAnExtraHash(
+        uint256 seed,
+        uint256 index,
+        uint256 size,
+        uint256 place,
+        bytes32 extra
+    ) external view {
         Inclusion memory c = randomInclusion(seed, index, size);
-        c.proof = insert(c.proof, bound(at, 0, c.proof.length), extra);
+        c.proof = insert(c.proof, bound(place, 0, c.proof.length), extra);
         assertTrue(!accepts(c), "an extra hash was accepted");
     }
 
-    function testFuzz_Inclusion_RefusesAMissingHash(uint256 seed, uint256 index, uint256 size, uint256 at)
+    function testFuzz_Inclusion_RefusesAMissingHash(uint256 seed, uint256 index, uint256 size, uint256 place)
         external
         view
     {
         Inclusion memory c = randomInclusion(seed, index, bound(size, 2, LARGEST));
-        c.proof = remove(c.proof, bound(at, 0, c.proof.length - 1));
+        c.proof = remove(c.proof, bound(place, 0, c.proof.length - 1));
         assertTrue(!accepts(c), "a missing hash was accepted");
     }
 
@@ -143,21 +146,21 @@ contract Rfc9162FuzzTest is Base {
         uint256 seed,
         uint256 first,
         uint256 second,
-        uint256 at,
+        uint256 place,
         bytes32 extra
     ) external view {
         Consistency memory c = randomConsistency(seed, first, second);
-        c.proof = insert(c.proof, bound(at, 0, c.proof.length), extra);
+        c.proof = insert(c.proof, bound(place, 0, c.proof.length), extra);
         assertTrue(!accepts(c), "an extra hash was accepted");
     }
 
-    function testFuzz_Consistency_RefusesAMissingHash(uint256 seed, uint256 first, uint256 second, uint256 at)
+    function testFuzz_Consistency_RefusesAMissingHash(uint256 seed, uint256 first, uint256 second, uint256 place)
         external
         view
     {
         second = bound(second, 2, LARGEST);
         Consistency memory c = honestConsistency(seed, bound(first, 1, second - 1), second);
-        c.proof = remove(c.proof, bound(at, 0, c.proof.length - 1));
+        c.proof = remove(c.proof, bound(place, 0, c.proof.length - 1));
         assertTrue(!accepts(c), "a missing hash was accepted");
     }
 
@@ -241,17 +244,21 @@ contract Rfc9162FuzzTest is Base {
         return value ^ bytes32(uint256(1) << bit);
     }
 
-    function insert(bytes32[] memory list, uint256 at, bytes32 value) private pure returns (bytes32[] memory longer) {
+    function insert(bytes32[] memory list, uint256 place, bytes32 value)
+        private
+        pure
+        returns (bytes32[] memory longer)
+    {
         longer = new bytes32[](list.length + 1);
         for (uint256 i = 0; i < longer.length; i++) {
-            longer[i] = i == at ? value : list[i < at ? i : i - 1];
+            longer[i] = i == place ? value : list[i < place ? i : i - 1];
         }
     }
 
-    function remove(bytes32[] memory list, uint256 at) private pure returns (bytes32[] memory shorter) {
+    function remove(bytes32[] memory list, uint256 place) private pure returns (bytes32[] memory shorter) {
         shorter = new bytes32[](list.length - 1);
         for (uint256 i = 0; i < shorter.length; i++) {
-            shorter[i] = list[i < at ? i : i + 1];
+            shorter[i] = list[i < place ? i : i + 1];
         }
     }
 }

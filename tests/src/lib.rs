@@ -1,1 +1,21 @@
-//! What the end-to-end tests share.
+//! The harness of the end-to-end tests: a real chain, the real service, a real browser, each on a port of its own.
+//!
+//! Everything that it starts ends with the value that started it. It waits for conditions, never for a time; it
+//! knows the service by its command line, its HTTP interface and its files, and imports none of its code. What it
+//! checks evidence with is the `ledger` crate.
+
+pub mod browser;
+pub mod chain;
+pub mod command;
+pub mod examples;
+pub mod paths;
+pub mod poll;
+pub mod process;
+pub mod service;
+pub mod tamper;
+pub mod trial;
+
+pub use browser::Browser;
+pub use chain::Chain;
+pub use service::Service;
+pub use trial::Trial;

@@ -76,11 +76,7 @@ pub enum DetectError {
 }
 
 impl DetectError {
-    pub(crate) fn malformed(
-        what: &'static str,
-        expected: impl Into<String>,
-        actual: impl ToString,
-    ) -> Self {
+    pub(crate) fn malformed(what: &'static str, expected: impl Into<String>, actual: impl ToString) -> Self {
         Self::Malformed { what, expected: expected.into(), actual: actual.to_string() }
     }
 }

@@ -11,8 +11,7 @@ use crate::state::{HOURS, MetricState};
 /// Numbers in a feature row.
 pub const COLUMNS: usize = 7;
 /// Their names, in order: the columns of a training sample.
-pub const NAMES: [&str; COLUMNS] =
-    ["step", "level", "bend", "drift", "slow", "volatility", "time_of_day"];
+pub const NAMES: [&str; COLUMNS] = ["step", "level", "bend", "drift", "slow", "volatility", "time_of_day"];
 
 /// A feature row.
 pub type Row = [f32; COLUMNS];
@@ -25,10 +24,19 @@ const LEAST_RELATIVE: f64 = 2e-4;
 const LEAST_RELATIVE_CONSTANT: f64 = 5e-3;
 /// The same for a constant zero, in the metric's unit, as nothing else is known.
 const LEAST_ABSOLUTE: f64 = 0.02;
+/// Least deviation that can matter, relative to the range of the level within the last days.
+const LEAST_RANGE: f64 = 0.02;
+/// The same for the mean step, in which many small deviations add up to a witness.
+const LEAST_RANGE_CALM: f64 = 0.004;
+/// Keeps every quotient finite: values enter as at most 1e30.
+const LEAST_DIVISOR: f64 = 1e-30;
 /// Sensors toggle between neighbouring steps.
 const LEAST_STEPS: f64 = 0.6;
-/// An hour's expectation counts after this many days.
-const SEASON_DAYS: u8 = 2;
+/// One step counts for at most this many mean steps in the turbulence, so that a spike and the
+/// return from it (nine eighths) stay well below the limit.
+const CLIP_STEP: f64 = 4.5;
+/// An hour's expectation is used after this many days; the day before, its scale is learnt.
+const SEASON_DAYS: u8 = 3;
 /// A silence of more than this many usual intervals makes the recent past a weaker witness …
 const GAP: f64 = 5.0;
 /// … by the square root of its length, as for a random walk, up to this factor.
@@ -45,10 +53,8 @@ pub(crate) struct Measures {
     pub(crate) volatility: f64,
     /// None while the hour's expectation is unknown.
     pub(crate) time_of_day: Option<f64>,
-    /// The divisors, in the metric's unit, for explanations.
+    /// The divisor of `level`, in the metric's unit, for explanations.
     pub(crate) level_unit: f64,
-    pub(crate) drift_unit: f64,
-    pub(crate) season_unit: f64,
     pub(crate) expected_at_hour: f64,
     /// Mean absolute step of the last readings, this one included.
     pub(crate) turbulence: f64,
@@ -92,7 +98,8 @@ impl MetricState {
             return Measures::default();
         }
         let widen = self.widening(time_ms);
-        let floor = self.least_deviation();
+        let floor = self.least_deviation(LEAST_RANGE);
+        let calm_floor = self.least_deviation(LEAST_RANGE_CALM);
         let step_unit = f64::from(self.step_scale).max(floor);
         let level_unit = f64::from(self.level_scale).max(floor) * widen;
         let drift_unit = f64::from(self.mid_scale).max(level_unit);
@@ -104,10 +111,11 @@ impl MetricState {
             if now * level <= 0.0 { 0.0 } else { libm::copysign(now.abs().min(level.abs()), now) }
         };
         // One spike must not look like a turbulent time.
-        let clipped = step.abs().min(6.0 * step_unit);
+        let calm_unit = f64::from(self.calm_scale).max(calm_floor);
+        let clipped = step.abs().min(CLIP_STEP * calm_unit);
         let turbulence = f64::from(self.turbulence);
         let turbulence = turbulence + (clipped - turbulence) / 8.0;
-        let season = self.expected_at(time_ms);
+        let season = self.expected_at(time_ms, SEASON_DAYS);
         let season_unit = f64::from(self.season_scale).max(drift_unit);
         Measures {
             step: step / (step_unit * widen),
@@ -115,11 +123,9 @@ impl MetricState {
             bend: (value - 2.0 * self.last + self.before) / (2.0 * step_unit * widen),
             drift: towards(self.mid) / drift_unit,
             slow: towards(self.slow) / slow_unit,
-            volatility: turbulence / step_unit,
+            volatility: turbulence / calm_unit,
             time_of_day: season.map(|expected| (value - expected) / season_unit),
             level_unit,
-            drift_unit,
-            season_unit,
             expected_at_hour: season.unwrap_or(self.level),
             turbulence,
             after_gap: widen > 1.0,
@@ -129,34 +135,31 @@ impl MetricState {
     fn widening(&self, time_ms: i64) -> f64 {
         let silence = time_ms.saturating_sub(self.last_ms) as f64;
         let intervals = silence / f64::from(self.interval).max(1.0);
-        if self.interval > 0.0 && intervals > GAP {
-            libm::sqrt(intervals).min(GAP_WIDEST)
-        } else {
-            1.0
-        }
+        if self.interval > 0.0 && intervals > GAP { libm::sqrt(intervals).min(GAP_WIDEST) } else { 1.0 }
     }
 
-    fn least_deviation(&self) -> f64 {
+    fn least_deviation(&self, of_range: f64) -> f64 {
         let size = self.level.abs();
         if self.resolution > 0.0 {
-            // f64::MIN_POSITIVE keeps the divisors above zero for denormal resolutions.
             (LEAST_STEPS * f64::from(self.resolution))
                 .max(LEAST_RELATIVE * size)
-                .max(f64::MIN_POSITIVE)
+                .max(of_range * (self.high - self.low))
+                .max(LEAST_DIVISOR)
         } else if size > 0.0 {
-            (LEAST_RELATIVE_CONSTANT * size).max(f64::MIN_POSITIVE)
+            (LEAST_RELATIVE_CONSTANT * size).max(LEAST_DIVISOR)
         } else {
             LEAST_ABSOLUTE
         }
     }
 
     /// The usual value at this time of day (UTC): between the middles of the two nearest hours.
-    pub(crate) fn expected_at(&self, time_ms: i64) -> Option<f64> {
+    /// None if either was seen on fewer than `days` days.
+    pub(crate) fn expected_at(&self, time_ms: i64, days: u8) -> Option<f64> {
         let moment = time_ms.rem_euclid(DAY_MS);
         let shifted = (moment + DAY_MS - HOUR_MS / 2) % DAY_MS;
         let from = (shifted / HOUR_MS) as usize;
         let to = (from + 1) % HOURS;
-        if self.season_days[from] < SEASON_DAYS || self.season_days[to] < SEASON_DAYS {
+        if self.season_days[from] < days || self.season_days[to] < days {
             return None;
         }
         let share = (shifted % HOUR_MS) as f64 / HOUR_MS as f64;

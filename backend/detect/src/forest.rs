@@ -201,8 +201,7 @@ impl Forest {
             .map(|_| {
                 let column = u32::from(nodes.u16()?);
                 let threshold = f32::from_bits(nodes.u32()?);
-                let valid = (column as usize) < columns
-                    && (threshold.is_finite() || threshold == f32::INFINITY);
+                let valid = (column as usize) < columns && (threshold.is_finite() || threshold == f32::INFINITY);
                 let found = || format!("column {column}, threshold {threshold}");
                 valid
                     .then_some(Node { threshold, column })
@@ -244,10 +243,8 @@ impl Grower<'_> {
         let ranges: Vec<(usize, f32, f32)> = (0..self.columns)
             .filter_map(|column| {
                 let values = chosen.iter().map(|row| self.at(*row, column));
-                let (low, high) =
-                    values.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| {
-                        (low.min(value), high.max(value))
-                    });
+                let (low, high) = values
+                    .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
                 (low < high).then_some((column, low, high))
             })
             .collect();
@@ -337,10 +334,7 @@ mod tests {
         turned.nodes.rotate_left(37 * width);
         turned.leaves.rotate_left(37 * width);
         for row in cloud().chunks(2) {
-            assert_eq!(
-                forest.score(row).unwrap().to_bits(),
-                turned.score(row).unwrap().to_bits()
-            );
+            assert_eq!(forest.score(row).unwrap().to_bits(), turned.score(row).unwrap().to_bits());
         }
     }
 

@@ -19,10 +19,15 @@ const CLIP: f64 = 4.0;
 /// Beyond this size a value enters statistics as this size, so that no sum can overflow.
 const LARGEST: f64 = 1e30;
 
+const DAY_MS: i64 = 86_400_000;
 const LEVEL_GAIN: f64 = 0.2;
 const MID_GAIN: f64 = 1.0 / 30.0;
 const SLOW_GAIN: f64 = 1.0 / 200.0;
 const SCALE_GAIN: f64 = 1.0 / 60.0;
+/// Beyond this volatility the reference of volatility follows faster.
+const RESTLESS: f64 = 2.0;
+const RESTLESS_GAIN: f64 = 1.0 / 120.0;
+const CALM_GAIN: f64 = 1.0 / 300.0;
 const MID_SCALE_GAIN: f64 = 1.0 / 200.0;
 const SLOW_SCALE_GAIN: f64 = 1.0 / 1000.0;
 /// The remembered range closes by this share of its width at each reading.
@@ -56,6 +61,13 @@ impl MetricState {
             self.resolution = (step as f32).max(f32::MIN_POSITIVE);
         }
         self.learn_scale(step, |s| &mut s.step_scale, SCALE_GAIN);
+        if measures.volatility > RESTLESS {
+            // What lasts becomes the new normal, as with levels, only gradually.
+            let calm = f64::from(self.calm_scale);
+            self.calm_scale = (calm + RESTLESS_GAIN * (measures.turbulence - calm)) as f32;
+        } else {
+            self.learn_scale(step, |s| &mut s.calm_scale, CALM_GAIN);
+        }
         self.turbulence = measures.turbulence as f32;
         let learnt = self.learn_level(value, measures);
         if self.away == 0 {
@@ -107,7 +119,10 @@ impl MetricState {
         if settling {
             // Nothing to compare with yet, or the past is a weak witness: begin at the value.
             self.learn_scale(deviation.abs(), |s| &mut s.level_scale, SCALE_GAIN);
-            self.level += if measures.after_gap { deviation } else { 0.5 * deviation };
+            let shift = if measures.after_gap { deviation } else { 0.5 * deviation };
+            self.level += shift;
+            self.mid += shift;
+            self.slow += shift;
             self.away = 0;
             return Learnt::Usual;
         }
@@ -164,9 +179,11 @@ impl MetricState {
     }
 
     fn learn_season(&mut self, time_ms: i64, silence: i64) {
-        if let Some(expected) = self.expected_at(time_ms) {
-            let deviation = (self.level - expected).abs();
-            self.learn_scale(deviation, |s| &mut s.season_scale, SLOW_SCALE_GAIN);
+        if let Some(expected) = self.expected_at(time_ms, 2) {
+            // By time, not by readings: what is learnt is how days differ.
+            let gain = (silence.clamp(0, DAY_MS) as f64 / (0.5 * DAY_MS as f64)).min(0.1);
+            let now = f64::from(self.season_scale);
+            self.season_scale = (now + gain * ((self.level - expected).abs() - now)) as f32;
         }
         let hour = usize::from(hour(time_ms));
         let first_visit = self.season_days[hour] <= 1;
@@ -183,11 +200,7 @@ impl MetricState {
         }
         let gain = self.gain(0.05);
         let interval = f64::from(self.interval);
-        let seen = if interval == 0.0 {
-            silence as f64
-        } else {
-            (silence as f64).min(4.0 * interval)
-        };
+        let seen = if interval == 0.0 { silence as f64 } else { (silence as f64).min(4.0 * interval) };
         self.interval = (interval + gain * (seen - interval)) as f32;
         let now = hour(time_ms);
         if now != self.hour {

@@ -32,18 +32,12 @@ impl ReadingView<'_> {
                 return Err(DetectError::Empty { what: "a metric's name", expected: "character" });
             }
             if !value.value.is_finite() {
-                return Err(DetectError::NotFinite {
-                    metric: value.metric.to_owned(),
-                    actual: value.value,
-                });
+                return Err(DetectError::NotFinite { metric: value.metric.to_owned(), actual: value.value });
             }
         }
         for pair in self.values.windows(2) {
             if pair[0].metric >= pair[1].metric {
-                return Err(DetectError::Order {
-                    first: pair[0].metric.to_owned(),
-                    second: pair[1].metric.to_owned(),
-                });
+                return Err(DetectError::Order { first: pair[0].metric.to_owned(), second: pair[1].metric.to_owned() });
             }
         }
         Ok(())

@@ -50,11 +50,8 @@ impl TrainingSample {
         let mut state = DeviceState::new();
         let mut rows = Vec::new();
         for (index, reading) in readings.iter().enumerate() {
-            let values: Vec<Value<'_>> = reading
-                .values
-                .iter()
-                .map(|(metric, value)| Value { metric, value: *value })
-                .collect();
+            let values: Vec<Value<'_>> =
+                reading.values.iter().map(|(metric, value)| Value { metric, value: *value }).collect();
             let view = ReadingView { time_ms: reading.time_ms, values: &values };
             view.check()?;
             let actual = state.count_with(values.iter().map(|value| key(value.metric)));
@@ -139,8 +136,6 @@ fn parse_row(line: &str) -> Result<Row, DetectError> {
     }
     match fields.next() {
         None => Ok(row),
-        Some(_) => {
-            Err(DetectError::malformed("training row", format!("{COLUMNS} fields"), "more"))
-        }
+        Some(_) => Err(DetectError::malformed("training row", format!("{COLUMNS} fields"), "more")),
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Byte form, version 1, little-endian: `"ALDS"`, version u16, number of metrics u16, readings
 //! u64, latest time i64, then each metric in ascending order of its key in the fixed layout of
-//! `MetricState::write`. At most 24 + 16 × 250 = 4024 bytes.
+//! `MetricState::write`. At most 24 + 16 × 254 = 4088 bytes.
 
 use sha2::{Digest, Sha256};
 
@@ -12,7 +12,7 @@ use crate::{
     bytes::{Reader, Writer},
 };
 
-/// Metrics that one device may have over its whole life. 16 states of 250 bytes fit into
+/// Metrics that one device may have over its whole life. 16 states of 254 bytes fit into
 /// [`MAX_STATE_BYTES`]. A reading that would need more is refused with
 /// [`DetectError::TooManyMetrics`] and changes nothing.
 pub const MAX_METRICS: usize = 16;
@@ -53,6 +53,8 @@ pub(crate) struct MetricState {
     pub(crate) away_level: f64,
     pub(crate) away: u16,
     pub(crate) step_scale: f32,
+    /// As `step_scale`, over a longer time: what `turbulence` is compared with.
+    pub(crate) calm_scale: f32,
     pub(crate) level_scale: f32,
     pub(crate) mid_scale: f32,
     pub(crate) slow_scale: f32,
@@ -95,9 +97,7 @@ pub(crate) enum Reported {
 /// FNV-1a, 64 bits (Fowler, Noll, Vo). Two names of one device colliding by chance: 2^-57. A
 /// device that makes them collide on purpose only blurs its own statistics.
 pub(crate) fn key(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 impl DeviceState {
@@ -147,8 +147,7 @@ impl DeviceState {
         }
         let readings = reader.u64()?;
         let latest_ms = reader.i64()?;
-        let metrics: Vec<MetricState> =
-            (0..count).map(|_| MetricState::read(&mut reader)).collect::<Result<_, _>>()?;
+        let metrics: Vec<MetricState> = (0..count).map(|_| MetricState::read(&mut reader)).collect::<Result<_, _>>()?;
         reader.end()?;
         if !metrics.is_sorted_by(|a, b| a.key < b.key) {
             return Err(reader.error("keys in ascending order", "another order"));
@@ -185,21 +184,13 @@ impl MetricState {
         writer.u32(self.seen);
         writer.i64(self.last_ms);
         writer.f32(self.interval);
-        for value in [
-            self.last,
-            self.before,
-            self.level,
-            self.mid,
-            self.slow,
-            self.away_level,
-            self.low,
-            self.high,
-        ] {
+        for value in [self.last, self.before, self.level, self.mid, self.slow, self.away_level, self.low, self.high] {
             writer.f64(value);
         }
         writer.u16(self.away);
         for scale in [
             self.step_scale,
+            self.calm_scale,
             self.level_scale,
             self.mid_scale,
             self.slow_scale,
@@ -241,6 +232,7 @@ impl MetricState {
         metric.away = reader.u16()?;
         for scale in [
             &mut metric.step_scale,
+            &mut metric.calm_scale,
             &mut metric.level_scale,
             &mut metric.mid_scale,
             &mut metric.slow_scale,

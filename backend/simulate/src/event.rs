@@ -5,7 +5,9 @@
 pub enum Kind {
     /// One reading far off: a spike or a dropout.
     Point,
-    /// A value that is normal at another time of day but not now, for 5 to 20 readings.
+    /// A value that is normal at another time of day but not now, for 5 to 20 readings. Only in
+    /// metrics whose daily cycle is far wider than their noise (temperature, humidity, sound, heart
+    /// rate), and only at times of day when the cycle gives enough contrast.
     Contextual,
     /// A lasting change of level, or of noise, from one reading on.
     ChangePoint,

@@ -27,12 +27,7 @@ pub struct Metric {
 }
 
 const fn metric(name: &'static str, unit: &'static str, low: f64, high: f64) -> Metric {
-    Metric {
-        name,
-        unit,
-        low,
-        high,
-    }
+    Metric { name, unit, low, high }
 }
 
 /// All built-in profiles.
@@ -115,8 +110,8 @@ const PRESSURE: Shape = Shape {
     rhythm: Rhythm::TwiceDaily,
     weather: 5.0,
     weather_minutes: 3000.0,
-    noise: 0.08,
-    persistence: 0.7,
+    noise: 0.12,
+    persistence: 0.6,
     step: 0.1,
     spike_up: (8.0, 20.0),
     spike_down: (8.0, 30.0),
@@ -229,17 +224,8 @@ mod tests {
     #[test]
     fn metrics_are_sorted_and_have_shapes() {
         for profile in profiles() {
-            assert!(
-                profile.metrics.is_sorted_by(|a, b| a.name < b.name),
-                "{}",
-                profile.name
-            );
-            assert_eq!(
-                profile.metrics.len(),
-                profile.shapes.len(),
-                "{}",
-                profile.name
-            );
+            assert!(profile.metrics.is_sorted_by(|a, b| a.name < b.name), "{}", profile.name);
+            assert_eq!(profile.metrics.len(), profile.shapes.len(), "{}", profile.name);
         }
     }
 }

@@ -62,12 +62,7 @@ pub(crate) struct Signal {
 }
 
 impl Signal {
-    pub(crate) fn new(
-        metric: &Metric,
-        shape: &'static Shape,
-        interval_minutes: f64,
-        device: &mut Random,
-    ) -> Self {
+    pub(crate) fn new(metric: &Metric, shape: &'static Shape, interval_minutes: f64, device: &mut Random) -> Self {
         let base = device.between(shape.base.0, shape.base.1);
         let amplitude = device.between(shape.amplitude.0, shape.amplitude.1);
         let peak_minute = 60.0 * device.between(shape.peak_hour.0, shape.peak_hour.1);
@@ -91,8 +86,7 @@ impl Signal {
     /// injections do not change the undisturbed part of a stream.
     pub(crate) fn advance(&mut self, random: &mut Random) {
         let fresh = libm::sqrt(1.0 - self.weather_keep * self.weather_keep);
-        self.weather =
-            self.weather_keep * self.weather + self.shape.weather * fresh * random.normal();
+        self.weather = self.weather_keep * self.weather + self.shape.weather * fresh * random.normal();
         let fresh = libm::sqrt(1.0 - self.noise_keep * self.noise_keep);
         self.noise = self.noise_keep * self.noise + self.shape.noise * fresh * random.normal();
     }
@@ -110,12 +104,7 @@ impl Signal {
 
     /// The value at a minute of the day, moved by `extra` and rounded as the sensor would.
     pub(crate) fn value(&self, minute: f64, extra: f64) -> f64 {
-        let exact = self.base
-            + self.cycle(minute)
-            + self.weather
-            + self.noise * self.agitation
-            + self.offset
-            + extra;
+        let exact = self.base + self.cycle(minute) + self.weather + self.noise * self.agitation + self.offset + extra;
         let steps = libm::round(exact.clamp(self.low, self.high) / self.shape.step);
         // Dividing by the whole number of steps per unit gives 20.1, not 20.100000000000001.
         steps / libm::round(1.0 / self.shape.step)
@@ -126,6 +115,25 @@ impl Signal {
         self.base + self.cycle(minute) + self.weather + self.offset
     }
 
+    /// Which way the level shifts: back towards the device's own base if it is off it, so that
+    /// shifts do not pile up; else as `wish` says, unless only the other way has room.
+    pub(crate) fn shift_up(&self, minute: f64, size: f64, wish: bool) -> bool {
+        let needed = size + 2.0 * self.noise_scale();
+        let fits_up = self.shape.spike_up.1 > 0.0 && self.room(minute, 1.0) > needed;
+        match (self.offset != 0.0, fits_up, self.room(minute, -1.0) > needed) {
+            (true, ..) => self.offset < 0.0,
+            (false, true, false) => true,
+            (false, false, _) => false,
+            (false, true, true) => wish,
+        }
+    }
+
+    /// Shifts the level; a shift back ends at the base if that is nearly as far.
+    pub(crate) fn shift(&mut self, by: f64) {
+        let back = by * self.offset < 0.0 && self.offset.abs() >= 0.7 * by.abs();
+        self.offset = if back { 0.0 } else { self.offset + by };
+    }
+
     /// Standard deviation of the noise now.
     pub(crate) fn noise_scale(&self) -> f64 {
         self.shape.noise * self.agitation
@@ -133,10 +141,6 @@ impl Signal {
 
     /// Space between the level and the plausible limit in the direction of `sign`.
     pub(crate) fn room(&self, minute: f64, sign: f64) -> f64 {
-        if sign > 0.0 {
-            self.high - self.level(minute)
-        } else {
-            self.level(minute) - self.low
-        }
+        if sign > 0.0 { self.high - self.level(minute) } else { self.level(minute) - self.low }
     }
 }

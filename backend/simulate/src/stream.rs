@@ -23,7 +23,7 @@ const LEAST_SHIFT: f64 = 6.0;
 const LEAST_SPIKE: f64 = 9.0;
 /// One change point in four makes the noise this much stronger instead of moving the level.
 const AGITATED_SHARE: f64 = 0.25;
-const AGITATION: (f64, f64) = (5.0, 7.0);
+const AGITATION: (f64, f64) = (6.0, 8.0);
 
 /// Why a stream cannot be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -98,9 +98,7 @@ impl Stream {
         injections: &[Injection],
     ) -> Result<Self, SimulateError> {
         if !(1..=DAY_MS).contains(&interval_ms) {
-            return Err(SimulateError::Interval {
-                actual: interval_ms,
-            });
+            return Err(SimulateError::Interval { actual: interval_ms });
         }
         if !(-62_135_596_800_000..=253_402_300_799_000).contains(&start_ms) {
             return Err(SimulateError::Start { actual: start_ms });
@@ -132,8 +130,9 @@ impl Stream {
     }
 
     /// Forces one event to begin at the reading with that sequence number, for demonstrations.
-    /// It ends any event that is under way and ignores warm-up and spacing. A sequence number
-    /// that has already passed has no effect.
+    /// It ends any event that is under way and ignores warm-up and spacing. Where the time of day
+    /// gives no contrast for a contextual event, a metric is moved by its largest usual shift. A
+    /// sequence number that has already passed has no effect.
     pub fn inject_at(&mut self, sequence: u64, kind: Kind) {
         self.forced.push((sequence, kind));
     }
@@ -148,13 +147,10 @@ impl Stream {
         if let Some(position) = self.forced.iter().position(|(at, _)| *at == now) {
             let (_, kind) = self.forced.swap_remove(position);
             self.finish();
-            let (signal, extra) = self
-                .contextual(minute)
-                .filter(|_| kind == Kind::Contextual)
-                .unwrap_or_else(|| {
-                    let signal = self.pick(self.signals.len());
-                    (signal, 0.0)
-                });
+            let (signal, extra) = self.contextual(minute).filter(|_| kind == Kind::Contextual).unwrap_or_else(|| {
+                let signal = self.pick(self.signals.len());
+                (signal, 0.0)
+            });
             self.begin(kind, signal, extra, minute);
             return;
         }
@@ -165,11 +161,7 @@ impl Stream {
         let mut order: Vec<usize> = (0..self.schedules.len()).collect();
         order.sort_by(|a, b| self.schedules[*a].due.total_cmp(&self.schedules[*b].due));
         for index in order {
-            let Schedule {
-                kind,
-                mean_readings,
-                due,
-            } = self.schedules[index];
+            let Schedule { kind, mean_readings, due } = self.schedules[index];
             if due > now as f64 {
                 break;
             }
@@ -198,10 +190,7 @@ impl Stream {
             .filter_map(|index| {
                 let signal = &self.signals[index];
                 let other = signal.cycle(minute + 720.0) - signal.cycle(minute);
-                let least = signal
-                    .shape
-                    .contrast
-                    .max(LEAST_SHIFT * signal.noise_scale());
+                let least = signal.shape.contrast.max(LEAST_SHIFT * signal.noise_scale());
                 (other.abs() >= least).then_some((index, other))
             })
             .collect();
@@ -213,6 +202,7 @@ impl Stream {
     }
 
     fn begin(&mut self, kind: Kind, index: usize, contrast: f64, minute: f64) {
+        let calm = self.signals.iter().all(|signal| signal.agitation == 1.0);
         let random = &mut self.event_random;
         let signal = &mut self.signals[index];
         let shape = signal.shape;
@@ -220,59 +210,34 @@ impl Stream {
             Kind::Point => {
                 let up = shape.spike_up.1 > 0.0
                     && signal.room(minute, 1.0) > shape.spike_up.0
-                    && (random.unit() < 0.5
-                        || signal.room(minute, -1.0) < shape.spike_down.0 + shape.noise);
-                let (range, sign) = if up {
-                    (shape.spike_up, 1.0)
-                } else {
-                    (shape.spike_down, -1.0)
-                };
-                let size = random
-                    .between(range.0, range.1)
-                    .max(LEAST_SPIKE * signal.noise_scale());
+                    && (random.unit() < 0.5 || signal.room(minute, -1.0) < shape.spike_down.0 + shape.noise);
+                let (range, sign) = if up { (shape.spike_up, 1.0) } else { (shape.spike_down, -1.0) };
+                let size = random.between(range.0, range.1).max(LEAST_SPIKE * signal.noise_scale());
                 (sign * size, 1)
             }
             Kind::Contextual => {
                 let lasts = random.between(CONTEXTUAL_READINGS.0, CONTEXTUAL_READINGS.1 + 1.0);
-                let extra = if contrast == 0.0 {
-                    shape.shift.1
-                } else {
-                    contrast
-                };
+                let extra = if contrast == 0.0 { shape.shift.1 } else { contrast };
                 (extra, lasts as u64)
             }
             Kind::ChangePoint => {
-                // A quantity at its ceiling cannot swing wider.
-                let may_agitate = signal.agitation == 1.0 && shape.spike_up.1 > 0.0;
+                // A quantity at its ceiling cannot swing wider; and one broken sensor is enough.
+                let may_agitate = calm && shape.spike_up.1 > 0.0;
                 let agitate = random.unit() < AGITATED_SHARE && may_agitate;
                 let factor = random.between(AGITATION.0, AGITATION.1);
-                let size = random
-                    .between(shape.shift.0, shape.shift.1)
-                    .max(LEAST_SHIFT * signal.noise_scale());
-                // Back towards the device's own base, so that shifts do not pile up.
-                let no_room = shape.spike_up.1 == 0.0 && signal.offset == 0.0;
-                let up = !no_room
-                    && (signal.offset < 0.0 || (signal.offset == 0.0 && random.unit() < 0.5));
+                let size = random.between(shape.shift.0, shape.shift.1).max(LEAST_SHIFT * signal.noise_scale());
+                let up = signal.shift_up(minute, size, random.unit() < 0.5);
                 if agitate {
                     signal.agitation = factor;
                 } else {
-                    signal.offset += if up { size } else { -size };
+                    signal.shift(if up { size } else { -size });
                 }
                 (0.0, CHANGE_MARK)
             }
         };
-        let event = Event {
-            kind,
-            id: self.next_id,
-            metric: self.profile.metrics[index].name,
-        };
+        let event = Event { kind, id: self.next_id, metric: self.profile.metrics[index].name };
         self.next_id += 1;
-        self.active = Some(Active {
-            event,
-            signal: index,
-            extra,
-            end: self.sequence + readings,
-        });
+        self.active = Some(Active { event, signal: index, extra, end: self.sequence + readings });
     }
 
     fn finish(&mut self) {
@@ -291,11 +256,7 @@ impl Iterator for Stream {
         for signal in &mut self.signals {
             signal.advance(&mut self.signal_random);
         }
-        if self
-            .active
-            .as_ref()
-            .is_some_and(|active| self.sequence >= active.end)
-        {
+        if self.active.as_ref().is_some_and(|active| self.sequence >= active.end) {
             self.finish();
         }
         self.begin_events(minute);
@@ -307,45 +268,28 @@ impl Iterator for Stream {
             .zip(&self.signals)
             .enumerate()
             .map(|(index, (metric, signal))| {
-                let extra = active
-                    .filter(|a| a.signal == index)
-                    .map_or(0.0, |a| a.extra);
+                let extra = active.filter(|a| a.signal == index).map_or(0.0, |a| a.extra);
                 (metric.name, signal.value(minute, extra))
             })
             .collect();
         let truth = active.map(|active| active.event);
         let sequence = self.sequence;
         self.sequence += 1;
-        Some(Sample {
-            time_ms,
-            sequence,
-            values,
-            truth,
-        })
+        Some(Sample { time_ms, sequence, values, truth })
     }
 }
 
-fn schedules(
-    injections: &[Injection],
-    interval_ms: i64,
-    random: &mut Random,
-) -> Result<Vec<Schedule>, SimulateError> {
+fn schedules(injections: &[Injection], interval_ms: i64, random: &mut Random) -> Result<Vec<Schedule>, SimulateError> {
     let per_day = DAY_MS as f64 / interval_ms as f64;
     let mut schedules = Vec::new();
     for injection in injections {
         if !(0.0..=1000.0).contains(&injection.rate) {
-            return Err(SimulateError::Rate {
-                actual: injection.rate,
-            });
+            return Err(SimulateError::Rate { actual: injection.rate });
         }
         if injection.rate > 0.0 {
             let mean_readings = per_day / injection.rate;
             let due = WARM_UP as f64 + random.exponential(mean_readings);
-            schedules.push(Schedule {
-                kind: injection.kind,
-                mean_readings,
-                due,
-            });
+            schedules.push(Schedule { kind: injection.kind, mean_readings, due });
         }
     }
     Ok(schedules)

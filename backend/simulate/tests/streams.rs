@@ -1,29 +1,18 @@
 //! What a stream promises, seen from outside.
+#![allow(clippy::unwrap_used)] // helpers of a test may stop at the first surprise too
 
 use simulate::{CHANGE_MARK, Injection, Kind, SPACING, Sample, SimulateError, Stream, WARM_UP};
 
 const START: i64 = 1_700_000_000_000;
 const ALL: [Injection; 3] = [
-    Injection {
-        kind: Kind::Point,
-        rate: 4.0,
-    },
-    Injection {
-        kind: Kind::Contextual,
-        rate: 4.0,
-    },
-    Injection {
-        kind: Kind::ChangePoint,
-        rate: 2.0,
-    },
+    Injection { kind: Kind::Point, rate: 4.0 },
+    Injection { kind: Kind::Contextual, rate: 4.0 },
+    Injection { kind: Kind::ChangePoint, rate: 2.0 },
 ];
 
 fn run(profile: &str, seed: u64, injections: &[Injection], count: usize) -> Vec<Sample> {
     let profile = simulate::profile(profile).unwrap();
-    Stream::new(profile, 3, seed, START, 60_000, injections)
-        .unwrap()
-        .take(count)
-        .collect()
+    Stream::new(profile, 3, seed, START, 60_000, injections).unwrap().take(count).collect()
 }
 
 #[test]
@@ -68,10 +57,7 @@ fn events_keep_their_distance_and_length() {
                 if let Some((_, end)) = last {
                     assert!(first > end + SPACING, "{end} {first}");
                 }
-                let length = samples[index..]
-                    .iter()
-                    .take_while(|s| s.truth.is_some_and(|t| t.id == event.id))
-                    .count();
+                let length = samples[index..].iter().take_while(|s| s.truth.is_some_and(|t| t.id == event.id)).count();
                 index += length;
                 if index < samples.len() {
                     match event.kind {
@@ -87,10 +73,7 @@ fn events_keep_their_distance_and_length() {
         // 100 device-days: the asked rates less what spacing and waiting cost.
         for (count, injection) in counts.iter().zip(ALL) {
             let rate = *count as f64 / 100.0;
-            assert!(
-                rate > 0.35 * injection.rate && rate < 1.3 * injection.rate,
-                "{counts:?}"
-            );
+            assert!(rate > 0.35 * injection.rate && rate < 1.3 * injection.rate, "{counts:?}");
         }
     }
 }
@@ -100,10 +83,7 @@ fn without_injections_nothing_is_marked_and_points_leave_the_rest_unchanged() {
     let clean = run("weather-station", 9, &[], 2000);
     assert!(clean.iter().all(|s| s.truth.is_none()));
     let spiked = run("weather-station", 9, &ALL[..1], 2000);
-    let differing = clean
-        .iter()
-        .zip(&spiked)
-        .filter(|(a, b)| a.values != b.values);
+    let differing = clean.iter().zip(&spiked).filter(|(a, b)| a.values != b.values);
     assert!(differing.clone().count() > 0);
     assert!(differing.clone().all(|(_, b)| b.truth.is_some()));
 }
@@ -126,19 +106,10 @@ fn wrong_numbers_are_refused_with_what_was_expected() {
     let profile = simulate::profile("factory-station").unwrap();
     let error = Stream::new(profile, 0, 1, START, 0, &[]).unwrap_err();
     assert_eq!(error, SimulateError::Interval { actual: 0 });
-    let rate = [Injection {
-        kind: Kind::Point,
-        rate: -1.0,
-    }];
+    let rate = [Injection { kind: Kind::Point, rate: -1.0 }];
     let error = Stream::new(profile, 0, 1, START, 1000, &rate).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the injection rate is -1 a day; expected 0 to 1000"
-    );
-    let nan = [Injection {
-        kind: Kind::Point,
-        rate: f64::NAN,
-    }];
+    assert_eq!(error.to_string(), "the injection rate is -1 a day; expected 0 to 1000");
+    let nan = [Injection { kind: Kind::Point, rate: f64::NAN }];
     assert!(Stream::new(profile, 0, 1, START, 1000, &nan).is_err());
     assert!(Stream::new(profile, 0, 1, i64::MAX, 1000, &[]).is_err());
     assert!(simulate::profile("no such profile").is_none());

@@ -10,4 +10,4 @@ mod record;
 
 pub use header::{Header, HeaderError};
 pub use proof::{AccountProof, ProofError, contract_account, storage_word};
-pub use record::{HEAD_SLOT, Record, record_slot};
+pub use record::{HEAD_SLOT, Record, Slot, record_slot};

@@ -4,14 +4,17 @@ use alloy_primitives::{B256, U256, keccak256};
 
 use crate::Hash;
 
+/// The number of a storage slot.
+pub type Slot = B256;
+
 /// The slot that holds the head's root.
-pub const HEAD_SLOT: B256 = B256::ZERO;
+pub const HEAD_SLOT: Slot = B256::ZERO;
 
 /// The slot of the mapping from roots to records.
 const RECORDS_SLOT: u8 = 1;
 
 /// The slot that holds the record of a root: `keccak256(root ‖ u256(1))`.
-pub fn record_slot(root: &Hash) -> B256 {
+pub fn record_slot(root: &Hash) -> Slot {
     let mut key = [0; 64];
     key[..32].copy_from_slice(&root.0);
     key[63] = RECORDS_SLOT;

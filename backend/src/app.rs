@@ -1,0 +1,190 @@
+//! The composition root: the service as a list of parts.
+
+use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{broadcast, watch},
+    task::JoinHandle,
+};
+use utoipa::OpenApi;
+
+use crate::{
+    anchor::{Anchorer, AnchorerConfig, Chain, ChainConfig, ChainError},
+    config::{KeyError, LogIdentity, ServeConfig},
+    domain::{
+        Clock,
+        log::{ChainHealth, ChainView, Halt},
+        ports::{DeviceReader, StoreError},
+    },
+    http::{self, Guard, Server, Site},
+    ingest::{self, Intake},
+    pipeline::{ModelError, Models, Parts, Pipeline, Sequencer, Threads},
+    store::{Reader, SqliteDevices, SqliteWriter},
+};
+
+/// Events that a slow listener may lag behind before it has to fetch the list again.
+const EVENT_BUFFER: usize = 1_024;
+
+/// How long the start waits for the chain's head, so that a log that has left its chain signs nothing.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The data directory cannot be used.
+    #[error("{0} cannot be used as data directory: {1}")]
+    DataDir(String, std::io::Error),
+    /// Another service works there.
+    #[error("{0} is in use by another service: stop it, or choose another --data-dir")]
+    Locked(String),
+    /// The address cannot be bound.
+    #[error("cannot listen on {0}: {1}; choose another address with --listen")]
+    Listen(SocketAddr, std::io::Error),
+}
+
+/// The service at work.
+pub(crate) struct Running {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    anchorer: JoinHandle<()>,
+    pipeline: Threads,
+    /// Held until the last part has stopped.
+    _lock: fs::File,
+}
+
+/// Starts the service. It is ready for requests when this returns.
+pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+    let lock = lock(&config)?;
+    // Bound first: whoever waits for the address learns at once that it is taken.
+    let server = Server::bind(config.listen).await.map_err(|error| StartError::Listen(config.listen, error))?;
+    let metrics = crate::telemetry::init_metrics();
+    let signer = Arc::new(LogIdentity::load(&config.data_dir)?);
+    let models = Arc::new(Models::load_or_train(&config.data_dir.join("models"))?);
+
+    let writer = SqliteWriter::open(&config.data_dir)?;
+    let reader = Arc::new(Reader::open(&config.data_dir)?);
+    let halt = Halt::default();
+    let sequencer = match Sequencer::load(&*reader, Arc::clone(&signer)) {
+        Ok(sequencer) => sequencer,
+        // What is stored can still be read, and shown to be damaged; nothing more is signed.
+        Err(StoreError::Damaged(why)) => {
+            halt.set(why);
+            Sequencer::unloaded(Arc::clone(&signer))
+        }
+        Err(error) => return Err(error.into()),
+    };
+
+    let (stop, stopped) = watch::channel(false);
+    let (events, _) = broadcast::channel(EVENT_BUFFER);
+    let (view, mut seen) = watch::channel(ChainView::default());
+    let anchorer = Anchorer {
+        chain: Chain::new(chain_config(&config), config.anchorer.clone())?,
+        anchors: Arc::clone(&reader) as _,
+        log: Arc::clone(&reader) as _,
+        log_key: signer.log_key(),
+        config: anchorer_config(&config),
+        clock: Arc::clone(&clock),
+        halt: halt.clone(),
+        view,
+        events: events.clone(),
+    };
+    let anchorer = tokio::spawn(anchorer.run(stopped.clone()));
+    // A node that does not answer must not keep readings out; one that does shows a stale database here.
+    let _ = tokio::time::timeout(FIRST_LOOK, seen.wait_for(|view| view.health != ChainHealth::Unknown)).await;
+
+    let parts = Parts {
+        writer,
+        devices: detectors(&config)?,
+        models: Arc::clone(&models),
+        sequencer,
+        clock: Arc::clone(&clock),
+        halt: halt.clone(),
+        events: events.clone(),
+    };
+    let (pipeline, threads) = Pipeline::start(parts, &*reader)?;
+
+    let site = Site {
+        log: Arc::clone(&reader) as _,
+        anchors: reader,
+        view: seen,
+        events,
+        halt,
+        log_key: signer.log_key(),
+        rpc_url: config.rpc_url.as_str().into(),
+        model_version: models.generic_version(),
+        trial: true,
+        metrics,
+        stop: stopped.clone(),
+        listeners: Site::listeners(),
+    };
+    let address = server.address();
+    let intake = ingest::router(Intake { pipeline, clock });
+    let router = http::router(site, intake, ingest::Interface::openapi(), Guard { address });
+    let server = tokio::spawn(server.run(router, stopped));
+    Ok(Running { address, stop, server, anchorer, pipeline: threads, _lock: lock })
+}
+
+impl Running {
+    /// Where the service listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops by finishing: no new connections, requests under way are answered, accepted readings committed.
+    pub(crate) async fn stop(self) {
+        let _ = self.stop.send(true);
+        for (part, task) in [("server", self.server), ("anchorer", self.anchorer)] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, part, "a part ended by a fault");
+            }
+        }
+        // The last way into the pipeline went with the server; its threads end when their work is done.
+        let _ = tokio::task::spawn_blocking(|| self.pipeline.join()).await;
+    }
+}
+
+/// One service for each data directory.
+fn lock(config: &ServeConfig) -> Result<fs::File, StartError> {
+    let name = config.data_dir.display().to_string();
+    let file = fs::create_dir_all(&config.data_dir).and_then(|()| fs::File::create(config.data_dir.join("lock")));
+    let file = file.map_err(|error| StartError::DataDir(name.clone(), error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(StartError::Locked(name)),
+        Err(fs::TryLockError::Error(error)) => Err(StartError::DataDir(name, error)),
+    }
+}
+
+/// One detector for each core, up to four: more would wait for the one writer.
+fn detectors(config: &ServeConfig) -> Result<Vec<Box<dyn DeviceReader>>, StoreError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    (0..cores).map(|_| Ok(Box::new(SqliteDevices::open(&config.data_dir)?) as Box<dyn DeviceReader>)).collect()
+}
+
+fn chain_config(config: &ServeConfig) -> ChainConfig {
+    ChainConfig {
+        rpc_url: config.rpc_url.clone(),
+        contract: config.contract,
+        finality: config.finality,
+        max_fee_per_gas: config.max_fee_per_gas,
+    }
+}
+
+fn anchorer_config(config: &ServeConfig) -> AnchorerConfig {
+    AnchorerConfig {
+        max_entries: config.batch_entries,
+        max_age: config.batch_age,
+        poll: Duration::from_millis(500),
+        resend_after: Duration::from_secs(15),
+        publish: config.publish,
+    }
+}

@@ -1,0 +1,37 @@
+//! `anomaly-ledger evidence`.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use ledger::evidence::Bundle;
+
+use super::{Outcome, client::Client, runtime};
+
+/// Fetch an entry's evidence bundle.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  anomaly-ledger evidence 17 --url http://127.0.0.1:8080 -o evidence-17.json")]
+pub(crate) struct Args {
+    /// The entry's index.
+    index: u64,
+    /// The service's address.
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    url: String,
+    /// Where to write it; standard output if absent.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(super) fn run(args: Args) -> Outcome {
+    let bytes = runtime()?.block_on(async {
+        Client::new(&args.url)?
+            .get(&format!("/api/v1/entries/{}/evidence", args.index))
+            .await
+            .map_err(Box::<dyn std::error::Error>::from)
+    })?;
+    // Written as it came: only `verify` may judge it. But a page of something else is not worth keeping.
+    Bundle::from_json(&bytes)?;
+    match args.output {
+        Some(file) => std::fs::write(&file, bytes).map_err(|error| format!("{}: {error}", file.display()))?,
+        None => print!("{}", String::from_utf8_lossy(&bytes)),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,86 @@
+//! The command line: what it takes, and which command does it.
+
+mod admin;
+mod client;
+mod evidence;
+mod fsck;
+mod replay;
+mod serve;
+mod simulate;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A result of a command: an exit code, or an error for the user.
+type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
+
+/// Evidence about machines that nobody has to take on trust.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service.
+    Serve(serve::Args),
+    /// Send simulated readings with injected anomalies, and count how many were found.
+    Simulate(simulate::Args),
+    /// Send a CSV file as readings.
+    Replay(replay::Args),
+    /// Fetch an entry's evidence bundle.
+    Evidence(evidence::Args),
+    /// Examine an evidence bundle: exit 0 final, 10 anchored, 20 consistent, 25 unchecked, 30 invalid, 40 diverged.
+    Verify(verify::Args),
+    /// Derive the whole log again from its entries, and name each difference.
+    Fsck(fsck::Args),
+    /// Set up and look after a log.
+    #[command(subcommand)]
+    Admin(admin::Command),
+}
+
+impl Cli {
+    /// Runs the command. Wrong use exits 2, as clap does.
+    pub(crate) fn run(self) -> ExitCode {
+        // Without a provider rustls would panic at the first https address. Ring, because it builds everywhere.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let outcome = match self.command {
+            Command::Serve(args) => serve::run(args),
+            Command::Simulate(args) => simulate::run(args),
+            Command::Replay(args) => replay::run(args),
+            Command::Evidence(args) => evidence::run(args),
+            Command::Verify(args) => verify::run(args),
+            Command::Fsck(args) => fsck::run(args),
+            Command::Admin(command) => admin::run(command),
+        };
+        outcome.unwrap_or_else(|error| {
+            eprintln!("anomaly-ledger: {error}");
+            ExitCode::from(2)
+        })
+    }
+}
+
+/// A runtime for commands that only talk to a service or a chain.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Reads a duration such as `500ms`, `2s`, `5m`, `24h` or `1d`.
+fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let scale = match unit {
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        "d" => 86_400.0,
+        _ => return Err(format!("expected a duration such as 500ms, 2s, 5m, 24h or 1d, found {text:?}")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("expected a duration such as 2s, found {text:?}"))?;
+    std::time::Duration::try_from_secs_f64(number * scale).map_err(|error| error.to_string())
+}

@@ -1,0 +1,93 @@
+//! `anomaly-ledger serve`.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use alloy::primitives::Address;
+use ledger::chain::query::Finality;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Outcome, parse_duration};
+use crate::{
+    app,
+    config::{self, ServeConfig},
+    domain::SystemClock,
+};
+
+/// Run the service.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  ANOMALY_LEDGER_ANCHORER_KEY=0x… anomaly-ledger serve --trial --data-dir data \\\n    \
+    --rpc-url http://127.0.0.1:8545 --contract 0x5FbDB2315678afecb367f032d93F642f64180aa3\n\n\
+    The anchoring account's private key comes by the environment variable ANOMALY_LEDGER_ANCHORER_KEY.")]
+pub(crate) struct Args {
+    /// A trial: keyless intake from this machine only, on synthetic data.
+    #[arg(long)]
+    trial: bool,
+    /// Where to listen; port 0 takes any.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Where the log lives. `admin init` makes it.
+    #[arg(long, default_value = "data", value_name = "DIR")]
+    data_dir: PathBuf,
+    /// The chain's JSON-RPC address.
+    #[arg(long, default_value = "http://127.0.0.1:8545", value_name = "URL")]
+    rpc_url: String,
+    /// The AnomalyLogger's address.
+    #[arg(long, value_name = "ADDRESS")]
+    contract: Address,
+    /// What travels with an anchor: payloads (only where no data is personal), or roots alone.
+    #[arg(long, default_value = "roots", value_name = "WHAT")]
+    publish: Publish,
+    /// Anchor when this many entries wait.
+    #[arg(long, default_value_t = 256, value_name = "N")]
+    batch_entries: u64,
+    /// Anchor when an entry has waited this long.
+    #[arg(long, default_value = "2s", value_parser = parse_duration, value_name = "DURATION")]
+    batch_age: Duration,
+    /// Call a block final when this many are on top, instead of by the tag `finalized`.
+    #[arg(long, value_name = "N")]
+    confirmations: Option<u64>,
+    /// The most that a unit of gas may cost, in gwei.
+    #[arg(long, default_value_t = 200, value_name = "GWEI")]
+    max_fee_gwei: u64,
+    /// Write the log of the service as JSON.
+    #[arg(long)]
+    json_logs: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Publish {
+    Payloads,
+    Roots,
+}
+
+pub(super) fn run(args: Args) -> Outcome {
+    crate::telemetry::init_logs(args.json_logs);
+    let trial = args.trial;
+    let config = ServeConfig {
+        listen: args.listen,
+        data_dir: args.data_dir,
+        rpc_url: args.rpc_url,
+        contract: args.contract,
+        finality: args.confirmations.map_or(Finality::Tag, Finality::Depth),
+        max_fee_per_gas: u128::from(args.max_fee_gwei) * 1_000_000_000,
+        batch_entries: args.batch_entries.max(1),
+        batch_age: args.batch_age,
+        publish: args.publish == Publish::Payloads,
+        anchorer: config::anchorer_from_env()?,
+    };
+    let config = config.check(trial)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let running = app::start(config, Arc::new(SystemClock)).await?;
+        println!("listening on http://{}", running.address());
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping: finishing what is under way");
+        running.stop().await;
+        tracing::info!("stopped");
+        Ok(ExitCode::SUCCESS)
+    })
+}

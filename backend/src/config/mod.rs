@@ -1,0 +1,61 @@
+//! What the service is told at its start, checked once. Secrets come by environment and are never printed.
+
+mod keys;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+use ledger::chain::query::Finality;
+
+pub(crate) use keys::{KeyError, LogIdentity};
+
+/// The environment variable with the anchoring account's private key.
+pub(crate) const ANCHORER_KEY: &str = "ANOMALY_LEDGER_ANCHORER_KEY";
+
+/// Why the service cannot start as it was told.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// Only the trial exists so far.
+    #[error("expected --trial: keys for devices and users are not built yet, so nothing but a trial on this machine can be served")]
+    NotTrial,
+    /// A trial is keyless, so it must not be reachable.
+    #[error("expected a loopback address such as 127.0.0.1:8080 for a trial, found {0}")]
+    PublicTrial(SocketAddr),
+    /// The anchoring key.
+    #[error("expected a private key of 32 bytes in hexadecimal in {ANCHORER_KEY}: {0}")]
+    AnchorerKey(&'static str),
+}
+
+/// What the service is told.
+#[derive(Debug)]
+pub(crate) struct ServeConfig {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) rpc_url: String,
+    pub(crate) contract: Address,
+    pub(crate) finality: Finality,
+    pub(crate) max_fee_per_gas: u128,
+    pub(crate) batch_entries: u64,
+    pub(crate) batch_age: Duration,
+    pub(crate) publish: bool,
+    pub(crate) anchorer: PrivateKeySigner,
+}
+
+impl ServeConfig {
+    /// Checks what must hold together.
+    pub(crate) fn check(self, trial: bool) -> Result<Self, ConfigError> {
+        if !trial {
+            return Err(ConfigError::NotTrial);
+        }
+        if !self.listen.ip().is_loopback() {
+            return Err(ConfigError::PublicTrial(self.listen));
+        }
+        Ok(self)
+    }
+}
+
+/// The anchoring account, from the environment.
+pub(crate) fn anchorer_from_env() -> Result<PrivateKeySigner, ConfigError> {
+    let key = std::env::var(ANCHORER_KEY).map_err(|_| ConfigError::AnchorerKey("it is not set"))?;
+    key.trim().parse().map_err(|_| ConfigError::AnchorerKey("it is malformed"))
+}

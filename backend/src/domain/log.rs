@@ -1,0 +1,119 @@
+//! The log's affairs that several parts share: what happened, whether it may go on, and reading its tiles.
+
+use std::sync::{Arc, OnceLock};
+
+use ledger::{
+    Hash,
+    tile::{self, TileId},
+    trust::TrustRoots,
+};
+
+use super::ports::{LogReader, StoreError};
+
+/// What is to be told to whoever listens, after it has happened.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// Anomalies with these indexes have been committed.
+    Anomalies(Arc<[u64]>),
+    /// The log or the chain has moved.
+    Ledger,
+}
+
+/// Set once, when the log may no longer be extended; the text says why and what to do.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Halt(Arc<OnceLock<String>>);
+
+impl Halt {
+    /// Stops every further commit.
+    pub(crate) fn set(&self, why: String) {
+        if self.0.set(why.clone()).is_ok() {
+            tracing::error!(%why, "the log is halted: nothing is accepted or signed any more");
+        }
+    }
+
+    /// Why, if it is set.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+}
+
+/// Waits until the service is to stop; also when nobody is left to say so.
+pub(crate) async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// How the service and its chain get on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChainHealth {
+    /// Not asked yet.
+    Unknown,
+    /// All is well.
+    Ok,
+    /// The node does not answer. May pass.
+    Unreachable,
+    /// Chain, contract or account are not those that the service is set up for.
+    Misconfigured,
+    /// Log and contract contradict each other.
+    Diverged,
+}
+
+impl ChainHealth {
+    /// Its name in the interface.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ChainHealth::Unknown => "unknown",
+            ChainHealth::Ok => "ok",
+            ChainHealth::Unreachable => "unreachable",
+            ChainHealth::Misconfigured => "misconfigured",
+            ChainHealth::Diverged => "diverged",
+        }
+    }
+}
+
+/// The chain as the service last saw it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ChainView {
+    pub(crate) health: ChainHealth,
+    /// What is the matter, and what to do.
+    pub(crate) problem: Option<String>,
+    /// The contract's head at the newest block.
+    pub(crate) head: Option<(u64, Hash)>,
+    pub(crate) latest_block: Option<u64>,
+    pub(crate) finalized_block: Option<u64>,
+    /// Entries under a recorded root.
+    pub(crate) anchored_size: u64,
+    /// Entries under a root that is recorded in a final block.
+    pub(crate) final_size: u64,
+    /// How long the oldest entry that is not anchored has waited.
+    pub(crate) oldest_unanchored_ms: Option<i64>,
+    /// What the service believes the trust roots to be, once it has seen them.
+    pub(crate) trust: Option<TrustRoots>,
+}
+
+impl Default for ChainView {
+    fn default() -> Self {
+        Self {
+            health: ChainHealth::Unknown,
+            problem: None,
+            head: None,
+            latest_block: None,
+            finalized_block: None,
+            anchored_size: 0,
+            final_size: 0,
+            oldest_unanchored_ms: None,
+            trust: None,
+        }
+    }
+}
+
+/// Reads the first hashes of a stored tile.
+pub(crate) fn read_tile(log: &dyn LogReader, id: TileId) -> Result<Vec<Hash>, StoreError> {
+    let TileId { level, index, width } = id;
+    let missing = || StoreError::Damaged(format!("tile {level}/{index} is missing or shorter than {width} hashes"));
+    let mut hashes = log.tile(level, index)?.and_then(|bytes| tile::from_bytes(&bytes)).ok_or_else(missing)?;
+    if hashes.len() < width as usize {
+        return Err(missing());
+    }
+    hashes.truncate(width as usize);
+    Ok(hashes)
+}

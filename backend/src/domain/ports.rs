@@ -1,0 +1,233 @@
+//! The ports: what the pipeline, the anchorer and the HTTP interface ask of a store.
+//!
+//! Each trait's comment is its contract. SQLite keeps it today; a second engine will have to keep the same.
+//! The methods block; callers on the async side use a blocking thread.
+
+use alloy::primitives::B256;
+use ledger::{
+    Hash,
+    evidence::{Anchor, Disclosure},
+    tile::ChangedTiles,
+};
+
+use super::{
+    DeviceName, Key,
+    verdict::{Accepted, Device, Judged, Pending, Verdict},
+};
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The engine failed: disk full, locked, damaged. Nothing of the transaction is kept. May pass.
+    #[error("the store failed: {0}")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Somebody else has appended since this sequencer looked. It must stop and look again.
+    #[error("expected the newest checkpoint at size {expected}, found {found}")]
+    Fenced {
+        /// The size this sequencer knows.
+        expected: u64,
+        /// The newest size in the store.
+        found: u64,
+    },
+    /// What is stored cannot be what was stored. Needs a person, and `fsck`.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
+}
+
+/// A signed checkpoint with what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredCheckpoint {
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+    /// The signed note, verbatim.
+    pub(crate) note: String,
+}
+
+/// An entry to append, with its payload.
+#[derive(Debug, Clone)]
+pub(crate) struct NewEntry {
+    /// The leaf's bytes.
+    pub(crate) bytes: Vec<u8>,
+    /// Its kind.
+    pub(crate) kind: &'static str,
+    /// Payload and salt, where the kind has one.
+    pub(crate) disclosure: Option<Disclosure>,
+    /// The row of the queue that it settles.
+    pub(crate) queued: i64,
+}
+
+/// What one sequencing step adds to the log.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extension {
+    /// The size before.
+    pub(crate) from: u64,
+    /// The entries, in order.
+    pub(crate) entries: Vec<NewEntry>,
+    /// All hashes of every tile that has new ones.
+    pub(crate) tiles: ChangedTiles,
+    /// Signed checkpoints, ascending; the last covers all entries.
+    pub(crate) checkpoints: Vec<StoredCheckpoint>,
+}
+
+/// The store as the pipeline's one writer sees it.
+pub(crate) trait WriteStore: Send {
+    /// Runs `work` in one transaction.
+    ///
+    /// When this returns `Ok`, all of it is on disk, through power cuts. When it returns an error, none of it is
+    /// visible, now or later, unless the engine failed after the point of no return; then the same readings,
+    /// sent again, are answered as duplicates.
+    fn transaction(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Transaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+}
+
+/// What can be done within a transaction. Embedded, detection and sequencing share one; they need not.
+pub(crate) trait Transaction: Detections + Sequencing {}
+
+/// Detection's half: readings with their verdicts, devices with their detector state, findings to be sequenced.
+pub(crate) trait Detections {
+    /// Commits judged readings, in order, and queues their findings; gives the queue's row of each that has one.
+    /// The keys are new: the caller has looked.
+    fn record(&mut self, judged: &[Judged]) -> Result<Vec<Option<i64>>, StoreError>;
+
+    /// Commits devices as they are after those readings, new ones included.
+    fn put_devices(&mut self, devices: &[Device]) -> Result<(), StoreError>;
+
+    /// Keeps a model, so that a past verdict can be computed again, and queues its entry.
+    fn add_model(&mut self, model: &NewModel) -> Result<(), StoreError>;
+}
+
+/// A model that came into use.
+#[derive(Debug, Clone)]
+pub(crate) struct NewModel {
+    /// SHA-256 of the bytes.
+    pub(crate) hash: Hash,
+    pub(crate) version: String,
+    pub(crate) profile: String,
+    pub(crate) bytes: Vec<u8>,
+    /// SHA-256 of the training sample.
+    pub(crate) sample: Hash,
+}
+
+/// The sequencer's half: from the queue to the log. Idempotent: a queue row is settled by the entry it becomes.
+pub(crate) trait Sequencing {
+    /// The oldest rows of the queue.
+    fn queue(&mut self, limit: usize) -> Result<Vec<(i64, Pending)>, StoreError>;
+
+    /// Appends to the log if the newest checkpoint's size is still `extension.from`.
+    fn append(&mut self, extension: &Extension) -> Result<(), StoreError>;
+}
+
+/// The store as detection reads it: sees every commit that was acknowledged before the call.
+pub(crate) trait DeviceReader: Send {
+    /// A device; `None` if it never sent.
+    fn device(&mut self, name: &DeviceName) -> Result<Option<Device>, StoreError>;
+
+    /// The stored values (as canonical text) and the verdict of the reading with this key.
+    fn reading(&mut self, device: &DeviceName, key: Key) -> Result<Option<(StoredReading, Accepted)>, StoreError>;
+}
+
+/// What is compared to tell a repeated reading from a conflicting one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredReading {
+    pub(crate) time_ms: i64,
+    /// The text of [`values_text`].
+    pub(crate) values: String,
+}
+
+/// The text in which a reading's values are stored and compared: a JSON object sorted by metric.
+pub(crate) fn values_text(values: &[(String, f64)]) -> String {
+    let object: serde_json::Map<String, serde_json::Value> =
+        values.iter().map(|(metric, value)| (metric.clone(), (*value).into())).collect();
+    serde_json::Value::Object(object).to_string()
+}
+
+/// The log as everybody reads it. Entries come as stored, byte for byte; nothing here checks a hash.
+pub(crate) trait LogReader: Send + Sync {
+    /// Entries from `from` on, at most `count`.
+    fn entries(&self, from: u64, count: u64) -> Result<Vec<Vec<u8>>, StoreError>;
+
+    /// Payload and salt of an entry; `None` if it has none, or they were erased.
+    fn disclosure(&self, index: u64) -> Result<Option<Disclosure>, StoreError>;
+
+    /// The stored hashes of a tile, as bytes: at least as many as asked for, unless damaged.
+    fn tile(&self, level: u32, index: u64) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The newest checkpoint; `None` in an empty log.
+    fn newest_checkpoint(&self) -> Result<Option<StoredCheckpoint>, StoreError>;
+
+    /// The checkpoint at exactly this size.
+    fn checkpoint_at(&self, size: u64) -> Result<Option<StoredCheckpoint>, StoreError>;
+
+    /// Checkpoints above one size and up to another, ascending, at most `count`.
+    fn checkpoints(&self, above: u64, to: u64, count: u64) -> Result<Vec<StoredCheckpoint>, StoreError>;
+
+    /// Indexes of anomalies below `before`, newest first, of one device if given.
+    fn anomaly_indexes(&self, before: u64, count: u64) -> Result<Vec<u64>, StoreError>;
+
+    /// The version of the model with this hash (hex), if the service knows it.
+    fn model_version(&self, hash: &str) -> Result<Option<String>, StoreError>;
+
+    /// The newest readings of all devices, newest first.
+    fn newest_readings(&self, count: u64) -> Result<Vec<ReadingRow>, StoreError>;
+}
+
+/// A stored reading with its verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ReadingRow {
+    pub(crate) device: String,
+    pub(crate) time_ms: i64,
+    pub(crate) sequence: Option<u64>,
+    pub(crate) values: String,
+    pub(crate) verdict: Verdict,
+}
+
+/// How far an anchoring transaction has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AnchorState {
+    /// Signed and stored; sent, or about to be.
+    Sent,
+    /// The contract has the record, in a block that is not final.
+    Included,
+    /// The contract has the record in a final block, and the proof of it is stored.
+    Final,
+}
+
+/// One anchoring: the outbox row, and later the evidence.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct AnchorRow {
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+    pub(crate) state: AnchorState,
+    pub(crate) nonce: u64,
+    pub(crate) transaction: B256,
+    /// The signed transaction, so that the very same one is sent again.
+    pub(crate) raw: Vec<u8>,
+    pub(crate) sent_ms: i64,
+    pub(crate) proof: Option<Anchor>,
+}
+
+/// The setting that keeps the trust roots which the service has seen first.
+pub(crate) const TRUST_SETTING: &str = "trust_roots";
+
+/// What the anchorer keeps.
+pub(crate) trait AnchorStore: Send + Sync {
+    /// The anchorings that are not final, by size.
+    fn open_anchors(&self) -> Result<Vec<AnchorRow>, StoreError>;
+
+    /// The smallest final anchoring that covers an index.
+    fn final_anchor(&self, index: u64) -> Result<Option<AnchorRow>, StoreError>;
+
+    /// Stores an anchoring, in place of one of the same size. On disk when this returns.
+    fn put_anchor(&self, row: &AnchorRow) -> Result<(), StoreError>;
+
+    /// Forgets an anchoring whose transaction can no longer be included.
+    fn drop_anchor(&self, size: u64) -> Result<(), StoreError>;
+
+    /// A value of the service's own settings.
+    fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;
+
+    /// Keeps a value. On disk when this returns.
+    fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError>;
+}

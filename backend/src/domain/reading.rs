@@ -1,0 +1,249 @@
+//! A reading: one message of one device at one time, with one or more metrics. Invalid ones cannot be built.
+
+use std::fmt;
+
+use ledger::canonical::MAX_INTEGER;
+
+use super::Millis;
+
+/// Longest name of a device, in bytes: room for a URN, and short enough for a table.
+const MAX_DEVICE: usize = 128;
+
+/// Longest name of a metric, in bytes.
+const MAX_METRIC: usize = 64;
+
+/// Most metrics of a reading: what the detector's state of 4 KiB holds.
+pub(crate) const MAX_METRICS: usize = detect::MAX_METRICS;
+
+/// 2000-01-01T00:00:00Z. No device of ours is older; a time before it is seconds taken for milliseconds, or an
+/// unset clock.
+const EARLIEST: Millis = Millis(946_684_800_000);
+
+/// How far ahead of ours a device's clock may be. More, and it is wrong by a day.
+const MAX_AHEAD_MS: i64 = 24 * 3_600 * 1_000;
+
+/// Why there can be no such reading.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub(crate) enum ReadingError {
+    /// The device's name.
+    #[error("expected a device name of 1 to {MAX_DEVICE} bytes without control characters, found {0:?}")]
+    Device(String),
+    /// A metric's name.
+    #[error("expected a metric name of 1 to {MAX_METRIC} bytes without control characters, found {0:?}")]
+    Metric(String),
+    /// No metric, or too many.
+    #[error("expected 1 to {MAX_METRICS} metrics, found {0}")]
+    Metrics(usize),
+    /// The same metric twice.
+    #[error("expected each metric once, found {0:?} twice")]
+    Repeated(String),
+    /// A value that is not recorded as it is.
+    #[error("expected {metric:?} to be a JSON number that a double holds exactly enough, found {found}: {why}")]
+    Value {
+        /// The metric.
+        metric: String,
+        /// The value's text.
+        found: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A time that cannot be right.
+    #[error("expected a time from 2000-01-01 to 24 hours from now, found {0}")]
+    Time(Millis),
+    /// A text that is no time.
+    #[error("{0}")]
+    TimeText(String),
+    /// Not an object with the members of a reading.
+    #[error("not a reading: {0}")]
+    Object(String),
+    /// A sequence number that JSON does not carry safely.
+    #[error("expected a sequence number of at most {MAX_INTEGER}, found {0}")]
+    Sequence(u64),
+}
+
+/// The name of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct DeviceName(String);
+
+impl DeviceName {
+    /// Checks a name.
+    pub(crate) fn new(name: &str) -> Result<Self, ReadingError> {
+        if is_name(name, MAX_DEVICE) {
+            return Ok(Self(name.to_owned()));
+        }
+        Err(ReadingError::Device(name.chars().take(40).collect()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DeviceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_name(name: &str, longest: usize) -> bool {
+    (1..=longest).contains(&name.len()) && !name.chars().any(char::is_control) && name.trim() == name
+}
+
+/// What makes a device's reading unique: its sequence number, or its time where it has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// The sequence number.
+    Sequence(u64),
+    /// The time.
+    Time(Millis),
+}
+
+/// One message of one device at one time.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reading {
+    device: DeviceName,
+    time: Millis,
+    sequence: Option<u64>,
+    values: Vec<(String, f64)>,
+}
+
+impl Reading {
+    /// Checks the parts. `now` is the service's time; values may come in any order.
+    pub(crate) fn new(
+        device: DeviceName,
+        time: Millis,
+        sequence: Option<u64>,
+        mut values: Vec<(String, f64)>,
+        now: Millis,
+    ) -> Result<Self, ReadingError> {
+        if time < EARLIEST || time.since(now) > MAX_AHEAD_MS {
+            return Err(ReadingError::Time(time));
+        }
+        if let Some(sequence) = sequence.filter(|sequence| *sequence > MAX_INTEGER as u64) {
+            return Err(ReadingError::Sequence(sequence));
+        }
+        if !(1..=MAX_METRICS).contains(&values.len()) {
+            return Err(ReadingError::Metrics(values.len()));
+        }
+        if let Some((metric, _)) = values.iter().find(|(metric, _)| !is_name(metric, MAX_METRIC)) {
+            return Err(ReadingError::Metric(metric.chars().take(40).collect()));
+        }
+        if let Some((metric, value)) = values.iter().find(|(_, value)| !ledger::text::is_exact(*value)) {
+            return Err(ReadingError::Value {
+                metric: metric.clone(),
+                found: value.to_string(),
+                why: "it is not finite, subnormal, or negative zero",
+            });
+        }
+        values.sort_by(|(a, _), (b, _)| a.cmp(b));
+        if let Some(pair) = values.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(ReadingError::Repeated(pair[0].0.clone()));
+        }
+        Ok(Self { device, time, sequence, values })
+    }
+
+    /// Who sent it.
+    pub(crate) fn device(&self) -> &DeviceName {
+        &self.device
+    }
+
+    /// When, by the device's clock.
+    pub(crate) fn time(&self) -> Millis {
+        self.time
+    }
+
+    /// The device's sequence number, where it gives one.
+    pub(crate) fn sequence(&self) -> Option<u64> {
+        self.sequence
+    }
+
+    /// The values, sorted by metric, each metric once.
+    pub(crate) fn values(&self) -> &[(String, f64)] {
+        &self.values
+    }
+
+    /// What makes it unique.
+    pub(crate) fn key(&self) -> Key {
+        self.sequence.map_or(Key::Time(self.time), Key::Sequence)
+    }
+}
+
+/// Reads a metric's value from the text of a JSON number, and refuses what would be recorded as something else.
+pub(crate) fn parse_value(metric: &str, text: &str) -> Result<f64, ReadingError> {
+    let refuse = |why| ReadingError::Value { metric: metric.into(), found: text.chars().take(40).collect(), why };
+    // JSON's grammar guards the door: Rust would also read "inf", "NaN" and "+1".
+    if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        return Err(refuse("it is not a number"));
+    }
+    let value: f64 = text.parse().map_err(|_| refuse("it is not a number"))?;
+    if !value.is_finite() {
+        return Err(refuse("it is too large"));
+    }
+    if !ledger::text::is_exact(value) {
+        return Err(refuse(if value == 0.0 { "negative zero" } else { "it is too small (subnormal)" }));
+    }
+    let digits = !text.contains(['e', 'E']) && text.bytes().any(|b| matches!(b, b'1'..=b'9'));
+    if value == 0.0 && text.bytes().take_while(|b| !matches!(b, b'e' | b'E')).any(|b| matches!(b, b'1'..=b'9')) {
+        return Err(refuse("it is too small"));
+    }
+    if digits && !text.contains('.') && value.abs() > MAX_INTEGER as f64 {
+        return Err(refuse("integers above 2^53-1 are not exact"));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis(1_763_625_600_000);
+
+    fn reading(time: i64, values: &[(&str, f64)]) -> Result<Reading, ReadingError> {
+        let values = values.iter().map(|(metric, value)| ((*metric).to_owned(), *value)).collect();
+        Reading::new(DeviceName::new("d")?, Millis(time), None, values, NOW)
+    }
+
+    #[test]
+    fn refuses_impossible_times() {
+        for time in [0, 1_763_625_600, 253_402_300_799_000, NOW.0 + MAX_AHEAD_MS + 1] {
+            assert!(matches!(reading(time, &[("t", 1.0)]), Err(ReadingError::Time(_))), "{time}");
+        }
+        assert!(reading(NOW.0 + MAX_AHEAD_MS, &[("t", 1.0)]).is_ok());
+        assert!(reading(NOW.0 - 10 * MAX_AHEAD_MS, &[("t", 1.0)]).is_ok());
+    }
+
+    #[test]
+    fn refuses_impossible_values() {
+        for (text, fine) in [
+            ("21.5", true),
+            ("-0.001", true),
+            ("0", true),
+            ("1e5", true),
+            ("9007199254740991", true),
+            ("9007199254740992", false),
+            ("9007199254740993", false),
+            ("1e400", false),
+            ("1e-320", false),
+            ("1e-400", false),
+            ("-0", false),
+            ("-0.0", false),
+            ("\"21\"", false),
+            ("true", false),
+            ("null", false),
+            ("NaN", false),
+        ] {
+            assert_eq!(parse_value("t", text).is_ok(), fine, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_empty_repeated_and_odd_metrics() {
+        assert!(reading(NOW.0, &[]).is_err());
+        assert!(reading(NOW.0, &[("t", 1.0), ("t", 2.0)]).is_err());
+        assert!(reading(NOW.0, &[("", 1.0)]).is_err());
+        assert!(reading(NOW.0, &[("a\nb", 1.0)]).is_err());
+        assert!(DeviceName::new("").is_err());
+        assert!(DeviceName::new(" d").is_err());
+        assert!(DeviceName::new(&"d".repeat(129)).is_err());
+    }
+}

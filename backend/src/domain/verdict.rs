@@ -1,0 +1,143 @@
+//! What is known of a reading after detection, and what came of submitting it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeviceName, Millis, Reading};
+
+/// The verdict's label, as it is stored and shown.
+pub(crate) use api::Label;
+
+/// A reading with its verdict, ready to be committed.
+#[derive(Debug, Clone)]
+pub(crate) struct Judged {
+    /// The reading.
+    pub(crate) reading: Reading,
+    /// The verdict.
+    pub(crate) verdict: Verdict,
+    /// What the log is to record; present exactly when the label is `anomaly`.
+    pub(crate) finding: Option<PendingFinding>,
+}
+
+/// Score, label and model: what every reading gets.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Verdict {
+    /// From 0 to 1.
+    pub(crate) score: f64,
+    /// A score at or above it is an anomaly.
+    pub(crate) threshold: f64,
+    /// The label.
+    pub(crate) label: Label,
+    /// The version of the model that judged.
+    pub(crate) model_version: Arc<str>,
+}
+
+/// A device as the store knows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Device {
+    /// Its name.
+    pub(crate) name: DeviceName,
+    /// Random, 32 hex digits: its name in the public log.
+    pub(crate) pseudonym: String,
+    /// The profile whose model judges it.
+    pub(crate) profile: String,
+    /// The detector's state after the last reading.
+    pub(crate) state: Vec<u8>,
+    /// The highest sequence number seen.
+    pub(crate) last_sequence: Option<u64>,
+    /// The latest time of a reading seen.
+    pub(crate) last_time: Option<Millis>,
+}
+
+/// What waits to become a log entry. Kept as JSON between detection and sequencing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Pending {
+    /// A finding.
+    Finding(PendingFinding),
+    /// A model that came into use.
+    Model {
+        /// SHA-256 of its bytes, hex.
+        model: String,
+        /// Its profile.
+        name: String,
+        /// SHA-256 of its training sample, hex.
+        sample: String,
+    },
+}
+
+/// A finding that waits to become a log entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PendingFinding {
+    pub(crate) device: String,
+    pub(crate) pseudonym: String,
+    pub(crate) sequence: Option<u64>,
+    pub(crate) time_ms: i64,
+    pub(crate) values: Vec<MetricValue>,
+    pub(crate) r#type: ledger::entry::Type,
+    pub(crate) severity: ledger::entry::Severity,
+    pub(crate) score: f64,
+    pub(crate) threshold: f64,
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) sentence: String,
+    /// SHA-256 of the model's bytes, hex.
+    pub(crate) model: String,
+    /// SHA-256 of the detector's state before the reading, hex.
+    pub(crate) state: String,
+}
+
+/// One metric's value with its unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MetricValue {
+    pub(crate) metric: String,
+    pub(crate) unit: String,
+    pub(crate) value: f64,
+}
+
+/// Why a value was found anomalous.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reason {
+    pub(crate) metric: String,
+    pub(crate) unit: String,
+    pub(crate) value: f64,
+    pub(crate) expected_low: f64,
+    pub(crate) expected_high: f64,
+    pub(crate) feature: String,
+    pub(crate) score: f64,
+}
+
+/// What came of submitting a reading that is now on disk.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Accepted {
+    /// Whether the same reading had been stored before.
+    pub(crate) duplicate: bool,
+    /// Its (first) verdict.
+    pub(crate) verdict: Verdict,
+    /// The log entry's index, for an anomaly.
+    pub(crate) index: Option<u64>,
+    /// The finding in one sentence, for an anomaly whose payload still exists.
+    pub(crate) sentence: Option<String>,
+}
+
+/// Why a reading was not accepted.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// The same key with other content. What is stored stays.
+    #[error("a reading of {device} with this {key} is stored with other content; a correction needs a key of its own")]
+    Conflict {
+        /// The device.
+        device: DeviceName,
+        /// `sequence` or `time`.
+        key: &'static str,
+    },
+    /// The detector cannot judge it.
+    #[error("{0}")]
+    Unjudgeable(String),
+    /// Nothing is wrong with the reading: it could not be stored now.
+    #[error("{0}")]
+    Unavailable(&'static str),
+}

@@ -1,0 +1,97 @@
+//! Lists for clients that exist already, in their own words.
+
+use api::Anomaly;
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Site, anomalies::page};
+use crate::problem::{Fault, blocking};
+
+/// Items of a list at most.
+const MAX_LIST: u64 = 500;
+
+/// How many.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListQuery {
+    /// 1 to 500; 10 if absent.
+    #[serde(default = "default_limit")]
+    limit: u64,
+}
+
+fn default_limit() -> u64 {
+    10
+}
+
+fn limit(query: Result<Query<ListQuery>, QueryRejection>) -> Result<u64, Fault> {
+    let invalid = |what: String| Fault::new(api::Code::InvalidParameter, what);
+    let Query(ListQuery { limit }) = query.map_err(|error| invalid(error.body_text()))?;
+    if (1..=MAX_LIST).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(invalid(format!("expected a limit from 1 to {MAX_LIST}, found {limit}")))
+}
+
+async fn newest(site: Site, limit: u64) -> Result<Vec<Anomaly>, Fault> {
+    Ok(blocking(move || page(&site, u64::MAX, limit)).await?.items)
+}
+
+/// The newest anomalies, as the scikit-learn services list them
+#[utoipa::path(
+    get, path = "/latest_anomalies", tag = "compatible", params(ListQuery),
+    responses((status = 200, body = Vec<Value>), (status = 400, body = api::Problem, content_type = "application/problem+json"))
+)]
+pub(crate) async fn latest_anomalies(
+    State(site): State<Site>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Vec<Value>>, Fault> {
+    let anomalies = newest(site, limit(query)?).await?;
+    let rows = anomalies.into_iter().map(|anomaly| {
+        let mut row = Map::new();
+        for metric in &anomaly.values {
+            row.insert(metric.metric.clone(), json!(metric.value));
+        }
+        // The service's own words last, so that no metric's name can take their place.
+        row.insert("index".into(), json!(anomaly.index));
+        row.insert("timestamp".into(), json!(anomaly.time));
+        row.insert("station_id".into(), json!(anomaly.device));
+        row.insert("anomaly_score".into(), json!(anomaly.score));
+        row.insert("is_anomaly".into(), json!(true));
+        row.insert("label".into(), json!("anomaly"));
+        row.insert("model_version".into(), json!(anomaly.model_version));
+        row.insert("reason".into(), json!(anomaly.sentence));
+        Value::Object(row)
+    });
+    Ok(Json(rows.collect()))
+}
+
+/// The newest anomalies, as the Flask + web3 loggers list them
+#[utoipa::path(
+    get, path = "/anomalies", tag = "compatible", params(ListQuery),
+    responses((status = 200, body = Vec<Value>), (status = 400, body = api::Problem, content_type = "application/problem+json"))
+)]
+pub(crate) async fn anomalies(
+    State(site): State<Site>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Vec<Value>>, Fault> {
+    let anomalies = newest(site, limit(query)?).await?;
+    let rows = anomalies.into_iter().map(|anomaly| {
+        let values: Map<String, Value> =
+            anomaly.values.iter().map(|metric| (metric.metric.clone(), json!(metric.value))).collect();
+        json!({
+            "index": anomaly.index,
+            "timestamp": anomaly.time,
+            "sensor_id": anomaly.device,
+            "anomaly_type": anomaly.r#type,
+            "values": values,
+            "description": anomaly.sentence,
+            "state": anomaly.state,
+        })
+    });
+    Ok(Json(rows.collect()))
+}

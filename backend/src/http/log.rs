@@ -1,0 +1,234 @@
+//! The log: entries, evidence, checkpoint, tiles, and where log and chain stand.
+
+use std::sync::Arc;
+
+use api::{ChainStatus, Code, LedgerStatus};
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use ledger::{
+    evidence::Bundle,
+    merkle::inclusion_proof,
+    tile::{self, TileTree},
+    trust::TrustRoots,
+};
+
+use super::{Site, parse_index};
+use crate::{
+    domain::{
+        log::{ChainView, read_tile},
+        ports::{LogReader, StoreError, StoredCheckpoint},
+    },
+    problem::{Fault, blocking},
+};
+
+/// What never changes may be kept for a year.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+/// An entry's bytes
+///
+/// As they are stored and hashed, unaltered.
+#[utoipa::path(
+    get, path = "/api/v1/entries/{index}", tag = "log",
+    params(("index" = u64, Path, description = "The entry's index")),
+    responses(
+        (status = 200, content_type = "application/json", description = "The entry (docs/spec/entry.md)"),
+        (status = 404, body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn entry(State(site): State<Site>, Path(index): Path<String>) -> Result<Response, Fault> {
+    let index = parse_index(&index)?;
+    let entry = blocking(move || Ok(site.log.entries(index, 1)?.pop())).await?.ok_or_else(|| no_entry(index))?;
+    Ok(typed("application/json", IMMUTABLE, entry))
+}
+
+/// An entry's evidence
+///
+/// The bundle that `anomaly-ledger verify` and the dashboard examine. It holds the first final anchor that covers
+/// the entry; before there is one, the newest checkpoint without anchor.
+#[utoipa::path(
+    get, path = "/api/v1/entries/{index}/evidence", tag = "log",
+    params(("index" = u64, Path, description = "The entry's index")),
+    responses(
+        (status = 200, content_type = "application/json", description = "The evidence bundle (docs/spec/evidence.md)"),
+        (status = 404, body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn evidence(State(site): State<Site>, Path(index): Path<String>) -> Result<Response, Fault> {
+    let index = parse_index(&index)?;
+    let bundle = blocking(move || bundle(&site, index)).await?.ok_or_else(|| no_entry(index))?;
+    let mut response = typed("application/json", "no-cache", bundle.to_json().into_bytes());
+    let name = format!("attachment; filename=\"evidence-{index}.json\"");
+    if let Ok(name) = HeaderValue::try_from(name) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
+
+/// Puts a bundle together out of what is stored, without checking it: the reader does.
+fn bundle(site: &Site, index: u64) -> Result<Option<Bundle>, StoreError> {
+    let log = &*site.log;
+    let Some(entry) = log.entries(index, 1)?.pop() else { return Ok(None) };
+    let Some((checkpoint, anchor)) = covering(site, index)? else { return Ok(None) };
+    // The tree as wide as the newest checkpoint says: tiles hold at least that much.
+    let tiles = TileTree::new(checkpoint.size, |id| read_tile(log, id));
+    let proof = inclusion_proof(&tiles, index, checkpoint.size)?;
+    let disclosure = log.disclosure(index)?;
+    Ok(Some(Bundle { entry, disclosure, index, proof, checkpoint: checkpoint.note, anchor }))
+}
+
+/// The checkpoint that speaks for an entry: of the first final anchor, else under the contract's head, else the newest.
+fn covering(
+    site: &Site,
+    index: u64,
+) -> Result<Option<(StoredCheckpoint, Option<ledger::evidence::Anchor>)>, StoreError> {
+    if let Some(row) = site.anchors.final_anchor(index)?
+        && let Some(checkpoint) = site.log.checkpoint_at(row.size)?
+    {
+        return Ok(Some((checkpoint, row.proof)));
+    }
+    let head = site.view.borrow().anchored_size;
+    if head > index
+        && let Some(checkpoint) = site.log.checkpoint_at(head)?
+    {
+        return Ok(Some((checkpoint, None)));
+    }
+    let newest = site.log.newest_checkpoint()?.filter(|newest| newest.size > index);
+    Ok(newest.map(|newest| (newest, None)))
+}
+
+/// The newest signed checkpoint
+///
+/// C2SP tlog-checkpoint.
+#[utoipa::path(
+    get, path = "/checkpoint", tag = "log",
+    responses(
+        (status = 200, content_type = "text/plain", description = "The signed note (docs/spec/checkpoint.md)"),
+        (status = 404, body = api::Problem, content_type = "application/problem+json", description = "The log is empty"),
+    )
+)]
+pub(crate) async fn checkpoint(State(site): State<Site>) -> Result<Response, Fault> {
+    let newest = blocking(move || site.log.newest_checkpoint()).await?;
+    let newest = newest.ok_or_else(|| Fault::new(Code::NotFound, "the log is empty: nothing has been signed"))?;
+    Ok(typed("text/plain; charset=utf-8", "no-cache", newest.note.into_bytes()))
+}
+
+/// A tile of hashes, or of entries
+///
+/// C2SP tlog-tiles: `<L>/<N>[.p/<W>]` or `entries/<N>[.p/<W>]`.
+#[utoipa::path(
+    get, path = "/tile/{path}", tag = "log",
+    params(("path" = String, Path, description = "Level and index, such as 0/000.p/17")),
+    responses(
+        (status = 200, content_type = "application/octet-stream", description = "The tile (docs/spec/tree.md)"),
+        (status = 404, body = api::Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn tile(State(site): State<Site>, Path(path): Path<String>) -> Result<Response, Fault> {
+    let no_tile = || Fault::new(Code::NotFound, "there is no such tile: see docs/spec/tree.md for their names");
+    let (level, index) = path.split_once('/').ok_or_else(no_tile)?;
+    let (index, width) = tile::parse_index(index).map_err(|_| no_tile())?;
+    let level = match level {
+        "entries" => None,
+        // 63 levels hold 2^63 entries, so two digits are plenty.
+        digits => Some(digits.parse::<u32>().ok().filter(|l| *l < 8 && l.to_string() == digits).ok_or_else(no_tile)?),
+    };
+    let bytes = blocking(move || match level {
+        None => entry_tile(&*site.log, index, width),
+        Some(level) => hash_tile(&*site.log, level, index, width),
+    });
+    Ok(typed("application/octet-stream", IMMUTABLE, bytes.await?.ok_or_else(no_tile)?))
+}
+
+/// The first hashes of a tile as stored; `None` if there are not that many.
+fn hash_tile(log: &dyn LogReader, level: u32, index: u64, width: u32) -> Result<Option<Vec<u8>>, StoreError> {
+    let bytes = log.tile(level, index)?;
+    Ok(bytes.and_then(|bytes| bytes.get(..width as usize * 32).map(<[u8]>::to_vec)))
+}
+
+/// The first entries of a bundle, each with its length; `None` if there are not that many.
+fn entry_tile(log: &dyn LogReader, index: u64, width: u32) -> Result<Option<Vec<u8>>, StoreError> {
+    let Some(from) = index.checked_mul(tile::WIDTH) else { return Ok(None) };
+    let entries = log.entries(from, u64::from(width))?;
+    if entries.len() < width as usize {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    for entry in entries {
+        let length = u16::try_from(entry.len()).map_err(|_| StoreError::Damaged("an entry above 65,535 bytes".into()))?;
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(entry);
+    }
+    Ok(Some(bytes))
+}
+
+/// The log's head beside the chain's
+#[utoipa::path(get, path = "/api/v1/ledger", tag = "log", responses((status = 200, body = LedgerStatus)))]
+pub(crate) async fn ledger(State(site): State<Site>) -> Result<Json<LedgerStatus>, Fault> {
+    Ok(Json(blocking(move || status(&site)).await?))
+}
+
+/// Where log and chain stand.
+pub(super) fn status(site: &Site) -> Result<LedgerStatus, StoreError> {
+    let newest = site.log.newest_checkpoint()?;
+    let (tree_size, root) = newest.map_or((0, ledger::hash::EMPTY_ROOT), |newest| (newest.size, newest.root));
+    let view = site.view.borrow().clone();
+    Ok(LedgerStatus {
+        origin: site.log_key.origin().to_string(),
+        log_key: site.log_key.to_string(),
+        tree_size,
+        root: root.to_string(),
+        anchored_size: view.anchored_size,
+        final_size: view.final_size,
+        trial: site.trial,
+        chain: chain_status(&site.rpc_url, view),
+    })
+}
+
+fn chain_status(rpc_url: &Arc<str>, view: ChainView) -> ChainStatus {
+    ChainStatus {
+        rpc_url: rpc_url.to_string(),
+        status: view.health.name().into(),
+        problem: view.problem,
+        tree_size: view.head.map(|(size, _)| size),
+        root: view.head.map(|(_, root)| root.to_string()),
+        latest_block: view.latest_block,
+        finalized_block: view.finalized_block,
+        oldest_unanchored_s: view.oldest_unanchored_ms.map(|ms| ms as f64 / 1000.0),
+    }
+}
+
+/// What the service claims the trust roots to be
+///
+/// In the form of the trust file. An auditor compares them with roots from elsewhere, and keeps their own.
+#[utoipa::path(
+    get, path = "/api/v1/trust", tag = "log",
+    responses(
+        (status = 200, content_type = "application/json", description = "The trust file (docs/spec/evidence.md)"),
+        (status = 503, body = api::Problem, content_type = "application/problem+json", description = "The chain was not reached yet"),
+    )
+)]
+pub(crate) async fn trust(State(site): State<Site>) -> Result<Json<TrustRoots>, Fault> {
+    let trust = match site.trust() {
+        Some(trust) => Some(trust),
+        None => blocking(move || pinned(&site)).await?,
+    };
+    trust.map(Json).ok_or_else(|| Fault::new(Code::Unavailable, "the chain was not reached yet: try again"))
+}
+
+/// The trust roots that the service saw before this start, while the chain cannot be asked.
+fn pinned(site: &Site) -> Result<Option<TrustRoots>, StoreError> {
+    let text = site.anchors.setting(crate::domain::ports::TRUST_SETTING)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+fn no_entry(index: u64) -> Fault {
+    Fault::new(Code::NotFound, format!("the log has no entry {index}"))
+}
+
+fn typed(media_type: &'static str, caching: &'static str, bytes: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, caching)], bytes).into_response()
+}

@@ -1,0 +1,107 @@
+//! The HTTP interface for readers: the log, anomalies, evidence, health, the dashboard.
+//!
+//! Handlers ask the ports and shape answers. Nothing here judges, stores, signs or asks the chain. What is served
+//! of the log is what is stored, byte for byte: a reader who checks must be able to see damage.
+
+mod anomalies;
+mod assets;
+mod compat;
+mod docs;
+mod feed;
+mod guard;
+mod health;
+mod log;
+mod server;
+
+use std::sync::Arc;
+
+use axum::{Router, middleware, routing::get};
+use ledger::{canonical::MAX_INTEGER, trust::TrustRoots};
+use tokio::sync::{Semaphore, broadcast, watch};
+use utoipa::openapi::OpenApi;
+
+use crate::{
+    domain::{
+        log::{ChainView, Event, Halt},
+        ports::{AnchorStore, LogReader},
+    },
+    problem::Fault,
+};
+pub(crate) use guard::Guard;
+pub(crate) use server::Server;
+
+/// Listeners of the feed at most. Each keeps a connection and a small buffer.
+const MAX_LISTENERS: usize = 256;
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub(crate) struct Site {
+    pub(crate) log: Arc<dyn LogReader>,
+    pub(crate) anchors: Arc<dyn AnchorStore>,
+    pub(crate) view: watch::Receiver<ChainView>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) halt: Halt,
+    /// The log's name and verifier key.
+    pub(crate) log_key: ledger::checkpoint::LogKey,
+    /// Where the chain may be asked.
+    pub(crate) rpc_url: Arc<str>,
+    /// Version of the model for unknown profiles.
+    pub(crate) model_version: Arc<str>,
+    pub(crate) trial: bool,
+    pub(crate) metrics: metrics_exporter_prometheus::PrometheusHandle,
+    /// Turns true when the service is to stop.
+    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) listeners: Arc<Semaphore>,
+}
+
+impl Site {
+    /// The places for listeners of the feed.
+    pub(crate) fn listeners() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(MAX_LISTENERS))
+    }
+
+    fn trust(&self) -> Option<TrustRoots> {
+        self.view.borrow().trust.clone()
+    }
+}
+
+/// All routes: those of this module, and those that intake brings with their description.
+pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard) -> Router {
+    Router::new()
+        .route("/api/v1/anomalies", get(anomalies::anomalies))
+        .route("/api/v1/entries/{index}", get(log::entry))
+        .route("/api/v1/entries/{index}/evidence", get(log::evidence))
+        .route("/api/v1/ledger", get(log::ledger))
+        .route("/api/v1/trust", get(log::trust))
+        .route("/api/v1/feed", get(feed::feed))
+        .route("/checkpoint", get(log::checkpoint))
+        .route("/tile/{*path}", get(log::tile))
+        .route("/latest_anomalies", get(compat::latest_anomalies))
+        .route("/anomalies", get(compat::anomalies))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .with_state(site)
+        .merge(intake)
+        .merge(docs::router(interface))
+        .merge(assets::router())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(guard, guard::check))
+}
+
+async fn not_found() -> Fault {
+    Fault::new(api::Code::NotFound, "there is no such address; /api/docs lists them")
+}
+
+async fn method_not_allowed() -> Fault {
+    Fault::new(api::Code::MethodNotAllowed, "this address does not take this method; /api/docs lists them")
+}
+
+/// Reads an index or size from a path.
+fn parse_index(text: &str) -> Result<u64, Fault> {
+    text.parse().ok().filter(|index: &u64| *index <= MAX_INTEGER as u64 && text == index.to_string()).ok_or_else(|| {
+        let found: String = text.chars().take(40).collect();
+        Fault::new(api::Code::InvalidParameter, format!("expected an index from 0 to 2^53-1, found {found:?}"))
+    })
+}

@@ -1,0 +1,138 @@
+//! From the text of a JSON object to a reading. Numbers are judged by their text, before a double forgets it.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize,
+    de::{Error, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::domain::{
+    DeviceName, Millis, Reading, ReadingError,
+    reading::{MAX_METRICS, parse_value},
+};
+
+/// A reading as `POST /api/v1/readings` takes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Object<'a> {
+    #[serde(borrow)]
+    device: Cow<'a, str>,
+    #[serde(borrow, default)]
+    time: Option<&'a RawValue>,
+    #[serde(default)]
+    sequence: Option<u64>,
+    #[serde(borrow)]
+    metrics: Metrics<'a>,
+}
+
+/// Names and number texts in their order; repeated names stay, so that they can be refused.
+struct Metrics<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Metrics<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<'a>(std::marker::PhantomData<&'a ()>);
+        impl<'de: 'a, 'a> Visitor<'de> for Members<'a> {
+            type Value = Metrics<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of metrics, such as {\"temperature\": 21.5}")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Metrics<'a>, M::Error> {
+                let mut members = Vec::new();
+                while let Some((name, value)) = map.next_entry::<Name<'a>, &'a RawValue>()? {
+                    // One more than allowed is enough to refuse it later.
+                    if members.len() > MAX_METRICS {
+                        return Err(M::Error::custom(format!("expected at most {MAX_METRICS} metrics")));
+                    }
+                    members.push((name.0, value));
+                }
+                Ok(Metrics(members))
+            }
+        }
+        deserializer.deserialize_map(Members(std::marker::PhantomData))
+    }
+}
+
+/// A member's name, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Reads one reading. A reading without time gets the time of its arrival.
+pub(super) fn reading(text: &str, now: Millis) -> Result<Reading, ReadingError> {
+    let object: Object<'_> = object(text.as_bytes())?;
+    let time = object.time.map_or(Ok(now), |time| self::time(time.get()))?;
+    let values = object.metrics.0.into_iter();
+    let values = values.map(|(metric, value)| Ok((metric.to_string(), parse_value(&metric, value.get())?)));
+    let values = values.collect::<Result<_, ReadingError>>()?;
+    Reading::new(DeviceName::new(&object.device)?, time, object.sequence, values, now)
+}
+
+/// Reads a JSON object with exactly the members of `T`.
+pub(super) fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ReadingError> {
+    serde_json::from_slice(bytes).map_err(|error| ReadingError::Object(explain(&error)))
+}
+
+/// Reads a time: a string by RFC 3339, or a number of seconds since 1970.
+pub(super) fn time(text: &str) -> Result<Millis, ReadingError> {
+    let refuse = |error: &dyn fmt::Display| ReadingError::TimeText(error.to_string());
+    if text.starts_with('"') {
+        let text: Cow<'_, str> = serde_json::from_str(text).map_err(|error| refuse(&error))?;
+        return Millis::parse(&text).map_err(|error| refuse(&error));
+    }
+    let seconds: f64 = serde_json::from_str(text)
+        .map_err(|_| ReadingError::TimeText(format!("expected a time as text or seconds, found {text:.40}")))?;
+    let millis = (seconds * 1000.0).round();
+    if millis.abs() > 1e15 {
+        // Refused by its value anyway, but as what it most likely is.
+        return Err(ReadingError::TimeText(format!("expected seconds since 1970, found {text:.40}: milliseconds?")));
+    }
+    Ok(Millis(millis as i64))
+}
+
+/// What serde says, without the position in a text that the client does not see as such.
+fn explain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Millis = Millis(1_763_625_600_000);
+
+    #[test]
+    fn reads_a_reading() {
+        let text = r#"{"device":"a","time":"2025-11-20T07:00:00Z","sequence":7,"metrics":{"t":21.5,"h":40}}"#;
+        let reading = reading(text, NOW).unwrap();
+        assert_eq!(reading.sequence(), Some(7));
+        assert_eq!(reading.values(), [("h".to_owned(), 40.0), ("t".to_owned(), 21.5)]);
+    }
+
+    #[test]
+    fn refuses_with_a_reason() {
+        for (text, reason) in [
+            (r#"{"metrics":{"t":1}}"#, "device"),
+            (r#"{"device":"a"}"#, "metrics"),
+            (r#"{"device":"a","metrics":{}}"#, "found 0"),
+            (r#"{"device":"a","metrics":{"t":"1"}}"#, "not a number"),
+            (r#"{"device":"a","metrics":{"t":true}}"#, "not a number"),
+            (r#"{"device":"a","metrics":{"t":1e400}}"#, "too large"),
+            (r#"{"device":"a","metrics":{"t":9007199254740993}}"#, "not exact"),
+            (r#"{"device":"a","metrics":{"t":1,"t":2}}"#, "twice"),
+            (r#"{"device":"a","device":"b","metrics":{"t":1}}"#, "duplicate"),
+            (r#"{"device":"a","admin":true,"metrics":{"t":1}}"#, "unknown field"),
+            (r#"{"device":"a","time":"soon","metrics":{"t":1}}"#, "soon"),
+            (r#"{"device":"a","time":1763625600000,"metrics":{"t":1}}"#, "milliseconds"),
+            (r#"{"device":"a","time":0,"metrics":{"t":1}}"#, "2000-01-01"),
+            (r#"{"device":"a","sequence":-1,"metrics":{"t":1}}"#, "-1"),
+            (r#"{"device":"a","metrics":{"t":NaN}}"#, "expected value"),
+        ] {
+            let error = reading(text, NOW).unwrap_err().to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `POST /api/v1/readings`: one reading, an array, or one a line; an answer for each.
+
+use api::{Code, Judgement, ReadingResult, Readings, Status};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::value::RawValue;
+
+use super::{
+    Intake,
+    body::{Body, Form},
+    decode,
+};
+use crate::{
+    domain::verdict::Accepted,
+    problem::Fault,
+};
+
+/// Readings of a request at most: what one commit takes in about a tenth of a second.
+const MAX_READINGS: usize = 10_000;
+
+/// A reading. Several may be sent as an array, or one a line as `application/x-ndjson`.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code)]
+pub(crate) struct ReadingRequest {
+    /// The device's name: 1 to 128 bytes.
+    #[schema(example = "weather-1")]
+    device: String,
+    /// RFC 3339, or seconds since 1970; without it, the time of arrival.
+    #[schema(example = "2026-11-20T08:00:00Z")]
+    time: Option<String>,
+    /// Makes the reading unique for its device; without it, the time does.
+    #[schema(example = 17)]
+    sequence: Option<u64>,
+    /// 1 to 16 metrics.
+    #[schema(example = json!({"temperature": 21.5, "humidity": 40.2, "pressure": 1013.2}))]
+    metrics: std::collections::BTreeMap<String, f64>,
+}
+
+/// Send readings
+///
+/// Answered after the commit: what is `stored` is on disk. The same reading again is a `duplicate` and gets its
+/// first verdict; the same key with other content is refused with 409. Of an array or lines, each reading has a
+/// result of its own, and the status is 207 if some were rejected.
+#[utoipa::path(
+    post, path = "/api/v1/readings", tag = "intake",
+    request_body(content = ReadingRequest, content_type = "application/json"),
+    responses(
+        (status = 200, body = Readings, description = "All stored"),
+        (status = 207, body = Readings, description = "Some rejected; each result says why"),
+        (status = 400, body = api::Problem, content_type = "application/problem+json", description = "Not JSON"),
+        (status = 409, body = api::Problem, content_type = "application/problem+json", description = "The same key with other content"),
+        (status = 413, body = api::Problem, content_type = "application/problem+json", description = "Too long"),
+        (status = 415, body = api::Problem, content_type = "application/problem+json", description = "Not JSON by its media type"),
+        (status = 422, body = api::Problem, content_type = "application/problem+json", description = "Not a possible reading"),
+        (status = 503, body = api::Problem, content_type = "application/problem+json", description = "Busy: send it again"),
+    )
+)]
+pub(crate) async fn readings(State(intake): State<Intake>, body: Body) -> Result<Response, Fault> {
+    let text = std::str::from_utf8(&body.bytes)
+        .map_err(|error| Fault::new(Code::MalformedBody, format!("expected UTF-8: {error}")))?;
+    let items = items(text, body.form)?;
+    let (single, texts) = match items {
+        Items::One(text) => (true, vec![text]),
+        Items::Many(texts) => (false, texts),
+    };
+    if texts.len() > MAX_READINGS {
+        let what = format!("expected at most {MAX_READINGS} readings, found {}: send smaller batches", texts.len());
+        return Err(Fault::new(Code::BodyTooLarge, what));
+    }
+    let mut results = submit(&intake, &texts).await?;
+    if single {
+        let result = results.pop().unwrap_or_else(|| Err(Fault::new(Code::Internal, "no result")))?;
+        return Ok(Json(summary(vec![Ok(result)])).into_response());
+    }
+    if let Some(fault) = results.iter().filter_map(|result| result.as_ref().err()).find(|fault| fault.may_pass()) {
+        // What was stored will be a duplicate when the batch is sent again.
+        return Err(fault.clone());
+    }
+    let summary = summary(results);
+    let status = if summary.rejected == 0 { StatusCode::OK } else { StatusCode::MULTI_STATUS };
+    Ok((status, Json(summary)).into_response())
+}
+
+/// The texts of the readings in a body.
+enum Items<'a> {
+    One(&'a str),
+    Many(Vec<&'a str>),
+}
+
+fn items(text: &str, form: Form) -> Result<Items<'_>, Fault> {
+    let malformed = |error| Fault::new(Code::MalformedBody, format!("not JSON: {error}"));
+    match form {
+        Form::Lines => Ok(Items::Many(text.lines().filter(|line| !line.trim().is_empty()).collect())),
+        Form::Json if text.trim_start().starts_with('[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(malformed)?;
+            Ok(Items::Many(items.into_iter().map(RawValue::get).collect()))
+        }
+        Form::Json => {
+            let item: &RawValue = serde_json::from_str(text).map_err(malformed)?;
+            Ok(Items::One(item.get()))
+        }
+    }
+}
+
+/// Decodes and submits; gives a result for each text.
+async fn submit(intake: &Intake, texts: &[&str]) -> Result<Vec<Result<Accepted, Fault>>, Fault> {
+    let now = intake.clock.now();
+    let mut results = Vec::with_capacity(texts.len());
+    let mut readings = Vec::with_capacity(texts.len());
+    for text in texts {
+        match decode::reading(text, now) {
+            Ok(reading) => {
+                readings.push(reading);
+                results.push(None);
+            }
+            Err(error) => results.push(Some(Err(Fault::from(error)))),
+        }
+    }
+    let mut judged = intake.submit(readings).await?.into_iter();
+    let missing = || Err(Fault::new(Code::Internal, "no result"));
+    Ok(results.into_iter().map(|result| result.or_else(|| judged.next()).unwrap_or_else(missing)).collect())
+}
+
+fn summary(results: Vec<Result<Accepted, Fault>>) -> Readings {
+    let accepted = results.iter().filter(|result| result.is_ok()).count() as u64;
+    Readings {
+        accepted,
+        rejected: results.len() as u64 - accepted,
+        results: results.into_iter().map(result).collect(),
+    }
+}
+
+fn result(result: Result<Accepted, Fault>) -> ReadingResult {
+    match result {
+        Err(fault) => ReadingResult { status: Status::Rejected, judgement: None, problem: Some(fault.problem()) },
+        Ok(accepted) => ReadingResult {
+            status: if accepted.duplicate { Status::Duplicate } else { Status::Stored },
+            problem: None,
+            judgement: Some(Judgement {
+                score: accepted.verdict.score,
+                threshold: accepted.verdict.threshold,
+                label: accepted.verdict.label,
+                model_version: accepted.verdict.model_version.to_string(),
+                index: accepted.index,
+                sentence: accepted.sentence,
+            }),
+        },
+    }
+}

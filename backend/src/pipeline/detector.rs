@@ -1,0 +1,333 @@
+//! One shard's detector: judges its devices' readings in order, and waits for each slice to be committed.
+//!
+//! While a slice is being committed the next one gathers, so a slice grows with the load. What is kept of a
+//! device in memory is what the last commit has stored: after a failed commit it is read again.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, mpsc},
+};
+
+use detect::{DeviceState, ReadingView, Value};
+use ledger::Hash;
+
+use super::{Job, Models, Results, writer::Slice};
+use crate::domain::{
+    DeviceName, Key, Reading,
+    ports::{DeviceReader, StoreError, StoredReading, values_text},
+    verdict::{Accepted, Device, Judged, Label, MetricValue, PendingFinding, Reason, Refusal, Verdict},
+};
+
+/// Readings in a slice at most, so that no commit takes much longer than a tenth of a second.
+const MAX_SLICE: usize = 4_096;
+
+/// Devices kept in memory at most, at about 4 KiB each. Others are read from the store when they send again.
+const MAX_DEVICES: usize = 100_000;
+
+/// A device as of the last commit, or as of this slice.
+struct Known {
+    device: Device,
+    state: DeviceState,
+    /// Whether this slice has changed it.
+    changed: bool,
+}
+
+/// What became of one reading of a slice, before the commit.
+enum Slot {
+    /// Settled: a duplicate, or refused.
+    Settled(Result<Accepted, Refusal>),
+    /// The reading of the slice with this number; `true` if it is the same reading once more.
+    Judged(usize, bool),
+}
+
+/// One shard's detector.
+pub(super) struct Detector {
+    models: Arc<Models>,
+    store: Box<dyn DeviceReader>,
+    commits: mpsc::Sender<Slice>,
+    known: HashMap<DeviceName, Known>,
+    /// The devices that the slice in hand has changed.
+    changed: Vec<DeviceName>,
+}
+
+impl Detector {
+    pub(super) fn new(models: Arc<Models>, store: Box<dyn DeviceReader>, commits: mpsc::Sender<Slice>) -> Self {
+        Self { models, store, commits, known: HashMap::new(), changed: Vec::new() }
+    }
+
+    /// Works until all senders of jobs are gone.
+    pub(super) fn run(&mut self, jobs: &mpsc::Receiver<Job>) {
+        while let Ok(first) = jobs.recv() {
+            let mut size = first.readings.len();
+            let mut batch = vec![first];
+            while size < MAX_SLICE
+                && let Ok(next) = jobs.try_recv()
+            {
+                size += next.readings.len();
+                batch.push(next);
+            }
+            self.work(batch);
+        }
+    }
+
+    fn work(&mut self, jobs: Vec<Job>) {
+        let mut judged = Vec::new();
+        let mut keys = HashMap::new();
+        let slots: Vec<Vec<Slot>> = jobs
+            .iter()
+            .map(|job| job.readings.iter().map(|reading| self.slot(reading, &mut judged, &mut keys)).collect())
+            .collect();
+        let verdicts: Vec<(Verdict, Option<String>)> =
+            judged.iter().map(|j| (j.verdict.clone(), j.finding.as_ref().map(|f| f.sentence.clone()))).collect();
+        let committed = self.commit(judged);
+        for (job, slots) in jobs.into_iter().zip(slots) {
+            let results: Results = slots.into_iter().map(|slot| answer(slot, &verdicts, &committed)).collect();
+            // Nobody may be waiting any more; the readings are stored all the same.
+            let _ = job.reply.send(results);
+        }
+    }
+
+    /// Hands the slice to the writer and waits; gives the log index of each reading that has one.
+    fn commit(&mut self, judged: Vec<Judged>) -> Result<Vec<Option<u64>>, &'static str> {
+        if judged.is_empty() {
+            return Ok(Vec::new());
+        }
+        let changed = std::mem::take(&mut self.changed);
+        let devices = changed
+            .iter()
+            .map(|name| {
+                let known = &self.known[name];
+                Device { state: known.state.to_bytes(), ..known.device.clone() }
+            })
+            .collect();
+        let (reply, answer) = mpsc::sync_channel(1);
+        let sent = self.commits.send(Slice { judged, devices, reply }).is_ok();
+        let result = if sent { answer.recv().unwrap_or(Err(STOPPING)) } else { Err(STOPPING) };
+        if result.is_err() {
+            // Judged on a state that was never stored: forget it, and read what is stored.
+            changed.iter().for_each(|name| drop(self.known.remove(name)));
+        }
+        for name in &changed {
+            if let Some(known) = self.known.get_mut(name) {
+                known.changed = false;
+            }
+        }
+        if self.known.len() > MAX_DEVICES {
+            self.known.clear();
+        }
+        result
+    }
+
+    fn slot(
+        &mut self,
+        reading: &Reading,
+        judged: &mut Vec<Judged>,
+        keys: &mut HashMap<(DeviceName, Key), usize>,
+    ) -> Slot {
+        if let Err(error) = self.learn_device(reading) {
+            tracing::error!(%error, "a device could not be read");
+            return Slot::Settled(Err(Refusal::Unavailable("the store cannot be read now: send it again")));
+        }
+        let own_key = (reading.device().clone(), reading.key());
+        if let Some(&at) = keys.get(&own_key) {
+            let earlier = &judged[at].reading;
+            let same = same_content(reading, earlier.time().0, &values_text(earlier.values()));
+            return if same { Slot::Judged(at, true) } else { Slot::Settled(Err(conflict(reading))) };
+        }
+        let late = match self.stored(reading) {
+            Ok(Found::New) => false,
+            Ok(Found::Late) => true,
+            Ok(Found::Settled(result)) => return Slot::Settled(result),
+            Err(error) => {
+                tracing::error!(%error, "a reading could not be looked up");
+                return Slot::Settled(Err(Refusal::Unavailable("the store cannot be read now: send it again")));
+            }
+        };
+        match self.judge(reading, late) {
+            Err(refusal) => Slot::Settled(Err(refusal)),
+            Ok(new) => {
+                judged.push(new);
+                keys.insert(own_key, judged.len() - 1);
+                Slot::Judged(judged.len() - 1, false)
+            }
+        }
+    }
+
+    /// Makes sure that the reading's device is in `known`.
+    fn learn_device(&mut self, reading: &Reading) -> Result<(), StoreError> {
+        if self.known.contains_key(reading.device()) {
+            return Ok(());
+        }
+        let known = match self.store.device(reading.device())? {
+            Some(device) => {
+                let state = DeviceState::from_bytes(&device.state)
+                    .map_err(|error| StoreError::Damaged(format!("the state of {}: {error}", device.name)))?;
+                Known { device, state, changed: false }
+            }
+            None => {
+                let metrics = reading.values().iter().map(|(metric, _)| metric.as_str());
+                let device = Device {
+                    name: reading.device().clone(),
+                    pseudonym: super::sequencer::random_hex::<16>(),
+                    profile: self.models.profile_of(metrics).to_owned(),
+                    state: Vec::new(),
+                    last_sequence: None,
+                    last_time: None,
+                };
+                Known { device, state: DeviceState::new(), changed: false }
+            }
+        };
+        self.known.insert(reading.device().clone(), known);
+        Ok(())
+    }
+
+    /// Whether a reading with this key is stored. A key above the last one is new without looking.
+    fn stored(&mut self, reading: &Reading) -> Result<Found, StoreError> {
+        let device = &self.known[reading.device()].device;
+        let above = match reading.key() {
+            Key::Sequence(sequence) => device.last_sequence.is_none_or(|last| sequence > last),
+            Key::Time(time) => device.last_time.is_none_or(|last| time > last),
+        };
+        if above {
+            return Ok(Found::New);
+        }
+        Ok(match self.store.reading(reading.device(), reading.key())? {
+            None => Found::Late,
+            Some((StoredReading { time_ms, values }, first)) if same_content(reading, time_ms, &values) => {
+                Found::Settled(Ok(first))
+            }
+            Some(_) => Found::Settled(Err(conflict(reading))),
+        })
+    }
+
+    /// Judges a reading. One that comes late is judged as well, but does not move the state backwards.
+    fn judge(&mut self, reading: &Reading, late: bool) -> Result<Judged, Refusal> {
+        let known = self.known.get_mut(reading.device()).ok_or(Refusal::Unavailable("the device was not read"))?;
+        let model = self.models.of(&known.device.profile);
+        let values: Vec<Value<'_>> =
+            reading.values().iter().map(|(metric, value)| Value { metric, value: *value }).collect();
+        let view = ReadingView { time_ms: reading.time().0, values: &values };
+        let (judgement, next) = detect::judge(model, &known.state, &view)
+            .map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
+        let verdict = Verdict {
+            score: judgement.score,
+            threshold: judgement.threshold,
+            label: label(judgement.label),
+            model_version: self.models.version_of(&known.device.profile),
+        };
+        let finding = judgement.finding.map(|finding| {
+            let state = Hash(known.state.hash());
+            pending(reading, &known.device, model, &verdict, finding, state)
+        });
+        if !late {
+            known.state = next;
+        }
+        let device = &mut known.device;
+        device.last_sequence = device.last_sequence.max(reading.sequence());
+        device.last_time = device.last_time.max(Some(reading.time()));
+        if !std::mem::replace(&mut known.changed, true) {
+            self.changed.push(reading.device().clone());
+        }
+        Ok(Judged { reading: reading.clone(), verdict, finding })
+    }
+}
+
+/// What the store knows of a reading's key.
+enum Found {
+    /// Nothing, and the key is above all others.
+    New,
+    /// Nothing, but later readings are stored.
+    Late,
+    /// A reading: the same, or another one.
+    Settled(Result<Accepted, Refusal>),
+}
+
+const STOPPING: &str = "the service is stopping: send it again";
+
+fn same_content(reading: &Reading, time_ms: i64, values: &str) -> bool {
+    reading.time().0 == time_ms && values_text(reading.values()) == values
+}
+
+fn conflict(reading: &Reading) -> Refusal {
+    let key = match reading.key() {
+        Key::Sequence(_) => "sequence",
+        Key::Time(_) => "time",
+    };
+    Refusal::Conflict { device: reading.device().clone(), key }
+}
+
+fn answer(
+    slot: Slot,
+    verdicts: &[(Verdict, Option<String>)],
+    committed: &Result<Vec<Option<u64>>, &'static str>,
+) -> Result<Accepted, Refusal> {
+    match (slot, committed) {
+        (Slot::Settled(result), _) => result,
+        (Slot::Judged(..), Err(why)) => Err(Refusal::Unavailable(why)),
+        (Slot::Judged(at, duplicate), Ok(indexes)) => {
+            let (verdict, sentence) = verdicts[at].clone();
+            Ok(Accepted { duplicate, verdict, index: indexes.get(at).copied().flatten(), sentence })
+        }
+    }
+}
+
+fn label(label: detect::Label) -> Label {
+    match label {
+        detect::Label::Normal => Label::Normal,
+        detect::Label::Anomaly => Label::Anomaly,
+        detect::Label::WarmingUp => Label::WarmingUp,
+    }
+}
+
+fn pending(
+    reading: &Reading,
+    device: &Device,
+    model: &detect::Model,
+    verdict: &Verdict,
+    finding: detect::Finding,
+    state: Hash,
+) -> PendingFinding {
+    let unit = |metric: &str| {
+        let spec = model.metrics().iter().find(|spec| spec.name() == metric);
+        spec.map_or_else(String::new, |spec| spec.unit().to_owned())
+    };
+    PendingFinding {
+        device: device.name.as_str().to_owned(),
+        pseudonym: device.pseudonym.clone(),
+        sequence: reading.sequence(),
+        time_ms: reading.time().0,
+        values: reading
+            .values()
+            .iter()
+            .map(|(metric, value)| MetricValue { metric: metric.clone(), unit: unit(metric), value: *value })
+            .collect(),
+        r#type: match finding.kind {
+            detect::Kind::Point => ledger::entry::Type::Point,
+            detect::Kind::Contextual => ledger::entry::Type::Contextual,
+            detect::Kind::ChangePoint => ledger::entry::Type::ChangePoint,
+        },
+        severity: match finding.severity {
+            detect::Severity::Info => ledger::entry::Severity::Info,
+            detect::Severity::Warning => ledger::entry::Severity::Warning,
+            detect::Severity::Critical => ledger::entry::Severity::Critical,
+        },
+        score: verdict.score,
+        threshold: verdict.threshold,
+        reasons: finding
+            .reasons
+            .into_iter()
+            .map(|reason| Reason {
+                metric: reason.metric,
+                unit: reason.unit,
+                value: reason.value,
+                expected_low: reason.expected_low,
+                expected_high: reason.expected_high,
+                feature: reason.feature.to_owned(),
+                score: reason.score,
+            })
+            .collect(),
+        sentence: finding.sentence,
+        model: Hash(model.hash()).to_string(),
+        state: state.to_string(),
+    }
+}

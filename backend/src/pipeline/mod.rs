@@ -1,0 +1,159 @@
+//! From a reading to an entry: detection, group commit, sequencing, and only then the acknowledgement.
+//!
+//! One detector thread for each shard of devices judges; one writer thread commits what the detectors have
+//! judged, together with the log entries that follow from it, in one transaction at a time. A bounded number
+//! of readings is under way; when it is reached, the source is told to wait. Nothing is dropped.
+
+mod detector;
+mod models;
+mod sequencer;
+mod writer;
+
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher},
+    sync::{Arc, mpsc},
+    thread::JoinHandle,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
+
+use crate::domain::{
+    Clock, DeviceName, Reading,
+    log::{Event, Halt},
+    ports::{DeviceReader, LogReader, StoreError, WriteStore},
+    verdict::{Accepted, Refusal},
+};
+pub(crate) use models::{ModelError, Models};
+pub(crate) use sequencer::Sequencer;
+
+/// Readings under way at most. At 100,000 a second this is the work of two thirds of a second, and some 20 MiB.
+const MAX_UNDER_WAY: usize = 65_536;
+
+/// The verdict, or the refusal, for each reading of a request.
+pub(crate) type Results = Vec<Result<Accepted, Refusal>>;
+
+/// All readings that may be under way are; try again shortly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the service is busy: try again in a second")]
+pub(crate) struct Busy;
+
+/// Readings of one shard's devices, with the way to answer.
+struct Job {
+    readings: Vec<Reading>,
+    reply: oneshot::Sender<Results>,
+    /// Given back when the job is dropped, answered or not.
+    _under_way: OwnedSemaphorePermit,
+}
+
+/// The way into the pipeline. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Pipeline {
+    shards: Arc<[mpsc::Sender<Job>]>,
+    under_way: Arc<Semaphore>,
+}
+
+/// What the pipeline is made of.
+pub(crate) struct Parts<W> {
+    /// The one that writes.
+    pub(crate) writer: W,
+    /// One view of the devices for each shard.
+    pub(crate) devices: Vec<Box<dyn DeviceReader>>,
+    /// The models.
+    pub(crate) models: Arc<Models>,
+    /// From findings to entries.
+    pub(crate) sequencer: Sequencer,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Whether the log may be extended.
+    pub(crate) halt: Halt,
+    /// Told after each commit.
+    pub(crate) events: broadcast::Sender<Event>,
+}
+
+/// The threads at work; join them after the last [`Pipeline`] is dropped.
+pub(crate) struct Threads(Vec<JoinHandle<()>>);
+
+impl Threads {
+    /// Waits until all accepted work is committed and answered.
+    pub(crate) fn join(self) {
+        for thread in self.0 {
+            if thread.join().is_err() {
+                tracing::error!("a pipeline thread ended by a fault");
+            }
+        }
+    }
+}
+
+impl Pipeline {
+    /// Brings the log up to date by the code that runs at each commit, and starts the threads.
+    ///
+    /// If the log is halted, nothing is brought up to date, and every reading will be refused.
+    pub(crate) fn start<W: WriteStore + 'static>(
+        parts: Parts<W>,
+        log: &dyn LogReader,
+    ) -> Result<(Self, Threads), StoreError> {
+        let Parts { writer, devices, models, sequencer, clock, halt, events } = parts;
+        let halted = halt.reason().is_some();
+        let mut writer = writer::Writer::new(writer, sequencer, Arc::clone(&clock), halt, events);
+        if !halted {
+            writer.recover(&models.unknown_to(log)?)?;
+        }
+
+        let (commits, slices) = mpsc::channel();
+        let mut threads = vec![spawn("writer", move || writer.run(&slices))];
+        let mut shards = Vec::new();
+        for (at, reader) in devices.into_iter().enumerate() {
+            let (sender, jobs) = mpsc::channel();
+            let mut detector = detector::Detector::new(Arc::clone(&models), reader, commits.clone());
+            threads.push(spawn(&format!("detector-{at}"), move || detector.run(&jobs)));
+            shards.push(sender);
+        }
+        let under_way = Arc::new(Semaphore::new(MAX_UNDER_WAY));
+        Ok((Self { shards: shards.into(), under_way }, Threads(threads)))
+    }
+
+    /// Judges and stores readings. When this returns a verdict for a reading, the reading is on disk.
+    ///
+    /// The order of one device's readings is kept.
+    pub(crate) async fn submit(&self, readings: Vec<Reading>) -> Result<Results, Busy> {
+        let total = readings.len();
+        let mut parts: Vec<(Vec<usize>, Vec<Reading>)> = vec![Default::default(); self.shards.len()];
+        for (at, reading) in readings.into_iter().enumerate() {
+            let (positions, part) = &mut parts[self.shard(reading.device())];
+            positions.push(at);
+            part.push(reading);
+        }
+        // Room for all of them before any is sent, so that a busy service has taken nothing of a request.
+        let wanted = u32::try_from(total).map_err(|_| Busy)?;
+        let mut room = Arc::clone(&self.under_way).try_acquire_many_owned(wanted).map_err(|_| Busy)?;
+        let mut waiting = Vec::new();
+        for (shard, (positions, part)) in self.shards.iter().zip(parts) {
+            if part.is_empty() {
+                continue;
+            }
+            let (reply, answer) = oneshot::channel();
+            let Some(permit) = room.split(part.len()) else { return Err(Busy) };
+            shard.send(Job { readings: part, reply, _under_way: permit }).map_err(|_| Busy)?;
+            waiting.push((positions, answer));
+        }
+        let unavailable = || Err(Refusal::Unavailable("the service is stopping: send it again"));
+        let mut results: Results = std::iter::repeat_with(unavailable).take(total).collect();
+        for (positions, answer) in waiting {
+            for (position, result) in positions.into_iter().zip(answer.await.unwrap_or_default()) {
+                results[position] = result;
+            }
+        }
+        Ok(results)
+    }
+
+    /// A device always meets the same detector, so its readings stay in order.
+    fn shard(&self, device: &DeviceName) -> usize {
+        let mut hasher = DefaultHasher::new();
+        device.hash(&mut hasher);
+        (hasher.finish() % self.shards.len() as u64) as usize
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).expect("the system starts a thread")
+}

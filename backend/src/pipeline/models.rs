@@ -1,0 +1,197 @@
+//! The models: one for each profile, trained once from clean simulated streams, and kept as files.
+//!
+//! Beside each `model.bin` lie `model_meta.json` and the training sample, so that anybody can train it again
+//! and compare the hash.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use detect::{DetectError, MetricSpec, Model, TrainSpec, TrainingReading, TrainingSample};
+use ledger::Hash;
+
+use crate::domain::ports::{LogReader, NewModel, StoreError};
+
+/// The profile of devices whose metrics no other profile names.
+const GENERIC: &str = "generic";
+
+/// Seed of the built-in training streams and forests. Any number would do; it is part of each model.
+const SEED: u64 = 20_261_120;
+
+/// Devices of each profile in a training sample.
+const DEVICES: u32 = 8;
+
+/// Readings of each, one a minute: three days, so that the daily cycle is seen more than once.
+const READINGS: usize = 3 * 24 * 60;
+
+/// Why there are no models.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ModelError {
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file is no model, or a training failed.
+    #[error("the model {profile:?}: {source}")]
+    Detect {
+        /// The profile.
+        profile: String,
+        /// What is wrong.
+        source: DetectError,
+    },
+}
+
+/// A model with what is kept beside it.
+struct Kept {
+    model: Model,
+    version: Arc<str>,
+    sample: Hash,
+}
+
+/// All models, by profile.
+pub(crate) struct Models {
+    by_profile: BTreeMap<String, Kept>,
+    generic: Kept,
+}
+
+impl Models {
+    /// Loads the models from a directory, and trains those that are not there.
+    pub(crate) fn load_or_train(dir: &Path) -> Result<Self, ModelError> {
+        let mut by_profile = BTreeMap::new();
+        let mut all = TrainingSample::new();
+        for profile in simulate::profiles() {
+            let kept = load(dir, profile.name, || {
+                let sample = clean_sample(profile).map_err(|source| detect_error(profile.name, source))?;
+                Ok((sample, metric_specs(profile).map_err(|source| detect_error(profile.name, source))?))
+            })?;
+            by_profile.insert(profile.name.to_owned(), kept);
+        }
+        let generic = load(dir, GENERIC, || {
+            for profile in simulate::profiles() {
+                all.add_sample(&clean_sample(profile).map_err(|source| detect_error(GENERIC, source))?);
+            }
+            Ok((std::mem::take(&mut all), Vec::new()))
+        })?;
+        Ok(Self { by_profile, generic })
+    }
+
+    fn kept(&self, profile: &str) -> &Kept {
+        self.by_profile.get(profile).unwrap_or(&self.generic)
+    }
+
+    /// The model of a profile; the generic one if there is none.
+    pub(crate) fn of(&self, profile: &str) -> &Model {
+        &self.kept(profile).model
+    }
+
+    /// The version of the model for unknown profiles.
+    pub(crate) fn generic_version(&self) -> Arc<str> {
+        Arc::clone(&self.generic.version)
+    }
+
+    /// The version of a profile's model.
+    pub(crate) fn version_of(&self, profile: &str) -> Arc<str> {
+        Arc::clone(&self.kept(profile).version)
+    }
+
+    /// The profile whose metrics are exactly these.
+    pub(crate) fn profile_of<'a>(&self, metrics: impl Iterator<Item = &'a str> + Clone) -> &str {
+        let fits = |kept: &&Kept| {
+            let specs = kept.model.metrics();
+            specs.len() == metrics.clone().count() && metrics.clone().all(|m| specs.iter().any(|spec| spec.name() == m))
+        };
+        self.by_profile.values().find(fits).map_or(GENERIC, |kept| kept.model.profile())
+    }
+
+    /// The models that the store does not know yet: they are to be recorded in the log.
+    pub(super) fn unknown_to(&self, log: &dyn LogReader) -> Result<Vec<NewModel>, StoreError> {
+        let mut unknown = Vec::new();
+        for Kept { model, version, sample } in self.by_profile.values().chain([&self.generic]) {
+            let hash = Hash(model.hash());
+            if log.model_version(&hash.to_string())?.is_none() {
+                unknown.push(NewModel {
+                    hash,
+                    version: version.to_string(),
+                    profile: model.profile().to_owned(),
+                    bytes: model.to_bytes(),
+                    sample: *sample,
+                });
+            }
+        }
+        Ok(unknown)
+    }
+}
+
+/// Reads a model; makes sample, model and description if it is not there.
+fn load(
+    dir: &Path,
+    profile: &str,
+    make: impl FnOnce() -> Result<(TrainingSample, Vec<MetricSpec>), ModelError>,
+) -> Result<Kept, ModelError> {
+    let dir = dir.join(profile);
+    let file = dir.join("model.bin");
+    let bytes = match fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let (sample, specs) = make()?;
+            let spec = TrainSpec::new(profile, specs, SEED).map_err(|source| detect_error(profile, source))?;
+            let model = Model::train(&spec, &sample).map_err(|source| detect_error(profile, source))?;
+            tracing::info!(profile, version = model.version(), rows = sample.rows(), "trained a model");
+            let meta = serde_json::to_string_pretty(&model.meta()).unwrap_or_default() + "\n";
+            fs::create_dir_all(&dir).map_err(|source| ModelError::File { path: dir.clone(), source })?;
+            write(&dir.join("sample.csv"), sample.to_csv().as_bytes())?;
+            write(&dir.join("model_meta.json"), meta.as_bytes())?;
+            write(&file, &model.to_bytes())?;
+            model.to_bytes()
+        }
+        Err(source) => return Err(ModelError::File { path: file, source }),
+    };
+    let model = Model::from_bytes(&bytes).map_err(|source| detect_error(profile, source))?;
+    let version = Arc::from(model.version());
+    let sample = model.meta().training_sample_hash.parse().map_err(|_| {
+        let actual = model.meta().training_sample_hash;
+        detect_error(profile, DetectError::Malformed { what: "sample hash", expected: "64 hex digits".into(), actual })
+    })?;
+    Ok(Kept { model, version, sample })
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
+    let error = |source| ModelError::File { path: path.to_owned(), source };
+    let partial = path.with_extension("partial");
+    fs::write(&partial, bytes).map_err(error)?;
+    fs::rename(&partial, path).map_err(error)
+}
+
+/// Clean streams of a simulated profile.
+fn clean_sample(profile: &'static simulate::Profile) -> Result<TrainingSample, DetectError> {
+    let mut sample = TrainingSample::new();
+    for device in 0..DEVICES {
+        let stream = simulate::Stream::new(profile, device, SEED, 0, 60_000, &[])
+            .expect("no injections, so nothing that could be refused");
+        let readings: Vec<TrainingReading> = stream
+            .take(READINGS)
+            .map(|sample| TrainingReading {
+                time_ms: sample.time_ms,
+                values: sample.values.iter().map(|(metric, value)| ((*metric).to_owned(), *value)).collect(),
+            })
+            .collect();
+        sample.add_device(&readings)?;
+    }
+    Ok(sample)
+}
+
+fn metric_specs(profile: &simulate::Profile) -> Result<Vec<MetricSpec>, DetectError> {
+    profile.metrics.iter().map(|metric| MetricSpec::new(metric.name, metric.unit, metric.low, metric.high)).collect()
+}
+
+fn detect_error(profile: &str, source: DetectError) -> ModelError {
+    ModelError::Detect { profile: profile.to_owned(), source }
+}

@@ -1,0 +1,106 @@
+//! The anchorer's outbox, and the service's settings.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{from_sql, pool::Reader, to_sql};
+use crate::domain::ports::{AnchorRow, AnchorState, AnchorStore, StoreError};
+
+const COLUMNS: &str = "size, root, state, nonce, tx, raw, sent_ms, proof";
+
+impl AnchorStore for Reader {
+    fn open_anchors(&self) -> Result<Vec<AnchorRow>, StoreError> {
+        self.read(|connection| rows(connection, &format!("SELECT {COLUMNS} FROM anchor WHERE state < 2 ORDER BY size"), []))
+    }
+
+    fn final_anchor(&self, index: u64) -> Result<Option<AnchorRow>, StoreError> {
+        self.read(|connection| {
+            let sql = format!("SELECT {COLUMNS} FROM anchor WHERE state = 2 AND size > ? ORDER BY size LIMIT 1");
+            Ok(rows(connection, &sql, [to_sql(index)])?.pop())
+        })
+    }
+
+    fn put_anchor(&self, row: &AnchorRow) -> Result<(), StoreError> {
+        let proof = row.proof.as_ref().map(serde_json::to_string).transpose();
+        let proof = proof.map_err(|error| StoreError::Engine(Box::new(error)))?;
+        self.write(|connection| {
+            connection.execute(
+                "INSERT OR REPLACE INTO anchor (size, root, state, nonce, tx, raw, sent_ms, proof)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                params![
+                    to_sql(row.size),
+                    row.root.to_string(),
+                    state_to_sql(row.state),
+                    to_sql(row.nonce),
+                    row.transaction.to_string(),
+                    row.raw,
+                    row.sent_ms,
+                    proof
+                ],
+            )
+        })
+    }
+
+    fn drop_anchor(&self, size: u64) -> Result<(), StoreError> {
+        self.write(|connection| connection.execute("DELETE FROM anchor WHERE size = ?", [to_sql(size)]))
+    }
+
+    fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.read(|connection| {
+            let mut select = connection.prepare_cached("SELECT value FROM setting WHERE name = ?")?;
+            Ok(select.query_row([name], |row| row.get(0)).optional()?)
+        })
+    }
+
+    fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.write(|connection| {
+            connection.execute("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", [name, value])
+        })
+    }
+}
+
+impl Reader {
+    fn write(&self, statement: impl FnOnce(&Connection) -> rusqlite::Result<usize>) -> Result<(), StoreError> {
+        let connection = self.anchors.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        statement(&connection)?;
+        Ok(())
+    }
+}
+
+fn rows(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<Vec<AnchorRow>, StoreError> {
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select.query_map(params, |row| Ok(anchor_row(row)))?;
+    rows.map(|row| row?).collect()
+}
+
+fn anchor_row(row: &Row<'_>) -> Result<AnchorRow, StoreError> {
+    let damaged = |what: &str| StoreError::Damaged(format!("the {what} of an anchor"));
+    let root: String = row.get(1)?;
+    let transaction: String = row.get(4)?;
+    let proof: Option<String> = row.get(7)?;
+    Ok(AnchorRow {
+        size: from_sql(row.get(0)?),
+        root: root.parse().map_err(|_| damaged("root"))?,
+        state: state_from_sql(row.get(2)?),
+        nonce: from_sql(row.get(3)?),
+        transaction: transaction.parse().map_err(|_| damaged("transaction"))?,
+        raw: row.get(5)?,
+        sent_ms: row.get(6)?,
+        proof: proof.map(|json| serde_json::from_str(&json)).transpose().map_err(|_| damaged("proof"))?,
+    })
+}
+
+fn state_to_sql(state: AnchorState) -> i64 {
+    match state {
+        AnchorState::Sent => 0,
+        AnchorState::Included => 1,
+        AnchorState::Final => 2,
+    }
+}
+
+fn state_from_sql(state: i64) -> AnchorState {
+    match state {
+        2 => AnchorState::Final,
+        1 => AnchorState::Included,
+        _ => AnchorState::Sent,
+    }
+}

@@ -1,0 +1,90 @@
+//! Devices and readings, as detection reads them.
+
+use std::{path::Path, sync::Arc};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{from_sql, writer::key_to_sql};
+use crate::domain::{
+    DeviceName, Key, Millis,
+    ports::{DeviceReader, StoreError, StoredReading},
+    verdict::{Accepted, Device, Label, Verdict},
+};
+
+/// One detector's view of the store.
+pub(crate) struct SqliteDevices {
+    connection: Connection,
+}
+
+impl SqliteDevices {
+    /// Opens the database in this directory. It exists.
+    pub(crate) fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        Ok(Self { connection: super::open_for_reading(data_dir)? })
+    }
+}
+
+impl DeviceReader for SqliteDevices {
+    fn device(&mut self, name: &DeviceName) -> Result<Option<Device>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT pseudonym, profile, state, last_sequence, last_time_ms FROM device WHERE name = ?",
+        )?;
+        let device = select.query_row([name.as_str()], |row| {
+            Ok(Device {
+                name: name.clone(),
+                pseudonym: row.get(0)?,
+                profile: row.get(1)?,
+                state: row.get(2)?,
+                last_sequence: row.get::<_, Option<i64>>(3)?.map(from_sql),
+                last_time: row.get::<_, Option<i64>>(4)?.map(Millis),
+            })
+        });
+        Ok(device.optional()?)
+    }
+
+    fn reading(&mut self, device: &DeviceName, key: Key) -> Result<Option<(StoredReading, Accepted)>, StoreError> {
+        let (by_sequence, key) = key_to_sql(key);
+        let mut select = self.connection.prepare_cached(
+            "SELECT time_ms, metrics, score, threshold, label, model_version, entry, payload.bytes
+             FROM reading LEFT JOIN payload ON payload.idx = reading.entry
+             WHERE device = (SELECT id FROM device WHERE name = ?) AND by_sequence = ? AND key = ?",
+        )?;
+        let row = select.query_row(params![device.as_str(), by_sequence, key], |row| {
+            let stored = StoredReading { time_ms: row.get(0)?, values: row.get(1)? };
+            let payload: Option<Vec<u8>> = row.get(7)?;
+            let accepted = Accepted {
+                duplicate: true,
+                verdict: verdict_from_row(row, 2)?,
+                index: row.get::<_, Option<i64>>(6)?.map(from_sql),
+                sentence: payload.and_then(|bytes| ledger::entry::Payload::from_bytes(&bytes).ok()).map(|p| p.sentence),
+            };
+            Ok((stored, accepted))
+        });
+        Ok(row.optional()?)
+    }
+}
+
+/// Reads score, threshold, label and model version from four columns.
+pub(super) fn verdict_from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Verdict> {
+    Ok(Verdict {
+        score: row.get(first)?,
+        threshold: row.get(first + 1)?,
+        label: label_from_sql(row.get(first + 2)?),
+        model_version: Arc::from(row.get::<_, String>(first + 3)?),
+    })
+}
+
+pub(super) fn label_to_sql(label: Label) -> i64 {
+    match label {
+        Label::Normal => 0,
+        Label::Anomaly => 1,
+        Label::WarmingUp => 2,
+    }
+}
+
+fn label_from_sql(label: i64) -> Label {
+    match label {
+        1 => Label::Anomaly,
+        2 => Label::WarmingUp,
+        _ => Label::Normal,
+    }
+}

@@ -1,0 +1,87 @@
+//! The tables. A change is a new step at the end of [`STEPS`]; steps that have shipped never change.
+
+use rusqlite::Connection;
+
+use crate::domain::ports::StoreError;
+
+const STEPS: [&str; 1] = [r#"
+-- The service's own settings, such as the trust roots that it has seen.
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+
+CREATE TABLE model (
+    hash    TEXT PRIMARY KEY,           -- SHA-256 of bytes, hex
+    version TEXT NOT NULL,
+    profile TEXT NOT NULL,
+    bytes   BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE device (
+    id            INTEGER PRIMARY KEY,
+    name          TEXT NOT NULL UNIQUE,
+    pseudonym     TEXT NOT NULL UNIQUE,
+    profile       TEXT NOT NULL,
+    state         BLOB NOT NULL,        -- the detector's, after the last reading
+    last_sequence INTEGER,
+    last_time_ms  INTEGER
+) STRICT;
+
+-- Every reading with its verdict. Append only.
+CREATE TABLE reading (
+    id            INTEGER PRIMARY KEY,
+    device        INTEGER NOT NULL REFERENCES device (id),
+    by_sequence   INTEGER NOT NULL,     -- 1: key is a sequence number; 0: key is a time in ms
+    key           INTEGER NOT NULL,
+    time_ms       INTEGER NOT NULL,
+    metrics       TEXT NOT NULL,        -- JSON object, sorted by metric
+    score         REAL NOT NULL,
+    threshold     REAL NOT NULL,
+    label         INTEGER NOT NULL,     -- 0 normal, 1 anomaly, 2 warming up
+    model_version TEXT NOT NULL,
+    entry         INTEGER               -- index in the log, for an anomaly
+) STRICT;
+CREATE UNIQUE INDEX reading_key ON reading (device, by_sequence, key);
+
+-- What waits to become a log entry. Settled rows are deleted, so nothing personal stays here.
+CREATE TABLE queue (
+    id      INTEGER PRIMARY KEY,
+    reading INTEGER REFERENCES reading (id),
+    pending TEXT NOT NULL
+) STRICT;
+
+-- The log.
+CREATE TABLE entry (idx INTEGER PRIMARY KEY, kind TEXT NOT NULL, bytes BLOB NOT NULL) STRICT;
+CREATE INDEX entry_anomaly ON entry (idx) WHERE kind = 'anomaly';
+CREATE TABLE payload (idx INTEGER PRIMARY KEY REFERENCES entry (idx), salt BLOB NOT NULL, bytes BLOB NOT NULL) STRICT;
+CREATE TABLE tile (level INTEGER, idx INTEGER, hashes BLOB NOT NULL, PRIMARY KEY (level, idx)) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, root TEXT NOT NULL, note TEXT NOT NULL) STRICT;
+
+-- The outbox: one row for each anchoring transaction, written before it is sent.
+CREATE TABLE anchor (
+    size   INTEGER PRIMARY KEY,
+    root   TEXT NOT NULL,
+    state  INTEGER NOT NULL,            -- 0 sent, 1 included, 2 final
+    nonce  INTEGER NOT NULL,
+    tx     TEXT NOT NULL,
+    raw    BLOB NOT NULL,
+    sent_ms INTEGER NOT NULL,
+    proof  TEXT                         -- JSON, as in the evidence bundle
+) STRICT;
+"#];
+
+/// Brings the schema up to date; refuses a database that a newer version has made.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found: usize = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?.max(0) as usize;
+    if found > STEPS.len() {
+        return Err(StoreError::Damaged(format!(
+            "expected schema version {} or older, found {found}: this data is of a newer version of the program",
+            STEPS.len()
+        )));
+    }
+    for (at, step) in STEPS.iter().enumerate().skip(found) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", (at + 1) as i64)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Numbers and hashes as text for people. Pure.
+
+/// The ends of a long value, for where the whole would drown the page.
+pub(crate) fn short(value: &str) -> String {
+    let prefix = if value.starts_with("0x") { 8 } else { 6 };
+    match (value.get(..prefix), value.get(value.len().saturating_sub(4)..)) {
+        (Some(head), Some(tail)) if value.len() > prefix + 8 => format!("{head}…{tail}"),
+        _ => value.to_owned(),
+    }
+}
+
+/// An integer with its thousands set apart.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count with its noun.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// A length of time, in one unit.
+pub(crate) fn duration(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// A score from 0 to 1.
+pub(crate) fn score(score: f64) -> String {
+    format!("{score:.3}")
+}
+
+/// A measured value: four decimals at most, no trailing zeros.
+pub(crate) fn value(value: f64) -> String {
+    let text = format!("{value:.4}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text.is_empty() || text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// The stored name of a type, in words.
+pub(crate) fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_shortened_at_both_ends() {
+        assert_eq!(short("0x5fbdb2315678afecb367f032d93f642f64180aa3"), "0x5fbdb2…0aa3");
+        assert_eq!(short("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"), "e3b0c4…b855");
+        assert_eq!(short("0x1234"), "0x1234");
+        assert_eq!(short(""), "");
+        assert_eq!(short("ééééééééééééééééééé"), "ééé…éé");
+    }
+
+    #[test]
+    fn numbers_read_easily() {
+        assert_eq!([grouped(0), grouped(999), grouped(1000), grouped(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(counted(1, "block", "blocks"), "1 block");
+        assert_eq!([duration(0.4), duration(119.0), duration(600.0)], ["0 s", "119 s", "10 min"]);
+        assert_eq!([duration(7_200.0), duration(200_000.0)], ["2 h", "2 days"]);
+        assert_eq!([value(21.50), value(-0.00001), value(100.0), value(0.12345)], ["21.5", "0", "100", "0.1235"]);
+    }
+}

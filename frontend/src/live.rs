@@ -1,0 +1,182 @@
+//! What the service says, kept up to date for all pages: its ledger, its newest anomalies, and whether the line
+//! to it stands.
+
+use api::{Anomaly, EntryState, LedgerStatus};
+use leptos::{prelude::*, task::spawn_local};
+
+use crate::{
+    http::Fault,
+    memory,
+    server::{
+        self,
+        feed::{Feed, News},
+    },
+};
+
+/// Something that the service is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Remote<T> {
+    /// Not answered yet.
+    Loading,
+    /// Here.
+    Ready(T),
+    /// Not to be had.
+    Failed(Fault),
+}
+
+/// The live line to the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Being opened for the first time.
+    Opening,
+    /// News arrive as they happen.
+    Live,
+    /// Lost; another is being tried.
+    Interrupted,
+}
+
+/// A browser stays quick with some hundred rows; older ones come by the page.
+const MAX_ROWS: usize = 400;
+
+/// What the service says.
+#[derive(Clone, Copy)]
+pub(crate) struct Live {
+    /// Log and chain.
+    pub(crate) ledger: RwSignal<Remote<LedgerStatus>>,
+    /// Anomalies, newest first.
+    pub(crate) anomalies: RwSignal<Remote<Vec<Anomaly>>>,
+    /// Where the older ones begin.
+    pub(crate) cursor: RwSignal<Option<String>>,
+    /// The line.
+    pub(crate) line: RwSignal<Line>,
+    /// Anomalies that have arrived since the page was opened.
+    pub(crate) arrived: RwSignal<u64>,
+    /// The RPC address that the reader has chosen.
+    chosen_rpc: RwSignal<Option<String>>,
+}
+
+impl Live {
+    /// Asks, and follows the feed for as long as the page is open.
+    pub(crate) fn start() -> Self {
+        let live = Self {
+            ledger: RwSignal::new(Remote::Loading),
+            anomalies: RwSignal::new(Remote::Loading),
+            cursor: RwSignal::new(None),
+            line: RwSignal::new(Line::Opening),
+            arrived: RwSignal::new(0),
+            chosen_rpc: RwSignal::new(memory::rpc_url()),
+        };
+        live.refresh();
+        let feed = StoredValue::new_local(Feed::open(move |news| live.hear(news)));
+        on_cleanup(move || feed.with_value(Feed::close));
+        live
+    }
+
+    /// Asks for everything anew.
+    pub(crate) fn refresh(self) {
+        spawn_local(async move {
+            match server::ledger().await {
+                Ok(status) => self.ledger.set(Remote::Ready(status)),
+                // What was known stays, and the line says that it is old.
+                Err(fault) => self.ledger.update(|ledger| {
+                    if !matches!(ledger, Remote::Ready(_)) {
+                        *ledger = Remote::Failed(fault);
+                    }
+                }),
+            }
+        });
+        spawn_local(async move {
+            match server::anomalies(None).await {
+                Ok(page) => {
+                    if self.anomalies.with_untracked(|list| !matches!(list, Remote::Ready(_))) {
+                        self.cursor.set(page.next_cursor);
+                    }
+                    self.merge(page.items);
+                }
+                Err(fault) => self.anomalies.update(|list| {
+                    if !matches!(list, Remote::Ready(_)) {
+                        *list = Remote::Failed(fault);
+                    }
+                }),
+            }
+        });
+    }
+
+    /// Asks for the page after the oldest anomaly here.
+    pub(crate) async fn older(self) -> Result<(), Fault> {
+        let page = server::anomalies(self.cursor.get_untracked().as_deref()).await?;
+        self.cursor.set(page.next_cursor);
+        self.merge(page.items);
+        Ok(())
+    }
+
+    fn hear(self, news: News) {
+        match news {
+            News::Open => {
+                // The first time, everything has just been asked for.
+                if self.line.get_untracked() == Line::Interrupted {
+                    self.refresh();
+                }
+                self.line.set(Line::Live);
+            }
+            News::Lost => self.line.set(Line::Interrupted),
+            News::Ledger(status) => self.ledger.set(Remote::Ready(*status)),
+            News::Anomaly(anomaly) => {
+                self.arrived.update(|count| *count += 1);
+                self.merge(vec![*anomaly]);
+            }
+        }
+    }
+
+    /// Puts anomalies among those known; what is said later counts.
+    fn merge(self, items: Vec<Anomaly>) {
+        self.anomalies.update(|list| {
+            let mut known = match std::mem::replace(list, Remote::Loading) {
+                Remote::Ready(known) => known,
+                Remote::Loading | Remote::Failed(_) => Vec::new(),
+            };
+            known.retain(|old| items.iter().all(|new| new.index != old.index));
+            known.extend(items);
+            known.sort_by_key(|anomaly| std::cmp::Reverse(anomaly.index));
+            // Rows that the reader has paged to stay.
+            if self.cursor.with_untracked(Option::is_some) {
+                known.truncate(MAX_ROWS);
+            }
+            *list = Remote::Ready(known);
+        });
+    }
+
+    /// How far an anomaly has come: as it was listed, or further if the ledger has moved since.
+    pub(crate) fn state(self, anomaly: &Anomaly) -> EntryState {
+        self.ledger.with(|ledger| match (anomaly.state, ledger) {
+            (EntryState::Final, _) => EntryState::Final,
+            (_, Remote::Ready(status)) if anomaly.index < status.final_size => EntryState::Final,
+            (EntryState::Anchored, _) => EntryState::Anchored,
+            (_, Remote::Ready(status)) if anomaly.index < status.anchored_size => EntryState::Anchored,
+            (state, _) => state,
+        })
+    }
+
+    /// The RPC address: the reader's, else the service's.
+    pub(crate) fn rpc_url(self) -> String {
+        self.chosen_rpc.get().unwrap_or_else(|| self.service_rpc_url())
+    }
+
+    /// The RPC address that the service names.
+    pub(crate) fn service_rpc_url(self) -> String {
+        self.ledger.with(|ledger| if let Remote::Ready(s) = ledger { s.chain.rpc_url.clone() } else { String::new() })
+    }
+
+    /// Whether the reader has chosen an address.
+    pub(crate) fn rpc_is_chosen(self) -> bool {
+        self.chosen_rpc.with(Option::is_some)
+    }
+
+    /// Takes the reader's address; the service's own, or nothing, is no choice.
+    pub(crate) fn choose_rpc(self, url: &str) {
+        let url = url.trim();
+        let chosen = (!url.is_empty() && url != self.service_rpc_url()).then(|| url.to_owned());
+        memory::set_rpc_url(chosen.as_deref());
+        self.chosen_rpc.set(chosen);
+    }
+}

@@ -1,0 +1,157 @@
+//! What entry and payload say, taken from the examined bytes alone.
+//!
+//! It refuses to show as fact what did not hold: refused bytes are folded away and named as such.
+
+use ledger::{
+    entry::{Anomaly, Entry, Model, Payload, Reason},
+    verdict::Verdict,
+};
+use leptos::prelude::*;
+
+use crate::{
+    check::Checked,
+    format,
+    parts::{Copyable, Severity, When},
+};
+
+/// The content of the evidence.
+#[component]
+pub(crate) fn Facts(checked: Checked) -> impl IntoView {
+    let holds = checked.holds();
+    let standing = match checked.report.verdict {
+        Verdict::Final | Verdict::Anchored => "Verified: recorded in the log and on the chain",
+        Verdict::Consistent => "Signed by the log; the chain has not seen it",
+        Verdict::Unchecked => "Signed by the log; not checked against the chain",
+        Verdict::Diverged => "Signed by the log, but contradicted: see the verdict",
+        Verdict::Invalid => "Refused",
+    };
+    let Some(bundle) = checked.bundle else {
+        return view! { <section class="card"><h2>"Content"</h2><p>"The evidence cannot be read."</p></section> }
+            .into_any();
+    };
+    let entry = Entry::from_bytes(&bundle.entry);
+    let payload = bundle.disclosure.as_ref().map(|disclosure| Payload::from_bytes(&disclosure.payload));
+    let payload = match payload {
+        None => {
+            view! { <p class="hint">"The payload is not disclosed, or was erased. The proof stays."</p> }.into_any()
+        }
+        Some(Ok(payload)) => view! { <PayloadFacts payload/> }.into_any(),
+        Some(Err(error)) => view! { <p>"The payload cannot be read: " {error.to_string()}</p> }.into_any(),
+    };
+    let content = match entry {
+        Ok(Entry::Anomaly(entry)) => view! { {payload} <EntryFacts entry index=bundle.index/> }.into_any(),
+        Ok(Entry::Model(model)) => view! { <ModelFacts model/> }.into_any(),
+        Err(_) => view! {
+            <p>"This version cannot explain the entry. Its bytes:"</p>
+            <pre>{String::from_utf8_lossy(&bundle.entry).into_owned()}</pre>
+        }
+        .into_any(),
+    };
+    if holds {
+        view! { <section class="card facts" data-holds="true"><h2>"Content"<small>{standing}</small></h2>{content}</section> }
+            .into_any()
+    } else {
+        view! {
+            <section class="card facts" data-holds="false">
+                <h2>"Content"<small>"Refused: not shown as fact"</small></h2>
+                <details><summary>"What the refused bytes claim"</summary>{content}</details>
+            </section>
+        }
+        .into_any()
+    }
+}
+
+#[component]
+fn PayloadFacts(payload: Payload) -> impl IntoView {
+    let type_name = serde_json::to_value(payload.r#type).ok();
+    let type_name = type_name.as_ref().and_then(|name| name.as_str()).map(format::words).unwrap_or_default();
+    let severity = serde_json::to_value(payload.severity).ok();
+    let severity = severity.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned();
+    let values = payload.values.into_iter().map(|value| {
+        view! { <li><span>{value.metric}</span> <b>{value.value.to_string()}</b> {unit(&value.unit)}</li> }
+    });
+    view! {
+        <p class="sentence">{payload.sentence}</p>
+        <ul class="values" aria-label="Values of the reading">{values.collect_view()}</ul>
+        <dl>
+            <dt>"Device"</dt>
+            <dd>{payload.device}{payload.sequence.map(|n| format!(", reading {n}"))}</dd>
+            <dt>"Time"</dt>
+            <dd><When time=payload.time.to_string()/> <span class="hint">{payload.time.to_string()}</span></dd>
+            <dt>"Finding"</dt>
+            <dd>{type_name}", " <Severity name=severity/></dd>
+            <dt>"Score"</dt>
+            <dd>{payload.score.to_string()} " (anomalous from " {payload.threshold.to_string()} ")"</dd>
+            <dt>"State"</dt>
+            <dd><Copyable what="Hash of the detector's state" value=payload.state.to_string()/></dd>
+        </dl>
+        <Reasons reasons=payload.reasons/>
+    }
+}
+
+#[component]
+fn Reasons(reasons: Vec<Reason>) -> impl IntoView {
+    (!reasons.is_empty()).then(|| {
+        let rows = reasons.into_iter().map(|reason| {
+            let expected = format!("{} to {}", short(reason.expected_low.as_str()), short(reason.expected_high.as_str()));
+            view! {
+                <tr>
+                    <th scope="row">{reason.metric}<small>{format::words(&reason.feature)}</small></th>
+                    <td>{short(reason.value.as_str())} {unit(&reason.unit)}</td>
+                    <td>{expected}</td>
+                    <td>{short(reason.score.as_str())}</td>
+                </tr>
+            }
+        });
+        view! {
+            <table>
+                <caption>"Reasons, strongest first"</caption>
+                <thead><tr><th scope="col">"Metric"</th><th scope="col">"Value"</th><th scope="col">"Expected"</th><th scope="col">"Score"</th></tr></thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table>
+        }
+    })
+}
+
+/// A decimal to at most four places; the downloaded evidence has them all.
+fn short(decimal: &str) -> String {
+    decimal.parse().map_or_else(|_| decimal.to_owned(), format::value)
+}
+
+fn unit(unit: &str) -> String {
+    if unit.is_empty() { String::new() } else { format!(" {unit}") }
+}
+
+#[component]
+fn EntryFacts(entry: Anomaly, index: u64) -> impl IntoView {
+    view! {
+        <h3>"Entry "{index}</h3>
+        <dl>
+            <dt>"Recorded"</dt>
+            <dd><When time=entry.recorded.to_string()/></dd>
+            <dt>"Id"</dt>
+            <dd><Copyable what="Id of the entry" value=entry.id.to_string()/></dd>
+            <dt>"Pseudonym"</dt>
+            <dd><Copyable what="Pseudonym of the device" value=entry.device.to_string()/></dd>
+            <dt>"Model"</dt>
+            <dd><Copyable what="Hash of the model" value=entry.model.to_string()/></dd>
+            <dt>"Commitment"</dt>
+            <dd><Copyable what="Commitment to the payload" value=entry.commitment.to_string()/></dd>
+        </dl>
+    }
+}
+
+#[component]
+fn ModelFacts(model: Model) -> impl IntoView {
+    view! {
+        <p class="sentence">"A model came into use for the profile " <b>{model.name}</b> "."</p>
+        <dl>
+            <dt>"Recorded"</dt>
+            <dd><When time=model.recorded.to_string()/></dd>
+            <dt>"Model"</dt>
+            <dd><Copyable what="Hash of the model" value=model.model.to_string()/></dd>
+            <dt>"Sample"</dt>
+            <dd><Copyable what="Hash of the training sample" value=model.sample.to_string()/></dd>
+        </dl>
+    }
+}

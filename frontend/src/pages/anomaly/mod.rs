@@ -1,0 +1,95 @@
+//! One entry: its content as far as it is verified, every step of the verification, and the verdict.
+
+mod facts;
+mod steps;
+mod take;
+mod verdict;
+
+use leptos::{prelude::*, task::spawn_local};
+
+use crate::{
+    check::{self, Failure, Progress},
+    live::{Live, Remote},
+    parts::{Failed, Loading, Notice, RpcAddress},
+    trust::{Claim, Trust},
+};
+use facts::Facts;
+use steps::Steps;
+use take::TakeAlong;
+use verdict::VerdictPanel;
+
+/// The page of entry `index`.
+#[component]
+pub(crate) fn AnomalyPage(index: u64) -> impl IntoView {
+    let live = expect_context::<Live>();
+    let trust = expect_context::<Trust>();
+    let progress = RwSignal::new(Progress::Fetching);
+    let run = RwSignal::new(0_u32);
+    let verify = move || {
+        // A newer run counts; what an older one still finds out is dropped.
+        let this = run.get_untracked() + 1;
+        run.set(this);
+        let url = live.rpc_url();
+        spawn_local(check::check(index, trust, url, move |news| {
+            if run.try_get_untracked() == Some(this) {
+                progress.set(news);
+            }
+        }));
+    };
+    // The first run starts by itself, once it is known which address the service suggests.
+    Effect::new(move |_| {
+        let known = live.ledger.with(|ledger| !matches!(ledger, Remote::Loading));
+        if known && run.get_untracked() == 0 {
+            untrack(verify);
+        }
+    });
+    view! {
+        <div class="title-row">
+            <h1>"Entry "{index}</h1>
+            <p class="says">"Checked in this browser, against the chain and the trust roots pinned here."</p>
+        </div>
+        <form class="controls" on:submit=move |event| { event.prevent_default(); untrack(verify); }>
+            <RpcAddress/>
+            <button type="submit" id="verify" class="primary">"Verify"</button>
+        </form>
+        <VerdictPanel progress/>
+        <Outcome progress index retry=move |()| untrack(verify)/>
+    }
+}
+
+/// What the check has brought so far.
+#[component]
+fn Outcome(progress: RwSignal<Progress>, index: u64, #[prop(into)] retry: Callback<()>) -> impl IntoView {
+    move || match progress.get() {
+        Progress::Fetching => view! { <Loading what="Fetching the evidence…"/> }.into_any(),
+        Progress::Failed(Failure::NoEvidence(fault)) => {
+            view! { <Failed title="There is no evidence to examine" fault retry/> }.into_any()
+        }
+        Progress::Failed(Failure::NoTrust) => view! { <NoTrust/> }.into_any(),
+        Progress::Asking(checked) | Progress::Done(checked) => view! {
+            <div class="two">
+                <div>
+                    <Facts checked=checked.clone()/>
+                    <TakeAlong index bytes=checked.bytes.clone()/>
+                </div>
+                <Steps checked/>
+            </div>
+        }
+        .into_any(),
+    }
+}
+
+/// Nothing to check against.
+#[component]
+fn NoTrust() -> impl IntoView {
+    let trust = expect_context::<Trust>();
+    let why = move || match trust.claim() {
+        Claim::Silent(fault) => fault.to_string(),
+        Claim::Asking | Claim::Made(_) => "the pinned ones cannot be read".to_owned(),
+    };
+    view! {
+        <Notice kind="bad" title="No trust roots are pinned">
+            <p>"Without them nothing can be verified: " {why} ". " <a href="/ui/trust">"Set them"</a></p>
+        </Notice>
+    }
+}

@@ -1,0 +1,101 @@
+//! The chain feed: published payloads, read from the chain and checked here. Nothing on it comes from the service
+//! but the default address.
+
+mod follow;
+mod rows;
+
+use leptos::{prelude::*, task::spawn_local};
+
+use crate::{
+    chain::publications::{self, Row},
+    format::grouped,
+    live::{Live, Remote},
+    parts::{Loading, Notice, RpcAddress},
+    trust::Trust,
+};
+use follow::{Follower, Standing};
+use rows::Rows;
+
+/// Findings as the chain alone tells them.
+#[component]
+pub(crate) fn ChainPage() -> impl IntoView {
+    let live = expect_context::<Live>();
+    let trust = expect_context::<Trust>();
+    let known = Memo::new(move |_| live.ledger.with(|ledger| !matches!(ledger, Remote::Loading)));
+    let target = Memo::new(move |_| (known.get() || live.rpc_is_chosen()).then(|| (live.rpc_url(), trust.roots())));
+    let follower = Follower::start(target);
+    let rows = Memo::new(move |_| match trust.roots() {
+        Some(roots) => follower.seen.with(|seen| publications::rows(seen.logs.values(), &roots)),
+        None => Vec::new(),
+    });
+    view! {
+        <div class="title-row">
+            <h1>"Chain feed"</h1>
+            <p class="says">"Read from the chain and checked in this browser, without the service."</p>
+        </div>
+        <div class="controls">
+            <RpcAddress/>
+            <p class="tip" role="status">{move || tip(&follower)}</p>
+        </div>
+        <Standings follower/>
+        <Show when=move || follower.seen.with(|seen| seen.latest.is_some())>
+            <List rows follower/>
+        </Show>
+    }
+}
+
+fn tip(follower: &Follower) -> String {
+    follower.seen.with(|seen| match seen.latest {
+        Some(latest) => format!("Blocks {} to {}", grouped(seen.from), grouped(latest)),
+        None => String::new(),
+    })
+}
+
+/// What is the matter, if anything is.
+#[component]
+fn Standings(follower: Follower) -> impl IntoView {
+    let standing = Memo::new(move |_| follower.standing.get());
+    move || match standing.get() {
+        Standing::Asking => view! { <Loading what="Asking the chain…"/> }.into_any(),
+        Standing::Following => ().into_any(),
+        Standing::NoTrust => view! {
+            <Notice kind="bad" title="No trust roots are pinned">
+                <p>"They name the contract to read. " <a href="/ui/trust">"Set them"</a></p>
+            </Notice>
+        }
+        .into_any(),
+        Standing::Silent(why) => view! {
+            <Notice kind="stale" title="The chain does not answer; trying again">
+                <p>{why} "."</p>
+            </Notice>
+        }
+        .into_any(),
+        Standing::OtherChain(what) => view! {
+            <Notice kind="diverged" title="Diverged: this is another chain than the pinned one">
+                <p>"At this address " {what} ". Nothing is read from it."</p>
+            </Notice>
+        }
+        .into_any(),
+    }
+}
+
+#[component]
+fn List(rows: Memo<Vec<Row>>, follower: Follower) -> impl IntoView {
+    let older = move |_| spawn_local(follower.older());
+    view! {
+        <Show
+            when=move || !rows.read().is_empty()
+            fallback=|| view! {
+                <section class="empty">
+                    <h2>"Nothing is published in these blocks"</h2>
+                    <p>"Payloads appear here when a batch is anchored with them."</p>
+                </section>
+            }
+        >
+            <Rows rows/>
+        </Show>
+        <Show when=move || follower.seen.with(|seen| seen.from > 0)>
+            <p class="more"><button type="button" on:click=older>"Older blocks"</button></p>
+        </Show>
+    }
+}

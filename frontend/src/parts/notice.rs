@@ -1,0 +1,42 @@
+//! What stands where content is missing, late or doubtful.
+
+use leptos::prelude::*;
+
+use crate::http::Fault;
+
+/// A message in a frame. `kind`: `note`, `stale`, `bad` or `diverged`.
+#[component]
+pub(crate) fn Notice(kind: &'static str, #[prop(into)] title: String, children: Children) -> impl IntoView {
+    let role = if matches!(kind, "bad" | "diverged") { "alert" } else { "status" };
+    view! {
+        <section class="notice" data-kind=kind role=role>
+            <p class="title">{title}</p>
+            {children()}
+        </section>
+    }
+}
+
+/// Something could not be had; the reader may try again.
+#[component]
+pub(crate) fn Failed(#[prop(into)] title: String, fault: Fault, #[prop(into)] retry: Callback<()>) -> impl IntoView {
+    view! {
+        <Notice kind="bad" title>
+            <p>{sentence(&fault.to_string())}</p>
+            <button type="button" class="small" on:click=move |_| retry.run(())>"Try again"</button>
+        </Notice>
+    }
+}
+
+/// Something is on its way.
+#[component]
+pub(crate) fn Loading(what: &'static str) -> impl IntoView {
+    view! { <p class="loading" role="status">{what}</p> }
+}
+
+/// A fault's text as a sentence.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if text.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
+}

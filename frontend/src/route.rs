@@ -1,0 +1,122 @@
+//! Addresses below /ui/, and the way between them.
+//!
+//! Five pages need no router: an address is parsed into a [`Route`], and clicks on links within /ui/ change it
+//! without loading the page anew.
+
+use leptos::{ev, prelude::*};
+use wasm_bindgen::{JsCast, JsValue};
+
+/// Which page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// The live feed.
+    Live,
+    /// One anomaly.
+    Anomaly(u64),
+    /// What the chain alone tells.
+    Chain,
+    /// One reading by hand.
+    Send,
+    /// The pinned trust roots.
+    Trust,
+    /// Nothing that exists.
+    Unknown,
+}
+
+/// Where the pages live.
+const BASE: &str = "/ui";
+
+impl Route {
+    /// The page at a path.
+    pub(crate) fn parse(path: &str) -> Self {
+        let Some(rest) = path.strip_prefix(BASE) else { return Self::Unknown };
+        let mut parts = rest.split('/').filter(|part| !part.is_empty());
+        match (parts.next(), parts.next(), parts.next()) {
+            (None, ..) => Self::Live,
+            (Some("anomalies"), Some(index), None) => index.parse().map_or(Self::Unknown, Self::Anomaly),
+            (Some("chain"), None, _) => Self::Chain,
+            (Some("send"), None, _) => Self::Send,
+            (Some("trust"), None, _) => Self::Trust,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The page's path.
+    pub(crate) fn path(&self) -> String {
+        match self {
+            Self::Live | Self::Unknown => format!("{BASE}/"),
+            Self::Anomaly(index) => format!("{BASE}/anomalies/{index}"),
+            Self::Chain => format!("{BASE}/chain"),
+            Self::Send => format!("{BASE}/send"),
+            Self::Trust => format!("{BASE}/trust"),
+        }
+    }
+
+    /// The page's title.
+    pub(crate) fn title(&self) -> String {
+        match self {
+            Self::Live => "Live".into(),
+            Self::Anomaly(index) => format!("Entry {index}"),
+            Self::Chain => "Chain feed".into(),
+            Self::Send => "Send a reading".into(),
+            Self::Trust => "Trust roots".into(),
+            Self::Unknown => "Not found".into(),
+        }
+    }
+}
+
+/// The current page; follows links and the browser's history from now on.
+pub(crate) fn follow() -> ReadSignal<Route> {
+    let here = || Route::parse(&window().location().pathname().unwrap_or_default());
+    let (route, set_route) = signal(here());
+    let _ = window_event_listener(ev::popstate, move |_| set_route.set(here()));
+    let _ = window_event_listener(ev::click, move |event| {
+        let Some(path) = target(&event) else { return };
+        event.prevent_default();
+        if window().history().is_ok_and(|h| h.push_state_with_url(&JsValue::NULL, "", Some(&path)).is_ok()) {
+            set_route.set(here());
+            window().scroll_to_with_x_and_y(0.0, 0.0);
+            focus_main();
+        }
+    });
+    Effect::new(move |_| document().set_title(&format!("{} · Anomaly ledger", route.read().title())));
+    route
+}
+
+/// The path of a plain click on a link within /ui/.
+fn target(event: &ev::MouseEvent) -> Option<String> {
+    let plain = event.button() == 0 && !(event.meta_key() || event.ctrl_key() || event.shift_key() || event.alt_key());
+    if !plain || event.default_prevented() {
+        return None;
+    }
+    let element: web_sys::Element = event.target()?.dyn_into().ok()?;
+    let link = element.closest("a[href]").ok()??;
+    let path = link.get_attribute("href")?;
+    (path.starts_with("/ui/") && !link.has_attribute("download")).then_some(path)
+}
+
+/// A new page begins at its heading, for those who do not see that it is new.
+fn focus_main() {
+    let main = document().get_element_by_id("main").and_then(|main| main.dyn_into::<web_sys::HtmlElement>().ok());
+    if let Some(main) = main {
+        // An element that cannot take the focus leaves it where it was.
+        let _ = main.focus();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_has_an_address_and_every_other_address_is_unknown() {
+        for route in [Route::Live, Route::Anomaly(7), Route::Chain, Route::Send, Route::Trust] {
+            assert_eq!(Route::parse(&route.path()), route);
+        }
+        assert_eq!(Route::parse("/ui"), Route::Live);
+        assert_eq!(Route::parse("/ui/chain/"), Route::Chain);
+        for path in ["/", "/ui/anomalies", "/ui/anomalies/x", "/ui/anomalies/-1", "/ui/anomalies/1/2", "/ui/chain/2"] {
+            assert_eq!(Route::parse(path), Route::Unknown, "{path}");
+        }
+    }
+}

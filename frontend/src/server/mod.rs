@@ -1,0 +1,76 @@
+//! The one module that talks to the service. It asks and reads forms; it believes nothing.
+
+pub(crate) mod feed;
+
+use api::{Anomaly, LedgerStatus, Page, Problem, Readings};
+use gloo_net::http::{Method, RequestBuilder};
+use ledger::{Hash, tile, trust::TrustRoots};
+use serde::de::DeserializeOwned;
+
+use crate::http::{self, Answer, Fault};
+
+const WHOM: &str = "the service";
+
+/// How many anomalies one page asks for.
+pub(crate) const PAGE: usize = 50;
+
+/// The newest anomalies, or those after a cursor.
+pub(crate) async fn anomalies(cursor: Option<&str>) -> Result<Page<Anomaly>, Fault> {
+    let after = cursor.map(|cursor| format!("&cursor={}", js_sys::encode_uri_component(cursor))).unwrap_or_default();
+    json(&format!("/api/v1/anomalies?limit={PAGE}{after}")).await
+}
+
+/// Where the log and the chain stand, as the service says.
+pub(crate) async fn ledger() -> Result<LedgerStatus, Fault> {
+    json("/api/v1/ledger").await
+}
+
+/// What the service claims the trust roots to be.
+pub(crate) async fn trust() -> Result<TrustRoots, Fault> {
+    json("/api/v1/trust").await
+}
+
+/// An entry's evidence, byte for byte as served.
+pub(crate) async fn evidence(index: u64) -> Result<Vec<u8>, Fault> {
+    get(&format!("/api/v1/entries/{index}/evidence")).await
+}
+
+/// The tile of leaf hashes around an entry, in a tree of this size. `Ok(None)`: bytes that are no hashes.
+pub(crate) async fn leaf_tile(index: u64, size: u64) -> Result<Option<Vec<Hash>>, Fault> {
+    let number = index / tile::WIDTH;
+    let width = tile::width_at(0, number, size);
+    let bytes = get(&format!("/tile/0/{}", tile::index_path(number, width))).await?;
+    Ok(tile::from_bytes(&bytes))
+}
+
+/// Sends readings: the body as `POST /api/v1/readings` takes it.
+pub(crate) async fn send(body: String) -> Result<Readings, Fault> {
+    let answer = http::post(WHOM, "/api/v1/readings", body).await?;
+    // A rejected reading comes with an error's status, and still with results.
+    match serde_json::from_slice(&answer.bytes) {
+        Ok(readings) => Ok(readings),
+        Err(_) => parse(&good(answer)?),
+    }
+}
+
+async fn json<T: DeserializeOwned>(path: &str) -> Result<T, Fault> {
+    parse(&get(path).await?)
+}
+
+async fn get(path: &str) -> Result<Vec<u8>, Fault> {
+    good(http::fetch(WHOM, RequestBuilder::new(path).method(Method::GET)).await?)
+}
+
+fn good(answer: Answer) -> Result<Vec<u8>, Fault> {
+    if (200..300).contains(&answer.status) {
+        return Ok(answer.bytes);
+    }
+    Err(match serde_json::from_slice::<Problem>(&answer.bytes) {
+        Ok(problem) => Fault::Problem(Box::new(problem)),
+        Err(_) => Fault::Status(WHOM, answer.status),
+    })
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(bytes).map_err(|error| Fault::Malformed(error.to_string()))
+}

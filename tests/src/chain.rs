@@ -1,0 +1,153 @@
+//! Anvil, and the contract on it as anybody sees it: by JSON-RPC, not by the service's tables.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use alloy_primitives::{B256, hex, keccak256};
+use ledger::Hash;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    paths, poll,
+    process::{Process, free_port},
+};
+
+/// Anvil's well-known accounts: 0 owns the contract and deploys it, 1 anchors.
+pub const OWNER: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+/// See [`OWNER`].
+pub const OWNER_KEY: &str = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+/// See [`OWNER`].
+pub const ANCHORER: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+/// See [`OWNER`].
+pub const ANCHORER_KEY: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+
+/// A chain with a block every second, final two blocks later, that keeps its state when it is stopped.
+#[derive(Debug)]
+pub struct Chain {
+    port: u16,
+    dir: TempDir,
+    anvil: Option<Process>,
+}
+
+/// One `Anchored` event of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Anchored {
+    /// The root.
+    pub root: Hash,
+    /// How many entries it covers.
+    pub size: u64,
+    /// The how-manieth it is.
+    pub sequence: u64,
+}
+
+impl Chain {
+    /// Starts a chain of its own.
+    pub async fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut chain = Self { port: free_port(), dir, anvil: None };
+        chain.resume().await;
+        chain
+    }
+
+    /// Where to ask it.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Stops it in an orderly way; its state is kept.
+    pub async fn stop(&mut self) {
+        if let Some(mut anvil) = self.anvil.take() {
+            anvil.signal("INT");
+            anvil.ended(Duration::from_secs(30)).await;
+        }
+    }
+
+    /// Starts it again, on the same port and with the kept state.
+    pub async fn resume(&mut self) {
+        let state = self.dir.path().join("state.json");
+        let mut command = Command::new(paths::foundry("anvil"));
+        command.args(["--host", "127.0.0.1", "--port", &self.port.to_string(), "--quiet"]);
+        command.args(["--block-time", "1", "--slots-in-an-epoch", "1", "--preserve-historical-states", "--state"]);
+        command.arg(state);
+        self.anvil = Some(Process::start("anvil", &mut command, self.dir.path()));
+        poll::until("anvil answers", async || self.try_rpc("eth_blockNumber", json!([])).await.ok()).await;
+    }
+
+    /// Deploys the contract with the project's own forge script; gives its address.
+    pub async fn deploy(&self, log_id: &str) -> String {
+        let mut command = tokio::process::Command::new(paths::foundry("forge"));
+        command.current_dir(paths::repo()).kill_on_drop(true);
+        command.args(["script", "contracts/script/Deploy.s.sol", "--json", "--broadcast"]);
+        command.args(["--rpc-url", &self.url(), "--private-key", OWNER_KEY]);
+        command.env("LOG_ID", log_id).env("OWNER", OWNER).env("ANCHORER", ANCHORER);
+        command.env("FOUNDRY_BROADCAST", self.dir.path().join("broadcast"));
+        // One at a time: forge keeps files of its own beside the contracts.
+        static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+        let guard = ONE.lock().await;
+        let output = command.output().await.expect("forge runs");
+        drop(guard);
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let mut lines = stdout.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let address = lines.find_map(|line| Some(line.get("contract_address")?.as_str()?.to_owned()));
+        address.unwrap_or_else(|| panic!("forge named no contract: {}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Asks by JSON-RPC.
+    ///
+    /// # Panics
+    /// If there is no result.
+    pub async fn rpc(&self, method: &str, params: Value) -> Value {
+        self.try_rpc(method, params).await.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    async fn try_rpc(&self, method: &str, params: Value) -> Result<Value, String> {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let answer = crate::service::http().post(self.url()).json(&request).send().await.map_err(|e| e.to_string())?;
+        let mut answer: Value = answer.json().await.map_err(|e| e.to_string())?;
+        match answer.get("error") {
+            Some(error) => Err(error.to_string()),
+            None => Ok(answer["result"].take()),
+        }
+    }
+
+    /// The contract's `Anchored` events, in their order.
+    pub async fn anchored(&self, contract: &str) -> Vec<Anchored> {
+        let topic = keccak256("Anchored(bytes32,uint64,uint64)");
+        let filter = json!([{ "address": contract, "topics": [topic], "fromBlock": "0x0", "toBlock": "latest" }]);
+        let logs = self.rpc("eth_getLogs", filter).await;
+        let event = |log: &Value| Anchored {
+            root: Hash(word(&log["topics"][1]).0),
+            size: low_u64(word(&log["topics"][2])),
+            sequence: low_u64(word(&log["data"])),
+        };
+        logs.as_array().expect("a list of logs").iter().map(event).collect()
+    }
+
+    /// The contract's head: root and size.
+    pub async fn head(&self, contract: &str) -> (Hash, u64) {
+        let data = hex::encode_prefixed(&keccak256("head()")[..4]);
+        let answer = self.rpc("eth_call", json!([{ "to": contract, "data": data }, "latest"])).await;
+        let bytes = hex::decode(answer.as_str().expect("hex")).expect("hex");
+        let (root, size) = bytes.split_at(32);
+        (Hash(B256::from_slice(root).0), low_u64(B256::from_slice(size)))
+    }
+
+    /// How many transactions the anchorer has had included.
+    pub async fn anchoring_transactions(&self) -> u64 {
+        let count = self.rpc("eth_getTransactionCount", json!([ANCHORER, "latest"])).await;
+        u64::from_str_radix(count.as_str().expect("hex").trim_start_matches("0x"), 16).expect("a quantity")
+    }
+
+    /// Where its log is.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+fn word(value: &Value) -> B256 {
+    value.as_str().and_then(|text| text.parse().ok()).expect("a word in hex")
+}
+
+fn low_u64(word: B256) -> u64 {
+    u64::from_be_bytes(word[24..].try_into().expect("eight bytes"))
+}

@@ -1,0 +1,159 @@
+//! The service as a program that is started, asked and stopped.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{chain::ANCHORER_KEY, paths, poll, process::Process};
+
+/// The first start trains the models in an unoptimised program, beside other tests.
+const START: Duration = Duration::from_secs(120);
+
+/// Requests under way are finished; nothing takes longer.
+const STOP: Duration = Duration::from_secs(40);
+
+/// What it is started with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where it keeps everything.
+    pub data_dir: PathBuf,
+    /// Where it asks the chain.
+    pub rpc_url: String,
+    /// The contract's address.
+    pub contract: String,
+    /// Its port; 0 for any.
+    pub port: u16,
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct Service {
+    process: Process,
+    url: String,
+}
+
+/// An answer over HTTP.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The content type; empty if there is none.
+    pub content_type: String,
+    /// The header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Service {
+    /// Starts it, and waits until it takes requests.
+    ///
+    /// # Errors
+    /// Its exit code and what it complained of, if it ended instead.
+    pub async fn start(settings: &Settings, logs: &Path) -> Result<Self, (i32, String)> {
+        let mut command = Command::new(paths::service_binary());
+        command.args(["serve", "--trial", "--publish", "payloads", "--data-dir"]).arg(&settings.data_dir);
+        command.args(["--listen", &format!("127.0.0.1:{}", settings.port)]);
+        command.args(["--rpc-url", &settings.rpc_url, "--contract", &settings.contract]);
+        command.env("ANOMALY_LEDGER_ANCHORER_KEY", ANCHORER_KEY);
+        let mut process = Process::start("service", &mut command, logs);
+        let started = poll::within(START, "the service says where it listens", async || {
+            let address = process
+                .stdout()
+                .iter()
+                .find_map(|line| line.split_once("listening on ").map(|(_, url)| url.trim().to_owned()));
+            address.map(Ok).or_else(|| process.exit_code().map(Err))
+        });
+        match started.await {
+            Ok(url) => Ok(Self { process, url }),
+            Err(code) => Err((code, process.stderr())),
+        }
+    }
+
+    /// Its address, such as `http://127.0.0.1:8080`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Asks it to stop, waits, and gives its exit code.
+    pub async fn stop(mut self, signal: &str) -> i32 {
+        self.process.signal(signal);
+        self.process.ended(STOP).await
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(mut self) {
+        self.process.kill();
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.process.stderr()
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// If it is something else.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {}", self.text()))
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The problem document (RFC 9457) that it is.
+    ///
+    /// # Panics
+    /// If it is none, or its status is not the answer's.
+    pub fn problem(&self) -> api::Problem {
+        assert!(
+            self.content_type.starts_with("application/problem+json"),
+            "{} {}: {}",
+            self.status,
+            self.content_type,
+            self.text()
+        );
+        let problem: api::Problem = serde_json::from_slice(&self.body).expect("a problem document");
+        assert_eq!(problem.status, self.status, "{problem:?}");
+        problem
+    }
+}
+
+/// The client of all tests.
+pub fn http() -> &'static reqwest::Client {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    CLIENT.get_or_init(|| {
+        install_crypto();
+        // Answers are waited for by the tests' own deadlines; this one ends what would hang.
+        let builder = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy();
+        builder.build().expect("an HTTP client can be made")
+    })
+}
+
+/// Chooses the cryptography of every TLS client here; none is used, but the libraries ask for one.
+pub fn install_crypto() {
+    // An error means that another test was first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Sends a request; an error is one of the connection.
+///
+/// # Errors
+/// See [`reqwest::Error`].
+pub async fn send(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+    let answer = request.send().await?;
+    let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers: Vec<_> = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    let content_type = answer.headers().get("content-type").map(text).unwrap_or_default();
+    Ok(Answer { status: answer.status().as_u16(), content_type, headers, body: answer.bytes().await?.to_vec() })
+}

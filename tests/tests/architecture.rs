@@ -1,0 +1,148 @@
+//! Who may import whom, as docs/ARCHITECTURE.md says it: between crates, and between the service's modules.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use e2e::paths::repo;
+use serde_json::Value;
+
+/// The crates of ours, and which of ours each may depend on. Tests and build tools may see everything.
+const MAY_DEPEND: [(&str, &[&str]); 6] = [
+    ("ledger", &[]),
+    ("detect", &[]),
+    ("simulate", &[]),
+    ("api", &["ledger"]),
+    ("dashboard", &["ledger", "api"]),
+    ("anomaly-ledger", &["ledger", "api", "detect", "simulate"]),
+];
+
+/// Modules of the service that know nothing of each other; only the pipeline and the composition root know several.
+const STRANGERS: [&str; 4] = ["ingest", "store", "anchor", "http"];
+
+/// Of each workspace member, which members it depends on, other than for its tests.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    let output = command.args(["metadata", "--format-version=1", "--no-deps"]).current_dir(repo()).output();
+    let output = output.expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("metadata");
+    let packages = metadata["packages"].as_array().expect("packages");
+    let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
+    let ours: BTreeSet<String> = packages.iter().map(name).collect();
+    let of = |package: &Value| {
+        let all = package["dependencies"].as_array().expect("dependencies").iter();
+        all.filter(|dependency| dependency["kind"] != "dev").map(name).filter(|name| ours.contains(name)).collect()
+    };
+    packages.iter().map(|package| (name(package), of(package))).collect()
+}
+
+#[test]
+fn crates_depend_only_on_those_they_may() {
+    let dependencies = dependencies();
+    for (package, allowed) in MAY_DEPEND {
+        let found = dependencies.get(package).unwrap_or_else(|| panic!("no crate {package}"));
+        let forbidden: Vec<_> = found.iter().filter(|name| !allowed.contains(&name.as_str())).collect();
+        assert!(forbidden.is_empty(), "{package} may depend on {allowed:?} only, but also depends on {forbidden:?}");
+    }
+}
+
+#[test]
+fn nobody_imports_the_service() {
+    for (package, found) in dependencies() {
+        assert!(!found.contains("anomaly-ledger"), "{package} depends on the service");
+    }
+}
+
+/// The Rust files below a folder.
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let read = std::fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
+    let mut files = Vec::new();
+    for path in read.map(|entry| entry.expect("an entry").path()) {
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// The top modules that a source text names below `crate::`, also in braces: `use crate::{a::B, c}`.
+fn modules_named(text: &str) -> BTreeSet<String> {
+    let code: String = text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
+    let mut found = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            None => _ = found.insert(identifier(rest)),
+            Some(list) => found.extend(heads(list)),
+        }
+    }
+    found
+}
+
+/// The first identifier of each item in a braced list, nested lists passed over.
+fn heads(list: &str) -> Vec<String> {
+    let (mut depth, mut at_head, mut heads) = (0, true, Vec::new());
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => at_head = true,
+            c if at_head && (c.is_alphanumeric() || c == '_') => {
+                heads.push(identifier(&list[at..]));
+                at_head = false;
+            }
+            _ => {}
+        }
+    }
+    heads
+}
+
+fn identifier(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+/// Which top modules each top module of the service names.
+fn imports() -> BTreeMap<String, BTreeSet<String>> {
+    let src = repo().join("backend/src");
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in sources(&src) {
+        let below = file.strip_prefix(&src).expect("below src");
+        let first = below.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
+        let module = first.trim_end_matches(".rs").to_owned();
+        let text = std::fs::read_to_string(&file).expect("a source file");
+        imports.entry(module).or_default().extend(modules_named(&text));
+    }
+    imports
+}
+
+#[test]
+fn ingest_store_anchor_and_http_do_not_know_each_other() {
+    let imports = imports();
+    for module in STRANGERS {
+        let found = imports.get(module).unwrap_or_else(|| panic!("no module {module} in backend/src"));
+        for other in STRANGERS.into_iter().filter(|other| *other != module) {
+            assert!(!found.contains(other), "{module} imports {other}");
+        }
+    }
+}
+
+#[test]
+fn the_domain_imports_nothing_of_the_service() {
+    let imports = imports();
+    let found = imports.get("domain").expect("a module domain in backend/src");
+    let others: Vec<_> = found.iter().filter(|name| *name != "domain").collect();
+    assert!(others.is_empty(), "domain imports {others:?}");
+}
+
+#[test]
+fn imports_are_read_in_every_spelling() {
+    let text =
+        "use crate::{\n    a::{B, C},\n    d, // e\n};\nuse crate::f;\nlet x = crate::g::h();\npub(crate) fn no() {}";
+    assert_eq!(modules_named(text).into_iter().collect::<Vec<_>>(), ["a", "d", "f", "g"]);
+}

@@ -1,0 +1,167 @@
+//! `kill -9` in the middle of a load: nothing acknowledged is lost, nothing is anchored twice, the log verifies.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use e2e::{
+    Chain, Trial, command, poll,
+    service::{http, send},
+    trial::reading,
+};
+use ledger::{
+    Hash,
+    hash::leaf_hash,
+    merkle::{MemoryTree, root},
+    tile,
+};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+/// Senders at a time.
+const SENDERS: u64 = 4;
+/// Readings in a request.
+const BATCH: u64 = 20;
+/// Acknowledged readings after which the service is killed.
+const ENOUGH: usize = 600;
+/// How often it is killed.
+const KILLS: u64 = 3;
+
+/// Readings with the results that the service has acknowledged them with.
+type Acknowledged = Vec<(Value, api::ReadingResult)>;
+
+/// One request's readings: of one device, the last one impossible, so that the log grows under load.
+fn batch(sender: &str, number: u64) -> Vec<Value> {
+    let sequences = number * BATCH..(number + 1) * BATCH;
+    let mut readings: Vec<Value> = sequences
+        .map(|at| {
+            let wobble = (at % 7) as f64 / 10.0;
+            reading(sender, at, json!({ "humidity": 50.0 + wobble, "pressure": 1000.0, "temperature": 20.0 - wobble }))
+        })
+        .collect();
+    let values = json!({ "humidity": 50.0, "pressure": 1000.0, "temperature": 999.0 });
+    readings.push(reading(&format!("{sender}-alarm-{number}"), number, values));
+    readings
+}
+
+/// Sends until the service does not answer any more.
+async fn load(url: String, sender: String, acknowledged: Arc<Mutex<Acknowledged>>) {
+    for number in 0.. {
+        let readings = batch(&sender, number);
+        let Ok(answer) = send(http().post(format!("{url}/api/v1/readings")).json(&readings)).await else { return };
+        if answer.status == 503 {
+            continue;
+        }
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let results: api::Readings = serde_json::from_slice(&answer.body).expect("results");
+        assert_eq!(results.results.len(), readings.len());
+        let accepted =
+            readings.into_iter().zip(results.results).filter(|(_, result)| result.status != api::Status::Rejected);
+        acknowledged.lock().expect("no panic while locked").extend(accepted);
+    }
+}
+
+/// Loads the service from several sides, and kills it in the middle.
+async fn load_and_kill(trial: &mut Trial, round: u64) -> Acknowledged {
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let mut senders = JoinSet::new();
+    for sender in 0..SENDERS {
+        senders.spawn(load(trial.url(), format!("round-{round}-sender-{sender}"), Arc::clone(&acknowledged)));
+    }
+    let count = || acknowledged.lock().expect("no panic while locked").len();
+    poll::until("enough readings are acknowledged", async || (count() >= ENOUGH).then_some(())).await;
+    trial.kill_service();
+    while let Some(ended) = senders.join_next().await {
+        ended.expect("a sender does not panic");
+    }
+    std::mem::take(&mut acknowledged.lock().expect("no panic while locked"))
+}
+
+/// Sent again, every acknowledged reading is a duplicate with the verdict of the first time.
+async fn nothing_was_lost(trial: &Trial, acknowledged: &Acknowledged) {
+    for chunk in acknowledged.chunks(100) {
+        let readings: Vec<&Value> = chunk.iter().map(|(reading, _)| reading).collect();
+        let answer = trial.post("/api/v1/readings", &json!(readings)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let again: api::Readings = serde_json::from_slice(&answer.body).expect("results");
+        for ((reading, first), again) in chunk.iter().zip(&again.results) {
+            assert_eq!(again.status, api::Status::Duplicate, "{reading}: {again:?}");
+            assert_eq!(again.judgement, first.judgement, "{reading}");
+        }
+    }
+}
+
+/// What the contract recorded: sizes that only grow, no root twice, no transaction in vain.
+async fn nothing_was_anchored_twice(chain: &Chain, contract: &str, size: u64) {
+    let events = chain.anchored(contract).await;
+    assert!(events.len() > 1, "{events:?}");
+    assert!(events.is_sorted_by(|a, b| a.size < b.size && a.sequence + 1 == b.sequence), "{events:#?}");
+    let roots: BTreeSet<Hash> = events.iter().map(|event| event.root).collect();
+    assert_eq!(roots.len(), events.len(), "{events:#?}");
+    let last = events.last().expect("some");
+    assert_eq!((last.root, last.size), chain.head(contract).await);
+    assert_eq!(last.size, size);
+    assert_eq!(chain.anchoring_transactions().await, events.len() as u64, "a transaction without effect");
+}
+
+/// The log from its first entry on, read as any client of tiled logs does, and held against checkpoint and contract.
+async fn the_log_verifies(trial: &Trial) {
+    let checkpoint = trial.checkpoint(&trial.trust().await).await;
+    let mut tree = MemoryTree::default();
+    for index in 0..checkpoint.size.div_ceil(tile::WIDTH) {
+        let width = tile::width_at(0, index, checkpoint.size);
+        let path = tile::index_path(index, width);
+        let answer = trial.get(&format!("/tile/entries/{path}")).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let leaves: Vec<Hash> = entries(&answer.body).into_iter().map(leaf_hash).collect();
+        assert_eq!(leaves.len(), width as usize);
+        assert_eq!(trial.get(&format!("/tile/0/{path}")).await.body, tile::to_bytes(&leaves), "tile {path}");
+        leaves.into_iter().for_each(|leaf| tree.push(leaf));
+    }
+    assert_eq!(root(&tree, checkpoint.size), Ok(checkpoint.root));
+    for event in trial.chain.anchored(trial.contract()).await {
+        assert_eq!(root(&tree, event.size), Ok(event.root), "the contract's record of size {}", event.size);
+    }
+}
+
+/// The entries in a bundle: `u16` length ‖ bytes.
+fn entries(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut entries = Vec::new();
+    while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
+        let (entry, rest) = rest.split_at(u16::from_be_bytes(*length) as usize);
+        entries.push(entry);
+        bytes = rest;
+    }
+    entries
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_loses_nothing_acknowledged_and_anchors_nothing_twice() {
+    let mut trial = Trial::start().await;
+    let mut acknowledged = Acknowledged::new();
+    for round in 0..KILLS {
+        acknowledged.extend(load_and_kill(&mut trial, round).await);
+        trial.start_service().await;
+    }
+    trial.ready().await;
+    println!("{} readings acknowledged over {KILLS} kills", acknowledged.len());
+    nothing_was_lost(&trial, &acknowledged).await;
+
+    trial.all_final().await;
+    let size = trial.ledger().await.tree_size;
+    nothing_was_anchored_twice(&trial.chain, trial.contract(), size).await;
+    the_log_verifies(&trial).await;
+
+    let alarms = acknowledged.iter().filter_map(|(_, result)| result.judgement.as_ref()?.index);
+    let alarms: Vec<u64> = alarms.collect();
+    assert!(alarms.iter().collect::<BTreeSet<_>>().len() == alarms.len(), "an entry for two readings");
+    let trust = trial.pin_trust().await;
+    let last = *alarms.last().expect("alarms");
+    assert_eq!(trial.verify(last, &trust).await.code, 0);
+
+    let rpc_url = trial.chain.url();
+    trial.stop_service().await;
+    let checked = command::fsck(trial.data_dir(), Some(&rpc_url)).await;
+    assert_eq!(checked.code, 0, "{checked:#?}");
+}
