@@ -4,6 +4,8 @@
 //! to the browser's storage in [`memory`], each in one place; every verdict comes out of the `ledger` crate. It
 //! refuses to sign, to hold secrets, and to take a changed trust root without being told to.
 
+#![expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
+
 mod app;
 mod browser;
 mod chain;

@@ -32,7 +32,8 @@ impl Finished {
 
     /// Whether it says that this step of a verification ended so: `fails`, `differs`, `holds` or `skipped`.
     pub fn says(&self, step: &str, outcome: &str) -> bool {
-        self.stdout.lines().any(|line| line.contains(step) && line.contains(outcome))
+        let step = format!(". {step} ");
+        self.stdout.to_lowercase().lines().any(|line| line.contains(&step) && line.contains(outcome))
     }
 }
 

@@ -31,7 +31,7 @@ async fn simulated_anomalies_become_final_and_verify() {
     println!("seed {seed}");
     let url = trial.url();
     let mut args = vec!["simulate", "--url", &url, "--profile", "factory-station", "--devices", "2", "--count", "1440"];
-    args.extend(["--interval", "0s", "--time-step", "60s", "--start", "2026-01-01T00:00:00Z"]);
+    args.extend(["--interval", "0", "--time-step", "60s", "--start", "2026-01-01T00:00:00Z"]);
     args.extend(["--inject", "point,contextual,change_point", "--seed", &seed]);
     let summary = command::run(args).await.expect_success();
     println!("{summary}");

@@ -21,9 +21,7 @@ use ledger::{
     trust::TrustRoots,
 };
 
-use super::contract::AnomalyLogger::{
-    AnomalyLoggerErrors, anchorCall, anchorerCall, headCall, logIdCall,
-};
+use super::contract::AnomalyLogger::{AnomalyLoggerErrors, anchorCall, anchorerCall, headCall, logIdCall};
 
 /// A node that has not answered by then is as good as down.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -113,10 +111,6 @@ impl Chain {
         Ok(Self { config, provider, signer })
     }
 
-    pub(crate) fn config(&self) -> &ChainConfig {
-        &self.config
-    }
-
     fn unreachable(&self, source: RpcFailure) -> ChainError {
         ChainError::Unreachable { url: self.config.rpc_url.clone(), source }
     }
@@ -131,15 +125,23 @@ impl Chain {
         let code = self.provider.get_code_at(contract).await.map_err(|e| self.unreachable(e))?;
         let wrong = |what: String| Err(ChainError::Misconfigured(what));
         if code.is_empty() {
-            return wrong(format!("there is no contract at {contract} on chain {chain_id}: deploy it, or restore the chain"));
+            return wrong(format!(
+                "there is no contract at {contract} on chain {chain_id}: deploy it, or restore the chain"
+            ));
         }
         let log_id = self.call(logIdCall {}, BlockId::latest()).await?;
         if log_id.0 != log_key.key_hash().0 {
-            return wrong(format!("the contract at {contract} belongs to the log {log_id}, ours is 0x{}", log_key.key_hash()));
+            return wrong(format!(
+                "the contract at {contract} belongs to the log {log_id}, ours is 0x{}",
+                log_key.key_hash()
+            ));
         }
         let anchorer = self.call(anchorerCall {}, BlockId::latest()).await?;
         if anchorer != self.signer.address() {
-            return wrong(format!("the contract's anchorer is {anchorer}, our key belongs to {}", self.signer.address()));
+            return wrong(format!(
+                "the contract's anchorer is {anchorer}, our key belongs to {}",
+                self.signer.address()
+            ));
         }
         Ok(TrustRoots { log_key: log_key.clone(), chain_id, genesis_hash, contract, code_hash: keccak256(&code) })
     }
@@ -171,8 +173,9 @@ impl Chain {
     async fn call<C: SolCall>(&self, call: C, block: BlockId) -> Result<C::Return, ChainError> {
         let request = TransactionRequest::default().to(self.config.contract).input(call.abi_encode().into());
         let answer = self.provider.call(request).block(block).await.map_err(|e| self.unreachable(e))?;
-        C::abi_decode_returns(&answer)
-            .map_err(|error| ChainError::Misconfigured(format!("{} is no AnomalyLogger: {error}", self.config.contract)))
+        C::abi_decode_returns(&answer).map_err(|error| {
+            ChainError::Misconfigured(format!("{} is no AnomalyLogger: {error}", self.config.contract))
+        })
     }
 
     /// The next nonce of our account, counting included transactions only.

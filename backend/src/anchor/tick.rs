@@ -179,8 +179,8 @@ impl Anchorer {
             let text = serde_json::to_string(seen).map_err(|error| StoreError::Engine(Box::new(error)))?;
             return Ok(self.anchors.put_setting(TRUST_SETTING, &text)?);
         };
-        let pinned: TrustRoots =
-            serde_json::from_str(&pinned).map_err(|error| StoreError::Damaged(format!("setting {TRUST_SETTING}: {error}")))?;
+        let pinned: TrustRoots = serde_json::from_str(&pinned)
+            .map_err(|error| StoreError::Damaged(format!("setting {TRUST_SETTING}: {error}")))?;
         match pinned.differences(seen).as_slice() {
             [] => Ok(()),
             changed => Err(ChainError::Misconfigured(format!(
@@ -252,7 +252,8 @@ impl Anchorer {
     async fn prove(&self, row: &AnchorRow, trust: &TrustRoots) -> Result<Option<Anchor>, TickError> {
         let state = self.chain.proofs(row.root, row.size).await?;
         let Some(at) = state.finalized else { return Ok(None) };
-        let lies = |what: String| ChainError::Misconfigured(format!("the node gives a proof that does not hold: {what}"));
+        let lies =
+            |what: String| ChainError::Misconfigured(format!("the node gives a proof that does not hold: {what}"));
         let account = contract_account(at.header.state_root, trust.contract, &at.account_proof)
             .map_err(|error| lies(error.to_string()))?;
         let word = storage_word(account.storage_root, record_slot(&row.root), &at.record_proof)
@@ -301,7 +302,11 @@ impl Anchorer {
             // Its nonce is used. Once may be a block between two questions; twice means that it failed, or that
             // something else took the nonce.
             if memory.burnt.replace(row.nonce) == Some(row.nonce) {
-                tracing::warn!(size = row.size, nonce = row.nonce, "the anchoring transaction was not effective; making another");
+                tracing::warn!(
+                    size = row.size,
+                    nonce = row.nonce,
+                    "the anchoring transaction was not effective; making another"
+                );
                 block_in_place(|| self.anchors.drop_anchor(row.size))?;
             }
             return Ok(());
@@ -323,11 +328,8 @@ impl Anchorer {
         if waiting == 0 || (waiting < self.config.max_entries && age < self.config.max_age.as_millis() as i64) {
             return Ok(None);
         }
-        let (target, publication) = if self.config.publish {
-            self.published(head.size, &newest)?
-        } else {
-            (newest.clone(), Vec::new())
-        };
+        let (target, publication) =
+            if self.config.publish { self.published(head.size, &newest)? } else { (newest.clone(), Vec::new()) };
         // The checkpoint is not believed: root and proof come from the tiles.
         let tiles = self.tiles(newest.size);
         let derived = root(&tiles, target.size)?;

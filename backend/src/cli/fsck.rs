@@ -174,12 +174,16 @@ fn contradiction(log: &Reader, url: &str) -> Result<Option<String>, Box<dyn std:
     }
     let newest = log.newest_checkpoint()?.map_or(0, |newest| newest.size);
     if anchored > newest {
-        return Ok(Some(format!("the contract's head has {anchored} entries, the log {newest}: the log was cut or is old")));
+        return Ok(Some(format!(
+            "the contract's head has {anchored} entries, the log {newest}: the log was cut or is old"
+        )));
     }
     let tree = tile::TileTree::new(newest, |id| crate::domain::log::read_tile(log, id));
     let ours = ledger::merkle::root(&tree, anchored)?;
     if ours != head {
-        return Ok(Some(format!("at size {anchored} the contract's root is {head}, the log's {ours}: the log was changed")));
+        return Ok(Some(format!(
+            "at size {anchored} the contract's root is {head}, the log's {ours}: the log was changed"
+        )));
     }
     println!("the contract's head holds the first {anchored} entries: root {head}");
     Ok(None)

@@ -35,7 +35,7 @@ enum Command {
     /// Fetch an entry's evidence bundle.
     Evidence(evidence::Args),
     /// Examine an evidence bundle: exit 0 final, 10 anchored, 20 consistent, 25 unchecked, 30 invalid, 40 diverged.
-    Verify(verify::Args),
+    Verify(Box<verify::Args>),
     /// Derive the whole log again from its entries, and name each difference.
     Fsck(fsck::Args),
     /// Set up and look after a log.
@@ -53,7 +53,7 @@ impl Cli {
             Command::Simulate(args) => simulate::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Evidence(args) => evidence::run(args),
-            Command::Verify(args) => verify::run(args),
+            Command::Verify(args) => verify::run(&args),
             Command::Fsck(args) => fsck::run(args),
             Command::Admin(command) => admin::run(command),
         };

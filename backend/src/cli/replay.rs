@@ -58,8 +58,14 @@ pub(super) fn run(args: Args) -> Outcome {
         Ok::<_, Box<dyn std::error::Error>>(())
     })?;
     bar.finish();
-    println!("{} readings sent as {}: {} stored, {} had been stored before, {} anomalies",
-        readings.len(), args.device, counts.stored, counts.duplicates, counts.anomalies);
+    println!(
+        "{} readings sent as {}: {} stored, {} had been stored before, {} anomalies",
+        readings.len(),
+        args.device,
+        counts.stored,
+        counts.duplicates,
+        counts.anomalies
+    );
     for (why, count) in &counts.rejected {
         println!("  rejected {count}: {why}");
     }
@@ -108,9 +114,7 @@ fn read(args: &Args) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
         }
     }
     let offset = offset(&rows, args)?;
-    let reading = |(time, metrics): (RowTime, Map<String, Value>)| {
-        json!({"device": args.device, "time": time.absolute(offset).to_string(), "metrics": metrics})
-    };
+    let reading = |(time, metrics): (RowTime, Map<String, Value>)| json!({"device": args.device, "time": time.absolute(offset).to_string(), "metrics": metrics});
     Ok(rows.into_iter().map(reading).collect())
 }
 

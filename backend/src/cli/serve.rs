@@ -15,9 +15,11 @@ use crate::{
 
 /// Run the service.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  ANOMALY_LEDGER_ANCHORER_KEY=0x… anomaly-ledger serve --trial --data-dir data \\\n    \
+#[command(
+    after_help = "Example:\n  ANOMALY_LEDGER_ANCHORER_KEY=0x… anomaly-ledger serve --trial --data-dir data \\\n    \
     --rpc-url http://127.0.0.1:8545 --contract 0x5FbDB2315678afecb367f032d93F642f64180aa3\n\n\
-    The anchoring account's private key comes by the environment variable ANOMALY_LEDGER_ANCHORER_KEY.")]
+    The anchoring account's private key comes by the environment variable ANOMALY_LEDGER_ANCHORER_KEY."
+)]
 pub(crate) struct Args {
     /// A trial: keyless intake from this machine only, on synthetic data.
     #[arg(long)]

@@ -23,9 +23,11 @@ const AFTERMATH: u64 = 20;
 
 /// Send simulated readings.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  anomaly-ledger simulate --profile weather-station --devices 3 --count 60 --interval 1s\n  \
+#[command(
+    after_help = "Examples:\n  anomaly-ledger simulate --profile weather-station --devices 3 --count 60 --interval 1s\n  \
     anomaly-ledger simulate --profile all --count 2880 --interval 0 --time-step 60s --inject point,contextual,change_point\n\n\
-    Profiles: weather-station, factory-station, patient-monitor, all.")]
+    Profiles: weather-station, factory-station, patient-monitor, all."
+)]
 pub(crate) struct Args {
     /// The service's address.
     #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
@@ -150,7 +152,8 @@ async fn send_all(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let rounds = if args.count == 0 { u64::MAX } else { args.count.max(history) };
     let bar = progress(args.count, rounds.saturating_mul(devices.len() as u64));
-    let mut ticks = tokio::time::interval(if args.interval.is_zero() { Duration::from_millis(1) } else { args.interval });
+    let mut ticks =
+        tokio::time::interval(if args.interval.is_zero() { Duration::from_millis(1) } else { args.interval });
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut waiting = Vec::new();
     for round in 0..rounds {
@@ -238,7 +241,11 @@ impl Tally {
             println!("  {kind:<13} {found} of {} injected were found ({share:.0} %)", injected.len());
         }
         let days = self.readings as f64 * step.as_secs_f64() / 86_400.0;
-        println!("  false alarms  {} ({:.2} per device and day)", self.false_alarms, self.false_alarms as f64 / days.max(1e-9));
+        println!(
+            "  false alarms  {} ({:.2} per device and day)",
+            self.false_alarms,
+            self.false_alarms as f64 / days.max(1e-9)
+        );
         for (why, count) in &self.rejected {
             println!("  rejected      {count}: {why}");
         }

@@ -18,9 +18,11 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Examine an evidence bundle.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  anomaly-ledger verify evidence-17.json --trust trust.json --rpc-url http://127.0.0.1:8545\n\n\
+#[command(
+    after_help = "Example:\n  anomaly-ledger verify evidence-17.json --trust trust.json --rpc-url http://127.0.0.1:8545\n\n\
     Exit codes: 0 final, 10 anchored, 20 consistent, 25 unchecked, 30 invalid, 40 diverged; 2 wrong use.\n\
-    The trust roots are yours: take them from somebody you believe, not from the service that is examined.")]
+    The trust roots are yours: take them from somebody you believe, not from the service that is examined."
+)]
 pub(crate) struct Args {
     /// The evidence bundle.
     bundle: PathBuf,
@@ -59,9 +61,9 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(super) fn run(args: Args) -> Outcome {
+pub(super) fn run(args: &Args) -> Outcome {
     let read = |file: &PathBuf| std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()));
-    let trust = trust(&args)?;
+    let trust = trust(args)?;
     let bundle = match Bundle::from_json(&read(&args.bundle)?) {
         Ok(bundle) => bundle,
         Err(error) => {
@@ -78,8 +80,7 @@ pub(super) fn run(args: Args) -> Outcome {
         (None, Some(hash)) => ChainAnswer::Block { hash, is_final: args.r#final },
         (None, None) => ChainAnswer::NotAsked,
     };
-    let report =
-        examine(&Case { bundle: &bundle, trust: &trust, chain, tile: None, claimed: None, seen: None });
+    let report = examine(&Case { bundle: &bundle, trust: &trust, chain, tile: None, claimed: None, seen: None });
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

@@ -68,9 +68,8 @@ impl LogIdentity {
         if !key_file.exists() {
             return Err(KeyError::Missing(data_dir.display().to_string()));
         }
-        let read = |path: &Path| {
-            fs::read_to_string(path).map_err(|source| KeyError::File { path: path.to_owned(), source })
-        };
+        let read =
+            |path: &Path| fs::read_to_string(path).map_err(|source| KeyError::File { path: path.to_owned(), source });
         let mut secret = [0; 32];
         hex::decode_to_slice(read(&key_file)?.trim(), &mut secret).map_err(|_| KeyError::Key(key_file))?;
         let origin = read(&origin_file)?.trim().parse()?;

@@ -16,7 +16,9 @@ pub(crate) const ANCHORER_KEY: &str = "ANOMALY_LEDGER_ANCHORER_KEY";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// Only the trial exists so far.
-    #[error("expected --trial: keys for devices and users are not built yet, so nothing but a trial on this machine can be served")]
+    #[error(
+        "expected --trial: keys for devices and users are not built yet, so nothing but a trial on this machine can be served"
+    )]
     NotTrial,
     /// A trial is keyless, so it must not be reachable.
     #[error("expected a loopback address such as 127.0.0.1:8080 for a trial, found {0}")]

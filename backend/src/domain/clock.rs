@@ -34,9 +34,9 @@ impl Millis {
     pub(crate) fn to_time(self) -> Time {
         let clamped = self.0.clamp(0, LAST);
         let timestamp = Timestamp::from_millisecond(clamped).unwrap_or(Timestamp::UNIX_EPOCH);
-        format!("{timestamp:.3}").parse().unwrap_or_else(|_| {
-            "1970-01-01T00:00:00.000Z".parse().expect("a constant in the format")
-        })
+        format!("{timestamp:.3}")
+            .parse()
+            .unwrap_or_else(|_| "1970-01-01T00:00:00.000Z".parse().expect("a constant in the format"))
     }
 
     /// Milliseconds from an earlier time to this one; negative if it is later.
@@ -73,7 +73,8 @@ mod tests {
     #[test]
     fn reads_what_devices_write() {
         let expected = Millis(1_423_072_260_000);
-        for text in ["2015-02-04T17:51:00Z", "2015-02-04T18:51:00+01:00", "2015-02-04 17:51:00", "2015-02-04T17:51:00"] {
+        for text in ["2015-02-04T17:51:00Z", "2015-02-04T18:51:00+01:00", "2015-02-04 17:51:00", "2015-02-04T17:51:00"]
+        {
             assert_eq!(Millis::parse(text).unwrap(), expected, "{text}");
         }
         for text in ["", "1423072260", "yesterday", "2015-02-30T00:00:00Z"] {

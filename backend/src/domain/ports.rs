@@ -12,7 +12,7 @@ use ledger::{
 
 use super::{
     DeviceName, Key,
-    verdict::{Accepted, Device, Judged, Pending, Verdict},
+    verdict::{Accepted, Device, Judged, Pending},
 };
 
 /// Why the store did not do what it was asked.
@@ -168,19 +168,6 @@ pub(crate) trait LogReader: Send + Sync {
 
     /// The version of the model with this hash (hex), if the service knows it.
     fn model_version(&self, hash: &str) -> Result<Option<String>, StoreError>;
-
-    /// The newest readings of all devices, newest first.
-    fn newest_readings(&self, count: u64) -> Result<Vec<ReadingRow>, StoreError>;
-}
-
-/// A stored reading with its verdict.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ReadingRow {
-    pub(crate) device: String,
-    pub(crate) time_ms: i64,
-    pub(crate) sequence: Option<u64>,
-    pub(crate) values: String,
-    pub(crate) verdict: Verdict,
 }
 
 /// How far an anchoring transaction has come.

@@ -54,7 +54,8 @@ async fn serve(path: String, headers: HeaderMap) -> Response {
 impl Asset {
     fn response(&self, request: &HeaderMap) -> Response {
         let accepted = request.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let accepts = |coding: &str| accepted.split(',').any(|item| item.split(';').next().unwrap_or("").trim() == coding);
+        let accepts =
+            |coding: &str| accepted.split(',').any(|item| item.split(';').next().unwrap_or("").trim() == coding);
         let (bytes, coding) = match (self.brotli, self.gzip) {
             (Some(brotli), _) if accepts("br") => (brotli, Some("br")),
             (_, Some(gzip)) if accepts("gzip") => (gzip, Some("gzip")),

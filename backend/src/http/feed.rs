@@ -11,10 +11,12 @@ use axum::{
     },
 };
 use futures_util::stream::{self, Stream};
-use tokio::sync::broadcast::error::RecvError;
 
 use super::{Site, anomalies, log};
-use crate::{domain::log::{Event, stopped}, problem::{Fault, blocking}};
+use crate::{
+    domain::log::{Event, stopped},
+    problem::{Fault, blocking},
+};
 
 /// Shorter than the minute after which many proxies cut a silent connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -68,10 +70,7 @@ impl Listener {
             return Some(Event::Ledger);
         }
         tokio::select! {
-            event = self.events.recv() => match event {
-                Ok(event) => Some(event),
-                Err(RecvError::Lagged(_) | RecvError::Closed) => None,
-            },
+            event = self.events.recv() => event.ok(),
             () = stopped(&mut self.site.stop) => None,
         }
     }
@@ -80,7 +79,8 @@ impl Listener {
 async fn of_event(site: &Site, event: Event) -> Result<Vec<Message>, Fault> {
     let site = site.clone();
     blocking(move || {
-        let message = |name, data: serde_json::Result<String>| Message::default().event(name).data(data.unwrap_or_default());
+        let message =
+            |name, data: serde_json::Result<String>| Message::default().event(name).data(data.unwrap_or_default());
         Ok(match event {
             Event::Ledger => vec![message(api::feed::LEDGER, serde_json::to_string(&log::status(&site)?))],
             Event::Anomalies(indexes) => {

@@ -158,7 +158,8 @@ fn entry_tile(log: &dyn LogReader, index: u64, width: u32) -> Result<Option<Vec<
     }
     let mut bytes = Vec::new();
     for entry in entries {
-        let length = u16::try_from(entry.len()).map_err(|_| StoreError::Damaged("an entry above 65,535 bytes".into()))?;
+        let length =
+            u16::try_from(entry.len()).map_err(|_| StoreError::Damaged("an entry above 65,535 bytes".into()))?;
         bytes.extend(length.to_be_bytes());
         bytes.extend(entry);
     }

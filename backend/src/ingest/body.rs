@@ -40,10 +40,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         let bytes = tokio::time::timeout(TIMEOUT, Bytes::from_request(request, state));
         match bytes.await {
             Ok(Ok(bytes)) => Ok(Self { bytes, form }),
-            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Fault::new(
-                Code::BodyTooLarge,
-                format!("expected at most {MAX_BODY} bytes: send smaller batches"),
-            )),
+            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Fault::new(Code::BodyTooLarge, format!("expected at most {MAX_BODY} bytes: send smaller batches")))
+            }
             Ok(Err(rejection)) => Err(Fault::new(Code::MalformedBody, rejection.body_text())),
             Err(_) => Err(Fault::new(Code::BodyTimeout, "the body did not arrive within 30 seconds")),
         }

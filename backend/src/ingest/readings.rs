@@ -14,10 +14,7 @@ use super::{
     body::{Body, Form},
     decode,
 };
-use crate::{
-    domain::verdict::Accepted,
-    problem::Fault,
-};
+use crate::{domain::verdict::Accepted, problem::Fault};
 
 /// Readings of a request at most: what one commit takes in about a tenth of a second.
 const MAX_READINGS: usize = 10_000;
@@ -127,11 +124,7 @@ async fn submit(intake: &Intake, texts: &[&str]) -> Result<Vec<Result<Accepted, 
 
 fn summary(results: Vec<Result<Accepted, Fault>>) -> Readings {
     let accepted = results.iter().filter(|result| result.is_ok()).count() as u64;
-    Readings {
-        accepted,
-        rejected: results.len() as u64 - accepted,
-        results: results.into_iter().map(result).collect(),
-    }
+    Readings { accepted, rejected: results.len() as u64 - accepted, results: results.into_iter().map(result).collect() }
 }
 
 fn result(result: Result<Accepted, Fault>) -> ReadingResult {

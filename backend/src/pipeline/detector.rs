@@ -207,8 +207,8 @@ impl Detector {
         let values: Vec<Value<'_>> =
             reading.values().iter().map(|(metric, value)| Value { metric, value: *value }).collect();
         let view = ReadingView { time_ms: reading.time().0, values: &values };
-        let (judgement, next) = detect::judge(model, &known.state, &view)
-            .map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
+        let (judgement, next) =
+            detect::judge(model, &known.state, &view).map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
         let verdict = Verdict {
             score: judgement.score,
             threshold: judgement.threshold,

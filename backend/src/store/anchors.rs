@@ -9,7 +9,9 @@ const COLUMNS: &str = "size, root, state, nonce, tx, raw, sent_ms, proof";
 
 impl AnchorStore for Reader {
     fn open_anchors(&self) -> Result<Vec<AnchorRow>, StoreError> {
-        self.read(|connection| rows(connection, &format!("SELECT {COLUMNS} FROM anchor WHERE state < 2 ORDER BY size"), []))
+        self.read(|connection| {
+            rows(connection, &format!("SELECT {COLUMNS} FROM anchor WHERE state < 2 ORDER BY size"), [])
+        })
     }
 
     fn final_anchor(&self, index: u64) -> Result<Option<AnchorRow>, StoreError> {

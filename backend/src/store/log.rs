@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{from_sql, pool::Reader, readings::verdict_from_row, to_sql};
-use crate::domain::ports::{LogReader, ReadingRow, StoreError, StoredCheckpoint};
+use super::{from_sql, pool::Reader, to_sql};
+use crate::domain::ports::{LogReader, StoreError, StoredCheckpoint};
 use ledger::evidence::Disclosure;
 
 impl LogReader for Reader {
@@ -64,23 +64,6 @@ impl LogReader for Reader {
         self.read(|connection| {
             let mut select = connection.prepare_cached("SELECT version FROM model WHERE hash = ?")?;
             Ok(select.query_row([hash], |row| row.get(0)).optional()?)
-        })
-    }
-
-    fn newest_readings(&self, count: u64) -> Result<Vec<ReadingRow>, StoreError> {
-        self.read(|connection| {
-            let sql = "SELECT name, time_ms, by_sequence, key, metrics, score, threshold, label, model_version
-                       FROM reading JOIN device ON device.id = reading.device ORDER BY reading.id DESC LIMIT ?";
-            all(connection, sql, [to_sql(count)], |row| {
-                let sequence = row.get::<_, bool>(2)?.then(|| row.get(3)).transpose()?.map(from_sql);
-                Ok(ReadingRow {
-                    device: row.get(0)?,
-                    time_ms: row.get(1)?,
-                    sequence,
-                    values: row.get(4)?,
-                    verdict: verdict_from_row(row, 5)?,
-                })
-            })
         })
     }
 }

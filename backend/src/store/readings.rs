@@ -64,7 +64,7 @@ impl DeviceReader for SqliteDevices {
 }
 
 /// Reads score, threshold, label and model version from four columns.
-pub(super) fn verdict_from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Verdict> {
+fn verdict_from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Verdict> {
     Ok(Verdict {
         score: row.get(first)?,
         threshold: row.get(first + 1)?,

@@ -140,9 +140,9 @@ impl Sequencing for SqliteTransaction<'_> {
         }
         let mut entry = self.transaction.prepare_cached("INSERT INTO entry (idx, kind, bytes) VALUES (?, ?, ?)")?;
         let mut payload = self.transaction.prepare_cached("INSERT INTO payload (idx, salt, bytes) VALUES (?, ?, ?)")?;
-        let mut reading = self.transaction.prepare_cached(
-            "UPDATE reading SET entry = ? WHERE id = (SELECT reading FROM queue WHERE id = ?)",
-        )?;
+        let mut reading = self
+            .transaction
+            .prepare_cached("UPDATE reading SET entry = ? WHERE id = (SELECT reading FROM queue WHERE id = ?)")?;
         let mut settle = self.transaction.prepare_cached("DELETE FROM queue WHERE id = ?")?;
         for (index, new) in (extension.from..).zip(&extension.entries) {
             let index = to_sql(index);

@@ -59,7 +59,7 @@ pub(crate) async fn tip(url: &str) -> Result<Tip, String> {
 
 /// The contract's anchors and publications in blocks `from` to `to`.
 pub(crate) async fn logs(url: &str, contract: Address, from: u64, to: u64) -> Result<Vec<Log>, String> {
-    let topics = [events::ANCHORED, events::PUBLISHED].map(|event| keccak256(event));
+    let topics = [events::ANCHORED, events::PUBLISHED].map(keccak256);
     let filter = json!([{
         "address": contract,
         "topics": [topics],
