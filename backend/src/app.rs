@@ -110,7 +110,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         halt: halt.clone(),
         events: events.clone(),
     };
-    let (pipeline, threads) = Pipeline::start(parts, &*reader)?;
+    let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&reader) as _)?;
 
     let site = Site {
         log: Arc::clone(&reader) as _,

@@ -80,7 +80,7 @@ fn Banners() -> impl IntoView {
     let is_trial = move || live.ledger.with(|ledger| matches!(ledger, Remote::Ready(status) if status.trial));
     let changed = move || trust.changed().into_iter().map(trust::name).collect::<Vec<_>>().join(", ");
     let since = move || match trust.pin() {
-        Pin::Held(pinned) => clock::local(pinned.at),
+        Pin::Held(pinned) => clock::full(pinned.at),
         _ => String::new(),
     };
     let unreadable = move || matches!(trust.pin(), Pin::Unreadable(_));
@@ -91,7 +91,7 @@ fn Banners() -> impl IntoView {
         <Show when=move || !trust.changed().is_empty()>
             <Notice kind="diverged" title="Diverged: the service claims other trust roots">
                 <p id="trust-diverged">
-                    "It now claims another " <b>{changed}</b> " than pinned here at " {since}
+                    "It now claims another " <b>{changed}</b> " than pinned here on " {since}
                     ". Nothing was taken over; verification still uses the pinned roots. "
                     <a href="/ui/trust">"Compare them"</a>
                 </p>

@@ -36,6 +36,19 @@ pub(crate) fn local(time: f64) -> String {
     date.to_locale_string("en-GB", &options(&shown)).into()
 }
 
+/// The reader's own date and time of day, always both.
+pub(crate) fn full(time: f64) -> String {
+    let shown = [
+        ("day", "numeric"),
+        ("month", "long"),
+        ("year", "numeric"),
+        ("hour", "2-digit"),
+        ("minute", "2-digit"),
+        ("hourCycle", "h23"),
+    ];
+    Date::new(&JsValue::from_f64(time)).to_locale_string("en-GB", &options(&shown)).into()
+}
+
 fn options(members: &[(&str, &str)]) -> JsValue {
     let object = Object::new();
     for (name, value) in members {

@@ -3,6 +3,8 @@
 //! On first use the claim is pinned, and the page says so. After that only the reader replaces the pin: a claim
 //! that differs is shown on every page, and never taken over silently.
 
+use std::time::Duration;
+
 use ledger::trust::TrustRoots;
 use leptos::{prelude::*, task::spawn_local};
 
@@ -12,6 +14,9 @@ use crate::{
     memory::{self, How, Pin, Pinned},
     server,
 };
+
+/// A page that stays open learns of a changed claim within a minute; every check asks anew anyway.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// What the service claims.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,9 +43,15 @@ impl Trust {
     pub(crate) fn start() -> Self {
         let trust =
             Self { pin: RwSignal::new(memory::pin()), claim: RwSignal::new(Claim::Asking), kept: RwSignal::new(true) };
-        spawn_local(async move {
-            trust.ask().await;
-        });
+        let ask = move || {
+            spawn_local(async move {
+                trust.ask().await;
+            });
+        };
+        ask();
+        if let Ok(asking) = set_interval_with_handle(ask, PAUSE) {
+            on_cleanup(move || asking.clear());
+        }
         trust
     }
 

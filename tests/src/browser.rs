@@ -13,6 +13,9 @@ use crate::{
     service::{http, install_crypto},
 };
 
+/// A page answers within seconds, and asks a chain that may be slow.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 /// A browser with an empty profile.
 #[derive(Debug)]
 pub struct Browser {
@@ -71,8 +74,20 @@ impl Browser {
 
     /// Waits for an element.
     pub async fn find(&self, css: &str) -> WebElement {
-        let what = format!("{css} on the page");
-        poll::until(&what, async || self.driver.find(By::Css(css)).await.ok()).await
+        self.wait(css, async || self.driver.find(By::Css(css)).await.ok()).await
+    }
+
+    /// Asks the page until there is an answer.
+    ///
+    /// # Panics
+    /// When the time is over; the message shows the page.
+    pub async fn wait<T>(&self, what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+        if let Some(answer) = poll::try_within(PATIENCE, ask).await {
+            return answer;
+        }
+        let text = self.evaluate("return location + '\\n' + document.body.innerText").await;
+        let text = text.as_str().unwrap_or_default();
+        panic!("not within {PATIENCE:?}: {what}, on the page {text}\nThe browser's log: {:#?}", self.errors().await);
     }
 
     /// All elements that there are now.
@@ -82,8 +97,7 @@ impl Browser {
 
     /// Clicks an element as soon as it can be clicked.
     pub async fn click(&self, css: &str) {
-        let what = format!("{css} can be clicked");
-        poll::until(&what, async || self.driver.find(By::Css(css)).await.ok()?.click().await.ok()).await;
+        self.wait(css, async || self.driver.find(By::Css(css)).await.ok()?.click().await.ok()).await;
     }
 
     /// Replaces the text in a field, and ends with Enter, as a person would.
@@ -102,14 +116,15 @@ impl Browser {
 
     /// Waits for the conclusion on the page.
     pub async fn conclusion(&self) -> Conclusion {
-        let verdict = poll::until("the page has a verdict", async || {
-            let verdict = self.driver.find(By::Css("#verdict[data-verdict]")).await.ok()?;
-            let verdict = verdict.attr("data-verdict").await.ok()??;
-            // `none` would be a page that found nothing to examine; the text tells why.
-            assert_ne!(verdict, "none", "{}", self.find("main").await.text().await.unwrap_or_default());
-            (verdict != "working").then_some(verdict)
-        })
-        .await;
+        let verdict = self
+            .wait("a verdict", async || {
+                let verdict = self.driver.find(By::Css("#verdict[data-verdict]")).await.ok()?;
+                let verdict = verdict.attr("data-verdict").await.ok()??;
+                // `none` would be a page that found nothing to examine; the text tells why.
+                assert_ne!(verdict, "none", "{}", self.find("main").await.text().await.unwrap_or_default());
+                (verdict != "working").then_some(verdict)
+            })
+            .await;
         let mut steps = Vec::new();
         for step in self.all("[data-step]").await {
             let attribute = async |name| step.attr(name).await.ok().flatten().unwrap_or_default();
@@ -127,8 +142,10 @@ impl Browser {
         self.cdp("Emulation.setEmulatedMedia", media).await;
     }
 
-    /// Writes what the window shows as a PNG.
+    /// Writes what the window shows as a PNG, once nothing moves any more.
     pub async fn screenshot(&self, file: &Path) {
+        let moving = "return document.getAnimations().some(a => a.playState === 'running' && a.effect.getTiming().iterations !== Infinity)";
+        self.wait("no running animation", async || (self.evaluate(moving).await == false).then_some(())).await;
         let shot = self.cdp("Page.captureScreenshot", json!({ "format": "png" })).await;
         let png = BASE64.decode(shot["data"].as_str().expect("a picture")).expect("base64");
         std::fs::write(file, png).unwrap_or_else(|error| panic!("{}: {error}", file.display()));

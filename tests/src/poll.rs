@@ -17,17 +17,23 @@ pub async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
     within(PATIENCE, what, ask).await
 }
 
-/// Asks until there is an answer, or the time is over.
+/// Asks until there is an answer.
 ///
 /// # Panics
-/// When the time is over.
-pub async fn within<T>(limit: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+/// When the time is over; `what` says what did not come.
+pub async fn within<T>(limit: Duration, what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let answer = try_within(limit, ask).await;
+    answer.unwrap_or_else(|| panic!("not within {limit:?}: {what}"))
+}
+
+/// Asks until there is an answer, or the time is over.
+pub async fn try_within<T>(limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let started = Instant::now();
-    loop {
+    while started.elapsed() < limit {
         if let Some(answer) = ask().await {
-            return answer;
+            return Some(answer);
         }
-        assert!(started.elapsed() < limit, "not within {limit:?}: {what}");
         tokio::time::sleep(PAUSE).await;
     }
+    None
 }

@@ -25,8 +25,10 @@ const SENDERS: u64 = 4;
 const BATCH: u64 = 20;
 /// Acknowledged readings after which the service is killed.
 const ENOUGH: usize = 600;
-/// How often it is killed.
-const KILLS: u64 = 3;
+/// How often it is killed: three times, or twenty with `scripts/test --all`.
+fn kills() -> u64 {
+    if std::env::var_os("ANOMALY_LEDGER_TEST_ALL").is_some() { 20 } else { 3 }
+}
 
 /// Readings with the results that the service has acknowledged them with.
 type Acknowledged = Vec<(Value, api::ReadingResult)>;
@@ -140,12 +142,12 @@ fn entries(mut bytes: &[u8]) -> Vec<&[u8]> {
 async fn kill_9_loses_nothing_acknowledged_and_anchors_nothing_twice() {
     let mut trial = Trial::start().await;
     let mut acknowledged = Acknowledged::new();
-    for round in 0..KILLS {
+    for round in 0..kills() {
         acknowledged.extend(load_and_kill(&mut trial, round).await);
         trial.start_service().await;
     }
     trial.ready().await;
-    println!("{} readings acknowledged over {KILLS} kills", acknowledged.len());
+    println!("{} readings acknowledged over {} kills", acknowledged.len(), kills());
     nothing_was_lost(&trial, &acknowledged).await;
 
     trial.all_final().await;

@@ -38,7 +38,7 @@ pub(crate) enum ReadingError {
     #[error("expected each metric once, found {0:?} twice")]
     Repeated(String),
     /// A value that is not recorded as it is.
-    #[error("expected {metric:?} to be a JSON number that a double holds exactly enough, found {found}: {why}")]
+    #[error("metric {metric:?}: expected a number that is recorded as it is, found {found}: {why}")]
     Value {
         /// The metric.
         metric: String,
@@ -173,7 +173,7 @@ pub(crate) fn parse_value(metric: &str, text: &str) -> Result<f64, ReadingError>
     let refuse = |why| ReadingError::Value { metric: metric.into(), found: text.chars().take(40).collect(), why };
     // JSON's grammar guards the door: Rust would also read "inf", "NaN" and "+1".
     if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
-        return Err(refuse("it is not a number"));
+        return Err(refuse(if text.starts_with('"') { "a text is not a number" } else { "it is not a number" }));
     }
     let value: f64 = text.parse().map_err(|_| refuse("it is not a number"))?;
     if !value.is_finite() {

@@ -118,7 +118,7 @@ mod tests {
             (r#"{"metrics":{"t":1}}"#, "device"),
             (r#"{"device":"a"}"#, "metrics"),
             (r#"{"device":"a","metrics":{}}"#, "found 0"),
-            (r#"{"device":"a","metrics":{"t":"1"}}"#, "not a number"),
+            (r#"{"device":"a","metrics":{"t":"1"}}"#, "a text is not a number"),
             (r#"{"device":"a","metrics":{"t":true}}"#, "not a number"),
             (r#"{"device":"a","metrics":{"t":1e400}}"#, "too large"),
             (r#"{"device":"a","metrics":{"t":9007199254740993}}"#, "not exact"),

@@ -9,6 +9,9 @@ mod models;
 mod sequencer;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     hash::{DefaultHasher, Hash as _, Hasher},
     sync::{Arc, mpsc},
@@ -90,13 +93,13 @@ impl Pipeline {
     /// If the log is halted, nothing is brought up to date, and every reading will be refused.
     pub(crate) fn start<W: WriteStore + 'static>(
         parts: Parts<W>,
-        log: &dyn LogReader,
+        log: Arc<dyn LogReader>,
     ) -> Result<(Self, Threads), StoreError> {
         let Parts { writer, devices, models, sequencer, clock, halt, events } = parts;
         let halted = halt.reason().is_some();
-        let mut writer = writer::Writer::new(writer, sequencer, Arc::clone(&clock), halt, events);
+        let mut writer = writer::Writer::new(writer, Arc::clone(&log), sequencer, Arc::clone(&clock), halt, events);
         if !halted {
-            writer.recover(&models.unknown_to(log)?)?;
+            writer.recover(&models.unknown_to(&*log)?)?;
         }
 
         let (commits, slices) = mpsc::channel();

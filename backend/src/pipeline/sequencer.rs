@@ -63,6 +63,11 @@ impl Sequencer {
         Ok(Self { frontier, signer })
     }
 
+    /// Looks again where the log stands.
+    pub(super) fn reload(&self, log: &dyn LogReader) -> Result<Self, StoreError> {
+        Self::load(log, Arc::clone(&self.signer))
+    }
+
     /// A sequencer that has not looked, for a log that is halted: the store would refuse what it makes.
     pub(crate) fn unloaded(signer: Arc<LogSigner>) -> Self {
         Self { frontier: Frontier::default(), signer }

@@ -15,7 +15,7 @@ use super::Sequencer;
 use crate::domain::{
     Clock,
     log::{Event, Halt},
-    ports::{Extension, NewModel, StoreError, Transaction, WriteStore},
+    ports::{Extension, LogReader, NewModel, StoreError, Transaction, WriteStore},
     verdict::{Device, Judged},
 };
 
@@ -36,7 +36,10 @@ pub(super) struct Slice {
 /// The one that writes.
 pub(super) struct Writer<W> {
     store: W,
+    log: Arc<dyn LogReader>,
     sequencer: Sequencer,
+    /// A commit has failed, perhaps after the point of no return: look again where the log stands.
+    stale: bool,
     clock: Arc<dyn Clock>,
     halt: Halt,
     events: broadcast::Sender<Event>,
@@ -45,12 +48,13 @@ pub(super) struct Writer<W> {
 impl<W: WriteStore> Writer<W> {
     pub(super) fn new(
         store: W,
+        log: Arc<dyn LogReader>,
         sequencer: Sequencer,
         clock: Arc<dyn Clock>,
         halt: Halt,
         events: broadcast::Sender<Event>,
     ) -> Self {
-        Self { store, sequencer, clock, halt, events }
+        Self { store, log, sequencer, stale: false, clock, halt, events }
     }
 
     /// Sequences what a crash has left in the queue, and what is new at the start.
@@ -97,6 +101,10 @@ impl<W: WriteStore> Writer<W> {
 
     /// One transaction: readings and findings, then the log. Gives the log index of each reading that has one.
     fn commit(&mut self, group: &[Slice], new: &[NewModel]) -> Result<Vec<Vec<Option<u64>>>, StoreError> {
+        if self.stale {
+            self.sequencer = self.sequencer.reload(&*self.log)?;
+        }
+        self.stale = true;
         let now = self.clock.now();
         let mut sequencer = self.sequencer.clone();
         let mut indexes: HashMap<i64, u64> = HashMap::new();
@@ -121,6 +129,7 @@ impl<W: WriteStore> Writer<W> {
             }
         })?;
         self.sequencer = sequencer;
+        self.stale = false;
         self.announce(&indexes);
         let of_reading = |queued: Option<i64>| queued.and_then(|queued| indexes.get(&queued).copied());
         Ok(queued.into_iter().map(|rows| rows.into_iter().map(of_reading).collect()).collect())

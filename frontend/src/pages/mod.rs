@@ -7,7 +7,7 @@ mod not_found;
 mod send;
 mod trust;
 
-pub(crate) use anomaly::{AnomalyPage};
+pub(crate) use anomaly::AnomalyPage;
 pub(crate) use chain::ChainPage;
 pub(crate) use live::LivePage;
 pub(crate) use not_found::NotFoundPage;

@@ -21,7 +21,7 @@ pub(crate) fn Notice(kind: &'static str, #[prop(into)] title: String, children: 
 pub(crate) fn Failed(#[prop(into)] title: String, fault: Fault, #[prop(into)] retry: Callback<()>) -> impl IntoView {
     view! {
         <Notice kind="bad" title>
-            <p>{sentence(&fault.to_string())}</p>
+            <p>{sentence(&fault)}</p>
             <button type="button" class="small" on:click=move |_| retry.run(())>"Try again"</button>
         </Notice>
     }
@@ -33,8 +33,12 @@ pub(crate) fn Loading(what: &'static str) -> impl IntoView {
     view! { <p class="loading" role="status">{what}</p> }
 }
 
-/// A fault's text as a sentence.
-fn sentence(text: &str) -> String {
+/// A fault's text as a sentence. What the service says of a problem stays as it is: it may begin with a name.
+fn sentence(fault: &Fault) -> String {
+    let text = fault.to_string();
+    if let Fault::Problem(_) = fault {
+        return text;
+    }
     let mut chars = text.chars();
     let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
     let end = if text.ends_with('.') { "" } else { "." };

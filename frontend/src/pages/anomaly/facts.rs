@@ -77,11 +77,11 @@ fn PayloadFacts(payload: Payload) -> impl IntoView {
             <dt>"Device"</dt>
             <dd>{payload.device}{payload.sequence.map(|n| format!(", reading {n}"))}</dd>
             <dt>"Time"</dt>
-            <dd><When time=payload.time.to_string()/> <span class="hint">{payload.time.to_string()}</span></dd>
+            <dd><When time=payload.time.to_string()/> " " <span class="hint">{payload.time.to_string()}</span></dd>
             <dt>"Finding"</dt>
             <dd>{type_name}", " <Severity name=severity/></dd>
             <dt>"Score"</dt>
-            <dd>{payload.score.to_string()} " (anomalous from " {payload.threshold.to_string()} ")"</dd>
+            <dd>{short(payload.score.as_str())} " (anomalous from " {short(payload.threshold.as_str())} ")"</dd>
             <dt>"State"</dt>
             <dd><Copyable what="Hash of the detector's state" value=payload.state.to_string()/></dd>
         </dl>

@@ -9,7 +9,9 @@ use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
     check::{self, Failure, Progress},
+    clock,
     live::{Live, Remote},
+    memory::{How, Pin},
     parts::{Failed, Loading, Notice, RpcAddress},
     trust::{Claim, Trust},
 };
@@ -43,10 +45,17 @@ pub(crate) fn AnomalyPage(index: u64) -> impl IntoView {
             untrack(verify);
         }
     });
+    let pin = move || match trust.pin() {
+        Pin::Held(pinned) if pinned.how == How::FirstUse => {
+            format!("trust roots pinned on first use on {}", clock::full(pinned.at))
+        }
+        Pin::Held(pinned) => format!("trust roots pinned by you on {}", clock::full(pinned.at)),
+        Pin::None | Pin::Unreadable(_) => "trust roots that are missing".to_owned(),
+    };
     view! {
         <div class="title-row">
             <h1>"Entry "{index}</h1>
-            <p class="says">"Checked in this browser, against the chain and the trust roots pinned here."</p>
+            <p class="says">"Checked in this browser, against the chain and " <a href="/ui/trust">{pin}</a> "."</p>
         </div>
         <form class="controls" on:submit=move |event| { event.prevent_default(); untrack(verify); }>
             <RpcAddress/>

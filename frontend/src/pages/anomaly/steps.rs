@@ -5,6 +5,9 @@ use leptos::prelude::*;
 
 use crate::check::Checked;
 
+/// Two equal values longer than this would hide the steps around them; a key with its origin is shorter.
+const LONG: usize = 240;
+
 /// All steps in their order.
 #[component]
 pub(crate) fn Steps(checked: Checked) -> impl IntoView {
@@ -39,6 +42,7 @@ fn word(outcome: Outcome) -> &'static str {
 
 #[component]
 fn StepItem(step: Step) -> impl IntoView {
+    let long = step.outcome == Outcome::Holds && step.expected.len() > LONG;
     let values = (!(step.expected.is_empty() && step.computed.is_empty())).then(|| {
         view! {
             <dl>
@@ -49,6 +53,11 @@ fn StepItem(step: Step) -> impl IntoView {
             </dl>
         }
     });
+    let values = if long {
+        view! { <details><summary>"Both are equal: show them"</summary>{values}</details> }.into_any()
+    } else {
+        values.into_any()
+    };
     view! {
         <li data-step=step.name data-outcome=word(step.outcome)>
             <p class="step"><b>{step.name}</b> <span class="outcome">{word(step.outcome)}</span></p>

@@ -42,7 +42,7 @@ fn summary(rows: &[Row]) -> String {
     let wrong = count(|row| row.root == RootCheck::Differs || matches!(row.content, Content::Refused(_)));
     let mut text = counted(rows.len() as u64, "published entry", "published entries");
     if fits > 0 {
-        text.push_str(&format!("; the anchored root of {} computed again from the first entry on", grouped(fits)));
+        text.push_str(&format!("; anchored roots computed again from the first entry on: {} fit", grouped(fits)));
     }
     if wrong > 0 {
         text.push_str(&format!("; {} not hold", if wrong == 1 { "1 does".into() } else { format!("{wrong} do") }));
@@ -74,7 +74,7 @@ fn RowItem(row: Row) -> impl IntoView {
             <span class="what">{what}</span>
             <span class="kind">{kind}</span>
             <span class="block">
-                <b>{grouped(place.block)}</b>
+                <b><span class="narrow">"block "</span>{grouped(place.block)}</b>
                 <Copyable what="Transaction" value=place.transaction.to_string()/>
             </span>
             <span class="stands"><span class="state" data-state=outcome>{checked}</span></span>
@@ -101,7 +101,7 @@ fn plain(path: String, text: &str) -> AnyView {
 fn Finding(payload: Payload, path: String) -> impl IntoView {
     let values = payload.values.into_iter().map(|value| {
         let shown = value.value.as_str().parse().map_or_else(|_| value.value.to_string(), format::value);
-        view! { <span>{value.metric} " " <b>{shown}</b> {value.unit}</span> }
+        view! { <span>{value.metric} " " <b>{shown}</b> " " {value.unit}</span> }
     });
     view! {
         <b>{payload.device}</b>

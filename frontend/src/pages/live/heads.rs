@@ -40,7 +40,7 @@ fn LedgerHead(status: LedgerStatus) -> impl IntoView {
     view! {
         <section class="card" aria-label="The ledger's head">
             <h2>"Ledger"<small>{status.origin}</small></h2>
-            <p class="figure">{grouped(status.tree_size)} <span>"entries"</span></p>
+            <p class="figure">{grouped(status.tree_size)} " " <span>"entries"</span></p>
             <dl>
                 <dt>"Root"</dt>
                 <dd><Copyable what="Root of the ledger" value=status.root/></dd>
@@ -73,7 +73,7 @@ fn ChainHead(status: LedgerStatus) -> impl IntoView {
         <section class="card" aria-label="The chain's head">
             <h2>"Chain"<small class="health" data-health=health.clone()>{health.clone()}</small></h2>
             <p class="figure">
-                {tree_size.map_or_else(|| "–".to_owned(), grouped)} <span>"entries, " {relation}</span>
+                {tree_size.map_or_else(|| "–".to_owned(), grouped)} " " <span>"entries, " {relation}</span>
             </p>
             <dl>
                 <dt>"Root"</dt>

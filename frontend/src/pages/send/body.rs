@@ -13,7 +13,9 @@ pub(super) enum Refusal {
     NoMetric,
     #[error("Give the metric that has the value {0} a name.")]
     NoName(String),
-    #[error("“{1}” is not a number that can be sent: {0}.")]
+    #[error("Give {0} a value.")]
+    NoValue(String),
+    #[error("{0}: “{1}” is not a number that can be sent.")]
     NoNumber(String, String),
     #[error("The metric {0} is there twice.")]
     Twice(String),
@@ -50,7 +52,8 @@ fn values(metrics: &[(String, String)]) -> Result<Map<String, Value>, Refusal> {
         match (name.is_empty(), value.is_empty()) {
             (true, true) => continue,
             (true, false) => return Err(Refusal::NoName(value.to_owned())),
-            (false, _) => {}
+            (false, true) => return Err(Refusal::NoValue(name.to_owned())),
+            (false, false) => {}
         }
         let number = value.parse::<f64>().ok().and_then(serde_json::Number::from_f64);
         let number = number.ok_or_else(|| Refusal::NoNumber(name.to_owned(), value.to_owned()))?;
@@ -92,7 +95,8 @@ mod tests {
         assert_eq!(body("a", "", "", &[("", "1")]), Err(Refusal::NoName("1".into())));
         assert_eq!(body("a", "", "", &[("t", "1"), ("t", "2")]), Err(Refusal::Twice("t".into())));
         assert_eq!(body("a", "", "-1", &[("t", "1")]), Err(Refusal::NoSequence("-1".into())));
-        for bad in ["", "x", "NaN", "inf", "1e400", "1,5"] {
+        assert_eq!(body("a", "", "", &[("t", " ")]), Err(Refusal::NoValue("t".into())));
+        for bad in ["x", "NaN", "inf", "1e400", "1,5"] {
             assert_eq!(body("a", "", "", &[("t", bad)]), Err(Refusal::NoNumber("t".into(), bad.into())));
         }
     }

@@ -56,7 +56,7 @@ fn NotYet() -> impl IntoView {
 #[component]
 fn Held(pinned: Pinned) -> impl IntoView {
     let trust = expect_context::<Trust>();
-    let since = clock::local(pinned.at);
+    let since = clock::full(pinned.at);
     let how = match pinned.how {
         How::FirstUse => format!(
             "Pinned on first use on {since}. Compare them once with a copy that did not come from this service."

@@ -61,7 +61,7 @@ pub(super) fn Paste() -> impl IntoView {
     let trust = expect_context::<Trust>();
     let text = RwSignal::new(String::new());
     let pasted = RwSignal::new(Pasted::Nothing);
-    let take = move || match serde_json::from_str::<TrustRoots>(&text.read_untracked()) {
+    let take = move || match serde_json::from_str::<TrustRoots>(&text.get_untracked()) {
         Ok(roots) => {
             trust.replace(roots, How::File);
             text.set(String::new());

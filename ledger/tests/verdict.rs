@@ -1,0 +1,356 @@
+//! Verdicts on a real entry of a real log on a real Anvil (tests/vectors/verdict/final.json), and on all that is nearly it.
+
+#![allow(clippy::unwrap_used)]
+
+use alloy_primitives::B256;
+use ledger::{
+    Hash,
+    chain::{
+        Header,
+        query::{Answer, ChainQuery, ChainState, Finality, Progress, QueryError},
+    },
+    checkpoint::{Checkpoint, LogSigner},
+    entry::{Entry, Payload, commitment},
+    evidence::{Anchor, Bundle, Disclosure},
+    hash::leaf_hash,
+    merkle::{MemoryTree, inclusion_proof, root},
+    text::Id,
+    trust::TrustRoots,
+    verdict::{Case, ChainAnswer, Outcome, Report, Verdict, examine},
+};
+use proptest::prelude::*;
+use serde_json::Value;
+
+/// A case with all that speaks for it.
+struct Real {
+    bundle: Bundle,
+    json: String,
+    trust: TrustRoots,
+    rounds: Vec<Vec<Answer>>,
+}
+
+fn real() -> Real {
+    let file: Value = serde_json::from_str(include_str!("../../tests/vectors/verdict/final.json")).unwrap();
+    let json = file["bundle"].to_string();
+    Real {
+        bundle: Bundle::from_json(json.as_bytes()).unwrap(),
+        json,
+        trust: serde_json::from_value(file["trust"].clone()).unwrap(),
+        rounds: serde_json::from_value(file["rounds"].clone()).unwrap(),
+    }
+}
+
+fn query(real: &Real, finality: Finality) -> ChainQuery {
+    let checkpoint = Checkpoint::unverified(&real.bundle.checkpoint).unwrap();
+    ChainQuery::new(real.trust.contract, checkpoint.root, checkpoint.size, finality)
+}
+
+fn ask(real: &Real) -> Result<ChainState, QueryError> {
+    let mut query = query(real, Finality::Tag);
+    for answers in real.rounds.clone() {
+        assert_eq!(query.requests().len(), answers.len());
+        match query.answer(answers)? {
+            Progress::Asking(next) => query = *next,
+            Progress::Done(state) => return Ok(*state),
+        }
+    }
+    panic!("the chain was not asked enough");
+}
+
+fn state(real: &Real) -> ChainAnswer {
+    match ask(real) {
+        Ok(state) => ChainAnswer::State(Box::new(state)),
+        Err(error) => ChainAnswer::Silent(error.to_string()),
+    }
+}
+
+fn report(bundle: &Bundle, trust: &TrustRoots, chain: ChainAnswer) -> Report {
+    examine(&Case { bundle, trust, chain, tile: None, claimed: None, seen: None })
+}
+
+fn assert_verdict(report: &Report, verdict: Verdict, step: &str, outcome: Outcome) {
+    let found = report.steps.iter().any(|taken| taken.name == step && taken.outcome == outcome);
+    assert!(report.verdict == verdict && found, "expected {verdict:?} by {step} {outcome:?}, found {report:#?}");
+}
+
+#[test]
+fn the_real_case_is_final() {
+    let real = real();
+    let report = report(&real.bundle, &real.trust, state(&real));
+    assert_verdict(&report, Verdict::Final, "finality", Outcome::Holds);
+    assert!(report.steps.iter().all(|step| step.outcome == Outcome::Holds), "{report:#?}");
+}
+
+#[test]
+fn without_the_chain_it_is_unchecked() {
+    let real = real();
+    assert_eq!(report(&real.bundle, &real.trust, ChainAnswer::NotAsked).verdict, Verdict::Unchecked);
+    assert_eq!(report(&real.bundle, &real.trust, ChainAnswer::Silent("down".into())).verdict, Verdict::Unchecked);
+}
+
+#[test]
+fn a_block_hash_of_the_auditors_own_serves_as_well() {
+    let real = real();
+    let hash = Header::from_rlp(&real.bundle.anchor.clone().unwrap().header).unwrap().hash;
+    let vouched = |hash, is_final| report(&real.bundle, &real.trust, ChainAnswer::Block { hash, is_final });
+    assert_eq!(vouched(hash, false).verdict, Verdict::Anchored);
+    assert_eq!(vouched(hash, true).verdict, Verdict::Final);
+    assert_verdict(&vouched(B256::ZERO, true), Verdict::Invalid, "block", Outcome::Fails);
+    let bare = Bundle { anchor: None, ..real.bundle.clone() };
+    let report = report(&bare, &real.trust, ChainAnswer::Block { hash, is_final: true });
+    assert_eq!(report.verdict, Verdict::Unchecked);
+}
+
+#[test]
+fn not_final_yet_is_anchored() {
+    let mut real = real();
+    real.rounds[0][3] = Ok(Value::Null);
+    real.rounds[1].remove(0);
+    real.rounds[2].remove(0);
+    assert_verdict(&report(&real.bundle, &real.trust, state(&real)), Verdict::Anchored, "finality", Outcome::Skipped);
+}
+
+#[test]
+fn every_lie_about_the_entry_is_invalid() {
+    let real = real();
+    let check = |bundle: &Bundle, step| {
+        assert_verdict(&report(bundle, &real.trust, state(&real)), Verdict::Invalid, step, Outcome::Fails);
+    };
+    let disclosed = real.bundle.disclosure.clone().unwrap();
+    let changed = |change: &dyn Fn(&mut Bundle)| {
+        let mut bundle = real.bundle.clone();
+        change(&mut bundle);
+        bundle
+    };
+    check(&changed(&|b| b.entry[20] ^= 1), "inclusion");
+    check(&changed(&|b| b.entry.push(b' ')), "entry");
+    check(&changed(&|b| b.index += 1), "inclusion");
+    check(&changed(&|b| b.index = 1 << 60), "inclusion");
+    check(&changed(&|b| b.proof[0].0[0] ^= 1), "inclusion");
+    check(&changed(&|b| b.proof.push(Hash([0; 32]))), "inclusion");
+    check(&changed(&|b| b.proof.truncate(2)), "inclusion");
+    check(&changed(&|b| b.checkpoint = b.checkpoint.replacen("\n5\n", "\n6\n", 1)), "signature");
+    check(&changed(&|b| b.disclosure = Some(Disclosure { salt: [0; 32], ..disclosed.clone() })), "payload");
+    let mut payload = disclosed.payload.clone();
+    payload[30] ^= 1;
+    check(&changed(&|b| b.disclosure = Some(Disclosure { payload: payload.clone(), ..disclosed.clone() })), "payload");
+}
+
+#[test]
+fn another_key_is_invalid_and_another_chain_diverged() {
+    let real = real();
+    let with = |change: &dyn Fn(&mut TrustRoots)| {
+        let mut trust = real.trust.clone();
+        change(&mut trust);
+        report(&Bundle { anchor: None, ..real.bundle.clone() }, &trust, state(&real))
+    };
+    let other = LogSigner::new(real.trust.log_key.origin().clone(), &[1; 32]).log_key();
+    assert_verdict(&with(&|t| t.log_key = other.clone()), Verdict::Invalid, "signature", Outcome::Fails);
+    assert_verdict(&with(&|t| t.chain_id = 1), Verdict::Diverged, "chain", Outcome::Differs);
+    assert_verdict(&with(&|t| t.genesis_hash = B256::ZERO), Verdict::Diverged, "chain", Outcome::Differs);
+    assert_verdict(&with(&|t| t.code_hash = B256::ZERO), Verdict::Diverged, "code", Outcome::Differs);
+}
+
+#[test]
+fn a_change_of_what_the_service_claims_is_diverged() {
+    let real = real();
+    let claimed = TrustRoots { chain_id: 1, ..real.trust.clone() };
+    let case = Case {
+        bundle: &real.bundle,
+        trust: &real.trust,
+        chain: state(&real),
+        tile: None,
+        claimed: Some(&claimed),
+        seen: None,
+    };
+    assert_verdict(&examine(&case), Verdict::Diverged, "trust", Outcome::Differs);
+}
+
+/// A log of the same size as the real one, with another first entry, signed by `signer`.
+fn fork(real: &Real, signer: &LogSigner) -> Bundle {
+    let size = Checkpoint::unverified(&real.bundle.checkpoint).unwrap().size;
+    let leaves = (0..size).map(|i| if i == real.bundle.index { leaf_hash(&real.bundle.entry) } else { Hash([9; 32]) });
+    let tree = MemoryTree::new(leaves);
+    Bundle {
+        proof: inclusion_proof(&tree, real.bundle.index, size).unwrap(),
+        checkpoint: signer.sign(size, root(&tree, size).unwrap()),
+        anchor: None,
+        ..real.bundle.clone()
+    }
+}
+
+#[test]
+fn a_fork_of_the_same_size_is_diverged_under_our_key_and_invalid_under_another() {
+    let mut real = real();
+    let ours = LogSigner::new(real.trust.log_key.origin().clone(), &[1; 32]);
+    let other = LogSigner::new(real.trust.log_key.origin().clone(), &[2; 32]);
+    real.trust.log_key = ours.log_key();
+    real.bundle = fork(&real, &ours);
+    let answers: Value = serde_json::from_str(include_str!("../../tests/vectors/verdict/fork.json")).unwrap();
+    assert_eq!(answers["root"], Checkpoint::unverified(&real.bundle.checkpoint).unwrap().root.to_string());
+    real.rounds = serde_json::from_value(answers["rounds"].clone()).unwrap();
+    let chain = state(&real);
+    assert_verdict(&report(&real.bundle, &real.trust, chain.clone()), Verdict::Diverged, "history", Outcome::Differs);
+    let foreign = fork(&real, &other);
+    assert_verdict(&report(&foreign, &real.trust, chain), Verdict::Invalid, "signature", Outcome::Fails);
+}
+
+#[test]
+fn a_checkpoint_seen_before_that_contradicts_is_diverged() {
+    let real = real();
+    let signed = Checkpoint::unverified(&real.bundle.checkpoint).unwrap();
+    let with = |root| {
+        let seen = Checkpoint { root, ..signed.clone() };
+        let chain = state(&real);
+        let (bundle, trust) = (&real.bundle, &real.trust);
+        examine(&Case { bundle, trust, chain, tile: None, claimed: None, seen: Some(&seen) })
+    };
+    assert_eq!(with(signed.root).verdict, Verdict::Final);
+    assert_verdict(&with(Hash([3; 32])), Verdict::Diverged, "history", Outcome::Differs);
+}
+
+#[test]
+fn the_logs_own_tile_must_agree() {
+    let real = real();
+    let ours = LogSigner::new(real.trust.log_key.origin().clone(), &[1; 32]);
+    let bundle = fork(&real, &ours);
+    let trust = TrustRoots { log_key: ours.log_key(), ..real.trust.clone() };
+    let honest: Vec<Hash> =
+        (0..5).map(|i| if i == bundle.index { leaf_hash(&bundle.entry) } else { Hash([9; 32]) }).collect();
+    let with = |tile: &[Hash]| {
+        let case = Case {
+            bundle: &bundle,
+            trust: &trust,
+            chain: ChainAnswer::NotAsked,
+            tile: Some(tile),
+            claimed: None,
+            seen: None,
+        };
+        examine(&case)
+    };
+    assert_verdict(&with(&honest), Verdict::Unchecked, "tile", Outcome::Holds);
+    assert_verdict(&with(&honest[..4]), Verdict::Invalid, "tile", Outcome::Fails);
+    for at in 0..honest.len() {
+        let mut changed = honest.clone();
+        changed[at].0[31] ^= 1;
+        assert_verdict(&with(&changed), Verdict::Invalid, "tile", Outcome::Fails);
+    }
+}
+
+#[test]
+fn a_lying_node_shows_nothing() {
+    let real = real();
+    for at in 0..2 {
+        for (proof, step) in [("accountProof", "code"), ("storageProof", "record")] {
+            let mut lying = self::real();
+            for answer in lying.rounds[2].iter_mut().flatten() {
+                let nodes = if proof == "accountProof" { &mut answer[proof] } else { &mut answer[proof][1]["proof"] };
+                let nodes = nodes.as_array_mut().unwrap();
+                if at == 0 { nodes.truncate(nodes.len() - 1) } else { nodes.push(Value::from("0xc0")) }
+            }
+            let report = report(&real.bundle, &real.trust, state(&lying));
+            assert_verdict(&report, Verdict::Invalid, step, Outcome::Fails);
+        }
+    }
+    let mut lying = self::real();
+    lying.rounds[0][2].as_mut().unwrap()["stateRoot"] = Value::from(B256::ZERO.to_string());
+    assert_eq!(report(&real.bundle, &real.trust, state(&lying)).verdict, Verdict::Unchecked);
+}
+
+#[test]
+fn no_changed_byte_of_a_bundle_gives_a_better_verdict() {
+    let real = real();
+    let chain = state(&real);
+    let anchor = real.bundle.anchor.clone().unwrap();
+    let hash = Header::from_rlp(&anchor.header).unwrap().hash;
+    let json = real.json.as_bytes();
+    for at in 0..json.len() {
+        for change in [0x01, 0x20] {
+            let mut changed = json.to_vec();
+            changed[at] ^= change;
+            let Ok(bundle) = Bundle::from_json(&changed) else { continue };
+            let asked = report(&bundle, &real.trust, chain.clone()).verdict;
+            let vouched = report(&bundle, &real.trust, ChainAnswer::Block { hash, is_final: true }).verdict;
+            assert!(report(&bundle, &real.trust, ChainAnswer::NotAsked).verdict >= Verdict::Unchecked, "byte {at}");
+            // Nothing hangs on the transaction's hash, and nothing on a stored block while the chain itself answers.
+            let besides_anchor = Bundle { anchor: Some(anchor.clone()), ..bundle.clone() } == real.bundle;
+            let with_transaction = bundle.anchor.clone().map(|a| Anchor { transaction: anchor.transaction, ..a });
+            let besides_transaction = besides_anchor && with_transaction.as_ref() == Some(&anchor);
+            assert!(besides_anchor || asked == Verdict::Invalid, "byte {at}: {asked:?}");
+            assert!(besides_transaction || vouched == Verdict::Invalid, "byte {at}: {vouched:?}");
+        }
+    }
+}
+
+#[test]
+fn bundles_of_another_form_are_refused() {
+    let real = real();
+    let without_salt = real.json.replacen("\"salt\"", "\"sald\"", 1);
+    for json in [
+        real.json.replacen("\"v\":1", "\"v\":2", 1),
+        real.json.replacen("\"v\":1", "\"v\":1,\"v\":1", 1),
+        real.json.replacen("\"v\":1", "\"v\":1,\"trust\":{}", 1),
+        format!("{}x", real.json),
+        without_salt,
+        "{}".into(),
+        String::new(),
+    ] {
+        assert!(Bundle::from_json(json.as_bytes()).is_err(), "{json:.60}");
+    }
+    assert_eq!(Bundle::from_json(real.bundle.to_json().as_bytes()).unwrap(), real.bundle);
+}
+
+#[test]
+fn the_example_of_the_specification_is_as_it_says() {
+    let file: Value = serde_json::from_str(include_str!("../../tests/vectors/entry/anomaly.json")).unwrap();
+    let text = |name: &str| file[name].as_str().unwrap();
+    let Entry::Anomaly(entry) = Entry::from_bytes(text("entry").as_bytes()).unwrap() else { panic!("an anomaly") };
+    let payload = Payload::from_bytes(text("payload").as_bytes()).unwrap();
+    let salt: Hash = text("salt").parse().unwrap();
+    assert_eq!(leaf_hash(text("entry").as_bytes()).to_string(), text("leaf_hash"));
+    assert_eq!(commitment(&salt.0, text("payload").as_bytes()).to_string(), text("commitment"));
+    assert_eq!(entry.commitment.to_string(), text("commitment"));
+    assert_eq!(payload.entry, entry.id);
+    assert_eq!(Entry::Anomaly(entry).to_bytes().unwrap(), text("entry").as_bytes());
+    assert_eq!(payload.to_bytes().unwrap(), text("payload").as_bytes());
+    assert!("not-a-uuid".parse::<Id>().is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Whatever a node answers, the query ends in a state or an error.
+    #[test]
+    fn no_answer_of_a_node_panics(round in 0..3_usize, at in any::<prop::sample::Index>(), path in proptest::collection::vec(any::<prop::sample::Index>(), 1..4), with in 0..8_usize, depth in proptest::option::of(any::<u64>())) {
+        let mut real = real();
+        let at = at.index(real.rounds[round].len());
+        if let Ok(answer) = &mut real.rounds[round][at] {
+            let mut value = answer;
+            for step in path {
+                let size = value.as_object().map_or(0, |o| o.len()).max(value.as_array().map_or(0, Vec::len));
+                if size > 0 {
+                    let at = step.index(size);
+                    value = match value {
+                        Value::Object(members) => members.values_mut().nth(at).unwrap(),
+                        value => &mut value[at],
+                    };
+                }
+            }
+            *value = [
+                Value::Null, Value::from(0), Value::from("0x"), Value::from("0xffffffffffffffffffff"),
+                Value::from("0x0"), Value::from(vec![Value::Null]), Value::from(""), Value::from("0xc0"),
+            ][with].clone();
+        }
+        let mut query = query(&real, depth.map_or(Finality::Tag, Finality::Depth));
+        for answers in real.rounds.clone() {
+            match query.answer(answers) {
+                Ok(Progress::Asking(next)) => query = *next,
+                Ok(Progress::Done(state)) => {
+                    report(&real.bundle, &real.trust, ChainAnswer::State(state));
+                    return Ok(());
+                }
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+}
