@@ -61,7 +61,7 @@ fn write_value(value: &Value, depth: usize, out: &mut Vec<u8>) -> Result<(), Can
         Value::Bool(true) => out.extend(b"true"),
         Value::Bool(false) => out.extend(b"false"),
         Value::Number(number) => {
-            let integer = number.as_i64().filter(|i| i.abs() <= MAX_INTEGER);
+            let integer = number.as_i64().filter(|i| i.unsigned_abs() <= MAX_INTEGER as u64);
             let integer = integer.ok_or_else(|| CanonicalError::Number(number.clone()))?;
             out.extend(integer.to_string().bytes());
         }
@@ -136,6 +136,7 @@ mod tests {
             "-0",
             "01",
             "9007199254740992",
+            "-9223372036854775808",
             "{} ",
             "",
             "\u{feff}{}",

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     canonical::{self, CanonicalError},
     hash::{Hash, sha256},
-    text::{Decimal, Id, Pseudonym, Time},
+    text::{Decimal, Id, Pseudonym, TextError, Time},
 };
 
 /// The version of entries and payloads that this crate writes; [`read`] refuses others.
@@ -35,6 +35,15 @@ pub enum EntryError {
     /// Of a kind that this version does not explain.
     #[error("expected kind \"anomaly\" or \"model\", found {0}")]
     Kind(Value),
+    /// Without a kind.
+    #[error("expected a kind as text")]
+    NoKind,
+    /// A member says what it may not.
+    #[error("expected {0}")]
+    Member(&'static str),
+    /// A text that every entry has is missing or malformed.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// Too long.
     #[error("expected at most {max} bytes, found {found}")]
     Length {
@@ -226,10 +235,30 @@ impl Entry {
     /// See [`EntryError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntryError> {
         let value = read(bytes, MAX_ENTRY)?;
-        match value.get("kind").and_then(Value::as_str) {
-            Some("anomaly") => Ok(Entry::Anomaly(serde_json::from_value(value)?)),
-            Some("model") => Ok(Entry::Model(serde_json::from_value(value)?)),
-            _ => Err(EntryError::Kind(value["kind"].clone())),
+        let entry = match value["kind"].as_str() {
+            Some("anomaly") => Entry::Anomaly(serde_json::from_value(value)?),
+            Some("model") => Entry::Model(serde_json::from_value(value)?),
+            Some(_) => {
+                // Of a later edition: what every entry has, this one must have too.
+                let common = |member: &str| value[member].as_str().unwrap_or_default();
+                common("id").parse::<Id>()?;
+                common("recorded").parse::<Time>()?;
+                return Err(EntryError::Kind(value["kind"].clone()));
+            }
+            None => return Err(EntryError::NoKind),
+        };
+        entry.check()?;
+        same(&entry.to_bytes()?, bytes)?;
+        Ok(entry)
+    }
+
+    /// What the types do not say.
+    fn check(&self) -> Result<(), EntryError> {
+        match self {
+            Entry::Model(model) if !(1..=64).contains(&model.name.chars().count()) => {
+                Err(EntryError::Member("a name of 1 to 64 characters"))
+            }
+            Entry::Model(_) | Entry::Anomaly(_) => Ok(()),
         }
     }
 
@@ -306,7 +335,33 @@ impl Payload {
     /// # Errors
     /// See [`EntryError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, EntryError> {
-        Ok(serde_json::from_value(read(bytes, MAX_PAYLOAD)?)?)
+        let payload: Self = serde_json::from_value(read(bytes, MAX_PAYLOAD)?)?;
+        payload.check()?;
+        same(&payload.to_bytes()?, bytes)?;
+        Ok(payload)
+    }
+
+    /// What the types do not say.
+    fn check(&self) -> Result<(), EntryError> {
+        let share = |decimal: &Decimal| decimal.as_str().parse().is_ok_and(|value: f64| (0.0..=1.0).contains(&value));
+        let shares = [&self.score, &self.threshold].into_iter().chain(self.reasons.iter().map(|reason| &reason.score));
+        if !shares.into_iter().all(share) {
+            return Err(EntryError::Member("scores and threshold from 0 to 1"));
+        }
+        if !self.values.is_sorted_by(|a, b| a.metric < b.metric) {
+            return Err(EntryError::Member("values sorted by metric, each metric once"));
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that were read must be those that would be written: so an array cannot stand for an object, or a null for
+/// what is absent.
+fn same(written: &[u8], read: &[u8]) -> Result<(), EntryError> {
+    if written == read {
+        Ok(())
+    } else {
+        Err(EntryError::Member("each object as an object, and nothing absent as null"))
     }
 }
 

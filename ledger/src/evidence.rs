@@ -5,6 +5,7 @@
 use alloy_primitives::{B256, Bytes};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::Hash;
 
@@ -21,6 +22,9 @@ pub enum BundleError {
     /// Not JSON by version 1 of the format.
     #[error("not an evidence bundle: {0}")]
     Form(#[from] serde_json::Error),
+    /// An array or a null where an object should be.
+    #[error("expected objects as objects, and nothing absent as null")]
+    Shape,
     /// Of another version.
     #[error("expected version 1, found {0}")]
     Version(u64),
@@ -79,6 +83,14 @@ impl Bundle {
         if bytes.len() > MAX_BUNDLE {
             return Err(BundleError::Length(bytes.len()));
         }
+        let file: Value = serde_json::from_slice(bytes)?;
+        // Derived readers take arrays for objects, by position, and null for what is absent; a format does not.
+        let anchor = file.get("anchor");
+        let nulls = file.as_object().is_some_and(|members| members.values().any(Value::is_null));
+        if !file.is_object() || nulls || anchor.is_some_and(|anchor| !anchor.is_object()) {
+            return Err(BundleError::Shape);
+        }
+        // Read from the text once more, because a `Value` forgets repeated members.
         let file: File = serde_json::from_slice(bytes)?;
         if file.v != 1 {
             return Err(BundleError::Version(file.v));

@@ -48,6 +48,14 @@ pub enum QueryError {
     /// An answer has another form than the method's.
     #[error("the answer to {0} is malformed")]
     Malformed(&'static str),
+    /// The node gave another block than the one that was asked for, or calls one final that is not there yet.
+    #[error("expected block {expected} (or an older one as final), found block {found}")]
+    OtherBlock {
+        /// The number that was asked for, or that of the newest block.
+        expected: u64,
+        /// The number that came.
+        found: u64,
+    },
     /// A block's header does not fit its hash.
     #[error(transparent)]
     Header(#[from] HeaderError),
@@ -79,6 +87,8 @@ pub struct ContractState {
     pub record_proof: Vec<Bytes>,
     /// Other roots that the node names for the checkpoint's size or as head, each with the proof of its record.
     pub rivals: Vec<(Hash, Vec<Bytes>)>,
+    /// Why the node's events could not be asked for other roots, if so: then the head alone was compared.
+    pub without_events: Option<String>,
 }
 
 /// The state of asking.
@@ -96,7 +106,7 @@ enum Stage {
     Blocks,
     Depth { base: Base, depth: u64 },
     Heads(Base),
-    Proofs { base: Base, at: Vec<(Header, Vec<Hash>)> },
+    Proofs { base: Base, at: Vec<(Header, Vec<Hash>)>, without_events: Option<String> },
 }
 
 #[derive(Debug, Clone)]
@@ -174,8 +184,12 @@ impl ChainQuery {
             Stage::Blocks => {
                 let chain_id = required("eth_chainId", next("eth_chainId")?)?;
                 let chain_id = as_u64(&chain_id).ok_or(QueryError::Malformed("eth_chainId"))?;
-                let genesis_hash = required_block(next(BLOCK)?)?.hash;
+                let genesis = required_block(next(BLOCK)?)?;
                 let latest = required_block(next(BLOCK)?)?;
+                if genesis.number != 0 {
+                    return Err(QueryError::OtherBlock { expected: 0, found: genesis.number });
+                }
+                let genesis_hash = genesis.hash;
                 let base = Base { chain_id, genesis_hash, latest, finalized: None };
                 match self.finality {
                     Finality::Tag => {
@@ -184,15 +198,24 @@ impl ChainQuery {
                             Ok(block) if !block.is_null() => Some(Header::from_json(&block)?),
                             _ => None,
                         };
+                        if let Some(block) = &finalized
+                            && block.number > base.latest.number
+                        {
+                            return Err(QueryError::OtherBlock { expected: base.latest.number, found: block.number });
+                        }
                         Ok(self.to(Stage::Heads(Base { finalized, ..base })))
                     }
                     Finality::Depth(depth) if depth <= base.latest.number => Ok(self.to(Stage::Depth { base, depth })),
                     Finality::Depth(_) => Ok(self.to(Stage::Heads(base))),
                 }
             }
-            Stage::Depth { base, .. } => {
-                let finalized = Some(required_block(next(BLOCK)?)?);
-                Ok(self.to(Stage::Heads(Base { finalized, ..base })))
+            Stage::Depth { base, depth } => {
+                let block = required_block(next(BLOCK)?)?;
+                let expected = base.latest.number - depth;
+                if block.number != expected {
+                    return Err(QueryError::OtherBlock { expected, found: block.number });
+                }
+                Ok(self.to(Stage::Heads(Base { finalized: Some(block), ..base })))
             }
             Stage::Heads(base) => {
                 let mut at = Vec::new();
@@ -202,20 +225,24 @@ impl ChainQuery {
                     at.push((header.clone(), vec![head]));
                 }
                 // Some nodes limit or refuse logs; the head is then the only rival that can be found.
-                let named = next("eth_getLogs")?.map(|logs| roots_in(&logs)).unwrap_or_default();
+                let named = next("eth_getLogs")?.and_then(|logs| roots_in(&logs).ok_or("not a list of logs".into()));
+                let without_events = named.as_ref().err().cloned();
+                let named = named.unwrap_or_default();
                 for (_, rivals) in &mut at {
                     rivals.extend(named.iter().take(MAX_NAMED));
                     rivals.sort_unstable();
                     rivals.dedup();
                     rivals.retain(|rival| *rival != self.root);
                 }
-                Ok(self.to(Stage::Proofs { base, at }))
+                Ok(self.to(Stage::Proofs { base, at, without_events }))
             }
-            Stage::Proofs { base, at } => {
+            Stage::Proofs { base, at, without_events } => {
                 let mut states = Vec::new();
                 for (header, rivals) in at {
                     let answer = required("eth_getProof", next("eth_getProof")?)?;
-                    states.push(contract_state(header, rivals, &answer).ok_or(QueryError::Malformed("eth_getProof"))?);
+                    let state = contract_state(header, rivals, &answer);
+                    let state = state.ok_or(QueryError::Malformed("eth_getProof"))?;
+                    states.push(ContractState { without_events: without_events.clone(), ..state });
                 }
                 let latest = states.pop().ok_or(QueryError::Malformed("eth_getProof"))?;
                 Ok(Progress::Done(Box::new(ChainState {
@@ -285,8 +312,8 @@ fn as_nodes(value: &Value) -> Option<Vec<Bytes>> {
     value.as_array()?.iter().map(|node| node.as_str()?.parse().ok()).collect()
 }
 
-fn roots_in(logs: &Value) -> Vec<Hash> {
-    logs.as_array().into_iter().flatten().filter_map(|log| as_hash(log.get("topics")?.get(1)?)).collect()
+fn roots_in(logs: &Value) -> Option<Vec<Hash>> {
+    logs.as_array()?.iter().map(|log| as_hash(log.get("topics")?.get(1)?)).collect()
 }
 
 fn contract_state(header: Header, rivals: Vec<Hash>, answer: &Value) -> Option<ContractState> {
@@ -299,6 +326,10 @@ fn contract_state(header: Header, rivals: Vec<Hash>, answer: &Value) -> Option<C
         .collect::<Option<_>>()?;
     let mut storage = storage.into_iter();
     let (head_proof, record_proof) = (storage.next()?, storage.next()?);
+    // Every rival that was asked for has its proof, and nothing else has.
+    if storage.len() != rivals.len() {
+        return None;
+    }
     let rivals: Vec<(Hash, Vec<Bytes>)> = rivals.into_iter().zip(storage).collect();
-    Some(ContractState { header, account_proof, head_proof, record_proof, rivals })
+    Some(ContractState { header, account_proof, head_proof, record_proof, rivals, without_events: None })
 }

@@ -12,8 +12,12 @@ use crate::{
     },
     checkpoint::Checkpoint,
     evidence::Anchor,
+    hash::EMPTY_ROOT,
     trust::TrustRoots,
 };
+
+/// What the step `code` computes where there is no contract.
+const NO_CONTRACT: &str = "none";
 
 /// Takes the steps; gives the verdict that they reach if nothing fails or differs.
 pub(super) fn take(case: &Case<'_>, checkpoint: Option<&Checkpoint>, steps: &mut Vec<Step>) -> Verdict {
@@ -24,6 +28,9 @@ pub(super) fn take(case: &Case<'_>, checkpoint: Option<&Checkpoint>, steps: &mut
         steps.push(Step::skipped("chain", "without a signed checkpoint there is no root to ask the chain for"));
         return Verdict::Unchecked;
     };
+    if let Some(step) = seen_before(case, checkpoint) {
+        steps.push(step);
+    }
     let mut stored = None;
     if let Some(anchor) = &case.bundle.anchor {
         stored = stored_anchor(case, checkpoint, anchor, steps);
@@ -52,6 +59,18 @@ fn claims(trust: &TrustRoots, claimed: &TrustRoots) -> Step {
     Step::compared("trust", &note, text(trust), text(claimed), Outcome::Differs)
 }
 
+/// What the auditor has seen before under this key must not contradict the checkpoint.
+fn seen_before(case: &Case<'_>, checkpoint: &Checkpoint) -> Option<Step> {
+    let seen = case.seen.filter(|seen| seen.size == checkpoint.size)?;
+    Some(Step::compared(
+        "seen before",
+        &format!("the root that the same key has signed for size {} before", seen.size),
+        seen.root.to_string(),
+        checkpoint.root.to_string(),
+        Outcome::Differs,
+    ))
+}
+
 /// What was proven of a contract at a block.
 struct Proven {
     header: Header,
@@ -61,32 +80,36 @@ struct Proven {
 /// The proof that the bundle brings along must hold in itself, whatever the chain says today.
 fn stored_anchor(case: &Case<'_>, checkpoint: &Checkpoint, anchor: &Anchor, steps: &mut Vec<Step>) -> Option<Proven> {
     const NAME: &str = "stored anchor";
-    let step = |outcome: Result<(Header, Record), String>, steps: &mut Vec<Step>| match outcome {
-        Ok((header, record)) => {
+    let (proven, step) = match proven_record(case, checkpoint, anchor) {
+        Ok((header, code_hash, _)) if code_hash != case.trust.code_hash => {
+            let note = format!("the contract's code hash at block {}", header.number);
+            let (trusted, found) = (case.trust.code_hash.to_string(), code_hash.to_string());
+            (None, Step::compared(NAME, &note, trusted, found, Outcome::Differs))
+        }
+        Ok((header, _, record)) => {
+            let note = format!(
+                "proven from the header of a block {} that the bundle brings; whether the chain kept it says the chain",
+                header.number
+            );
             let shown = format!("size {}, sequence {}, time {}", record.size, record.sequence, record.time);
-            let note = format!("the bundle proves the contract's record from block {}", header.number);
-            steps.push(Step::holds(NAME, &note, shown));
-            Some(Proven { header, record: Some(record) })
+            (Some(Proven { header, record: Some(record) }), Step::holds(NAME, &note, shown))
         }
-        Err(why) => {
-            steps.push(Step::failed(NAME, format!("a proven record of size {}", checkpoint.size), why));
-            None
-        }
+        Err(why) => (None, Step::failed(NAME, format!("a proven record of size {}", checkpoint.size), why)),
     };
-    let proven = || -> Result<(Header, Record), String> {
-        let header = Header::from_rlp(&anchor.header).map_err(|e| e.to_string())?;
-        let account = contract_account(header.state_root, case.trust.contract, &anchor.account_proof)
-            .map_err(|e| format!("account proof: {e}"))?;
-        if account.code_hash != case.trust.code_hash {
-            return Err(format!("code hash {}", account.code_hash));
-        }
-        let record = record_of(&account, &checkpoint.root, &anchor.storage_proof)?.ok_or("no record of this root")?;
-        if record.size != checkpoint.size {
-            return Err(format!("a record of size {}", record.size));
-        }
-        Ok((header, record))
-    };
-    step(proven(), steps)
+    steps.push(step);
+    proven
+}
+
+/// Walks a stored proof from its header to the record of the checkpoint's root; the text says where it ends.
+fn proven_record(case: &Case<'_>, checkpoint: &Checkpoint, anchor: &Anchor) -> Result<(Header, B256, Record), String> {
+    let header = Header::from_rlp(&anchor.header).map_err(|error| error.to_string())?;
+    let account = contract_account(header.state_root, case.trust.contract, &anchor.account_proof)
+        .map_err(|error| format!("account proof: {error}"))?;
+    let record = record_of(&account, &checkpoint.root, &anchor.storage_proof)?.ok_or("no record of this root")?;
+    if record.size != checkpoint.size {
+        return Err(format!("a record of size {}", record.size));
+    }
+    Ok((header, account.code_hash, record))
 }
 
 fn record_of(account: &AccountProof, root: &Hash, proof: &[Bytes]) -> Result<Option<Record>, String> {
@@ -122,8 +145,12 @@ fn live(case: &Case<'_>, checkpoint: &Checkpoint, chain: &ChainState, steps: &mu
     let differs =
         |note, expected: String, computed: String| Step::compared("chain", note, expected, computed, Outcome::Differs);
     steps.push(differs("chain id", case.trust.chain_id.to_string(), chain.chain_id.to_string()));
+    let differs = |note, expected: String, computed: String| {
+        Step::compared("genesis", note, expected, computed, Outcome::Differs)
+    };
     steps.push(differs("hash of block 0", case.trust.genesis_hash.to_string(), chain.genesis_hash.to_string()));
-    if steps.iter().any(|step| step.name == "chain" && step.outcome == Outcome::Differs) {
+    let same = (chain.chain_id, chain.genesis_hash) == (case.trust.chain_id, case.trust.genesis_hash);
+    if !same {
         steps.push(Step::skipped("record", "this is another chain than the trusted one"));
         return Verdict::Unchecked;
     }
@@ -131,6 +158,13 @@ fn live(case: &Case<'_>, checkpoint: &Checkpoint, chain: &ChainState, steps: &mu
     if let Some(state) = &chain.finalized {
         let mut taken = Vec::new();
         let proven = contract_steps(case, checkpoint, state, &mut taken);
+        // What is wrong there is wrong, whatever the newest block shows; only a contract may be younger than it.
+        let young = matches!(taken.last(), Some(step) if step.name == "code" && step.computed == NO_CONTRACT);
+        let wrong = taken.iter().any(|step| matches!(step.outcome, Outcome::Fails | Outcome::Differs));
+        if wrong && !young {
+            steps.extend(taken);
+            return Verdict::Unchecked;
+        }
         if let Some(Proven { header, record: Some(_) }) = &proven {
             steps.extend(taken);
             let (number, of) = (header.number, chain.latest.header.number);
@@ -168,7 +202,7 @@ fn contract_steps(
             steps.push(Step {
                 note: "there is no contract at the trusted address".into(),
                 outcome: Outcome::Differs,
-                ..Step::failed("code", case.trust.code_hash, "none")
+                ..Step::failed("code", case.trust.code_hash, NO_CONTRACT)
             });
             return None;
         }
@@ -192,7 +226,7 @@ fn contract_steps(
         }
     };
     steps.push(record_step(checkpoint, &header, record));
-    history(case, checkpoint, &account, state, steps);
+    history(checkpoint, &account, state, steps);
     Some(Proven { header, record })
 }
 
@@ -209,13 +243,7 @@ fn record_step(checkpoint: &Checkpoint, header: &Header, record: Option<Record>)
 }
 
 /// Step 11: nothing else may stand at the checkpoint's size, neither in the contract nor in what was seen before.
-fn history(
-    case: &Case<'_>,
-    checkpoint: &Checkpoint,
-    account: &AccountProof,
-    state: &ContractState,
-    steps: &mut Vec<Step>,
-) {
+fn history(checkpoint: &Checkpoint, account: &AccountProof, state: &ContractState, steps: &mut Vec<Step>) {
     const NAME: &str = "history";
     let differs = |note: &str, computed: String| Step {
         note: note.into(),
@@ -236,15 +264,24 @@ fn history(
         Ok(head) => Hash(head.to_be_bytes()),
         Err(error) => return steps.push(Step::failed(NAME, "a storage proof of the head that holds", error)),
     };
-    if let Some(seen) = case.seen
-        && seen.size == checkpoint.size
-        && seen.root != checkpoint.root
-    {
-        let note = "the same key has signed another root at this size, seen here before";
-        return steps.push(differs(note, format!("root {} at size {}", seen.root, seen.size)));
+    // The head that is proven must be one whose record was looked at; what the node merely said it was does not count.
+    let looked_at =
+        head == checkpoint.root || head == EMPTY_ROOT || state.rivals.iter().any(|(rival, _)| *rival == head);
+    if !looked_at {
+        return steps.push(Step::failed(
+            NAME,
+            "the proven head's record",
+            format!("the node kept back that of {head}"),
+        ));
     }
     steps.push(Step {
-        note: "the contract holds no other root at this size".into(),
+        note: match &state.without_events {
+            None => "the contract holds no other root at this size".into(),
+            Some(why) => format!(
+                "the contract's head is no other root of this size; the node does not show its events ({why}), so older \
+                 heads could not be compared"
+            ),
+        },
         expected: "no contradiction".into(),
         computed: format!("the contract's head is {head}"),
         outcome: Outcome::Holds,

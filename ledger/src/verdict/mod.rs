@@ -150,12 +150,17 @@ pub struct Case<'a> {
 pub fn examine(case: &Case<'_>) -> Report {
     let mut steps = Vec::new();
     let checkpoint = log_steps::take(case, &mut steps);
+    let of_log = steps.len();
     let reached = chain_steps::take(case, checkpoint.as_ref(), &mut steps);
-    let any = |outcome| steps.iter().any(|step| step.outcome == outcome);
-    let verdict = if any(Outcome::Fails) {
+    let any = |steps: &[Step], outcome| steps.iter().any(|step| step.outcome == outcome);
+    // What the log shows of itself goes first. A contradiction goes before a proof that does not hold under the
+    // trusted roots: where a root has changed, no proof can hold.
+    let verdict = if any(&steps[..of_log], Outcome::Fails) {
         Verdict::Invalid
-    } else if any(Outcome::Differs) {
+    } else if any(&steps, Outcome::Differs) {
         Verdict::Diverged
+    } else if any(&steps, Outcome::Fails) {
+        Verdict::Invalid
     } else {
         reached
     };
