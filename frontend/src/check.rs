@@ -55,7 +55,6 @@ pub(crate) struct Checked {
 
 /// Checks entry `index`; tells `progress` at every stage.
 pub(crate) async fn check(index: u64, trust: Trust, rpc_url: String, progress: impl Fn(Progress)) {
-    progress(Progress::Fetching);
     let (evidence, claim) = join!(server::evidence(index), trust.ask());
     let bytes = match evidence {
         Ok(bytes) => bytes,

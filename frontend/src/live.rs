@@ -157,6 +157,11 @@ impl Live {
         })
     }
 
+    /// Whether it is known where to ask the chain; before, a field for it would change under the reader's hands.
+    pub(crate) fn rpc_is_known(self) -> bool {
+        self.rpc_is_chosen() || self.ledger.with(|ledger| !matches!(ledger, Remote::Loading))
+    }
+
     /// The RPC address: the reader's, else the service's.
     pub(crate) fn rpc_url(self) -> String {
         self.chosen_rpc.get().unwrap_or_else(|| self.service_rpc_url())

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use ledger::{
     chain::{
         Header,
-        query::{ChainQuery, ChainState, Finality, Progress},
+        query::{ChainQuery, ChainState, Finality, Progress, QueryError},
     },
     checkpoint::Checkpoint,
 };
@@ -27,10 +27,18 @@ pub(crate) async fn ask(url: &str, contract: Address, checkpoint: &Checkpoint) -
     loop {
         let requests = query.requests();
         let answers = join_all(requests.iter().map(|request| call(url, request.method, &request.params))).await;
-        match query.answer(answers).map_err(|error| error.to_string())? {
+        match query.answer(answers).map_err(|error| reason(&error))? {
             Progress::Asking(next) => query = *next,
             Progress::Done(state) => return Ok(*state),
         }
+    }
+}
+
+/// Why there is no state. That the chain did not answer, the examination says itself.
+fn reason(error: &QueryError) -> String {
+    match error {
+        QueryError::Refused { method, why } => format!("{why} ({method})"),
+        other => other.to_string(),
     }
 }
 

@@ -67,7 +67,7 @@ fn picture(marks: &[Mark], now: f64, complete: bool) -> Picture {
     Picture { span, total, critical, bars }
 }
 
-/// The picture with its sentence.
+/// The picture with its sentence; nothing where there is nothing to draw.
 #[component]
 pub(crate) fn Chart(
     #[prop(into)] marks: Signal<Vec<Mark>>,
@@ -94,10 +94,12 @@ pub(crate) fn Chart(
             .collect_view()
     };
     view! {
-        <figure class="chart">
-            <svg viewBox="0 0 480 40" preserveAspectRatio="none" role="img" aria-label=sentence>{bars}</svg>
-            <figcaption>{sentence}</figcaption>
-        </figure>
+        <Show when=move || { picture.read().total > 0 }>
+            <figure class="chart">
+                <svg viewBox="0 0 480 40" preserveAspectRatio="none" role="img" aria-label=sentence>{bars}</svg>
+                <figcaption>{sentence}</figcaption>
+            </figure>
+        </Show>
     }
 }
 

@@ -10,7 +10,7 @@ use leptos::{prelude::*, task::spawn_local};
 use crate::{
     check::{self, Failure, Progress},
     clock,
-    live::{Live, Remote},
+    live::Live,
     memory::{How, Pin},
     parts::{Failed, Loading, Notice, RpcAddress},
     trust::{Claim, Trust},
@@ -32,6 +32,7 @@ pub(crate) fn AnomalyPage(index: u64) -> impl IntoView {
         let this = run.get_untracked() + 1;
         run.set(this);
         let url = live.rpc_url();
+        progress.set(Progress::Fetching);
         spawn_local(check::check(index, trust, url, move |news| {
             if run.try_get_untracked() == Some(this) {
                 progress.set(news);
@@ -40,8 +41,7 @@ pub(crate) fn AnomalyPage(index: u64) -> impl IntoView {
     };
     // The first run starts by itself, once it is known which address the service suggests.
     Effect::new(move |_| {
-        let known = live.ledger.with(|ledger| !matches!(ledger, Remote::Loading));
-        if known && run.get_untracked() == 0 {
+        if live.rpc_is_known() && run.get_untracked() == 0 {
             untrack(verify);
         }
     });
@@ -57,10 +57,12 @@ pub(crate) fn AnomalyPage(index: u64) -> impl IntoView {
             <h1>"Entry "{index}</h1>
             <p class="says">"Checked in this browser, against the chain and " <a href="/ui/trust">{pin}</a> "."</p>
         </div>
-        <form class="controls" on:submit=move |event| { event.prevent_default(); untrack(verify); }>
-            <RpcAddress/>
-            <button type="submit" id="verify" class="primary">"Verify"</button>
-        </form>
+        <Show when=move || live.rpc_is_known()>
+            <form class="controls" on:submit=move |event| { event.prevent_default(); untrack(verify); }>
+                <RpcAddress/>
+                <button type="submit" id="verify" class="primary">"Verify"</button>
+            </form>
+        </Show>
         <VerdictPanel progress/>
         <Outcome progress index retry=move |()| untrack(verify)/>
     }

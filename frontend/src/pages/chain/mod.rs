@@ -9,9 +9,9 @@ use leptos::{prelude::*, task::spawn_local};
 use crate::{
     chain::publications::{self, Row},
     format::grouped,
-    live::{Live, Remote},
+    live::Live,
     parts::{Loading, Notice, RpcAddress},
-    trust::Trust,
+    trust::{Claim, Trust},
 };
 use follow::{Follower, Standing};
 use rows::Rows;
@@ -21,8 +21,11 @@ use rows::Rows;
 pub(crate) fn ChainPage() -> impl IntoView {
     let live = expect_context::<Live>();
     let trust = expect_context::<Trust>();
-    let known = Memo::new(move |_| live.ledger.with(|ledger| !matches!(ledger, Remote::Loading)));
-    let target = Memo::new(move |_| (known.get() || live.rpc_is_chosen()).then(|| (live.rpc_url(), trust.roots())));
+    // Before the first answers there is nobody to ask, and nothing to ask for.
+    let target = Memo::new(move |_| {
+        let settled = live.rpc_is_known() && (trust.roots().is_some() || trust.claim() != Claim::Asking);
+        settled.then(|| (live.rpc_url(), trust.roots()))
+    });
     let follower = Follower::start(target);
     let rows = Memo::new(move |_| match trust.roots() {
         Some(roots) => follower.seen.with(|seen| publications::rows(seen.logs.values(), &roots)),
@@ -34,7 +37,7 @@ pub(crate) fn ChainPage() -> impl IntoView {
             <p class="says">"Read from the chain and checked in this browser, without the service."</p>
         </div>
         <div class="controls">
-            <RpcAddress/>
+            <Show when=move || live.rpc_is_known()><RpcAddress/></Show>
             <p class="tip" role="status">{move || tip(&follower)}</p>
         </div>
         <Standings follower/>

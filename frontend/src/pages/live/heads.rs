@@ -4,7 +4,7 @@ use api::{ChainStatus, LedgerStatus};
 use leptos::prelude::*;
 
 use crate::{
-    format::{counted, duration, grouped},
+    format::{counted, duration, grouped, words},
     live::{Live, Remote},
     parts::{Copyable, Failed, Loading},
 };
@@ -71,7 +71,7 @@ fn ChainHead(status: LedgerStatus) -> impl IntoView {
     };
     view! {
         <section class="card" aria-label="The chain's head">
-            <h2>"Chain"<small class="health" data-health=health.clone()>{health.clone()}</small></h2>
+            <h2>"Chain"<small class="health" data-health=health.clone()>{words(&health)}</small></h2>
             <p class="figure">
                 {tree_size.map_or_else(|| "–".to_owned(), grouped)} " " <span>"entries, " {relation}</span>
             </p>

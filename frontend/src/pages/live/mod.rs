@@ -39,9 +39,7 @@ pub(crate) fn LivePage() -> impl IntoView {
             <p class="says">"As the service says. Open an entry to verify it."</p>
         </div>
         <Heads/>
-        <Show when=move || !marks.read().is_empty()>
-            <Chart marks now complete=move || live.cursor.read().is_none()/>
-        </Show>
+        <Chart marks now complete=move || live.cursor.read().is_none()/>
         <AnomalyFeed/>
     }
 }
