@@ -63,14 +63,14 @@ pub(crate) struct Running {
 
 /// Starts the service. It is ready for requests when this returns.
 pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+    let signer = Arc::new(LogIdentity::load(&config.data_dir)?);
     let lock = lock(&config)?;
     // Bound first: whoever waits for the address learns at once that it is taken.
     let server = Server::bind(config.listen).await.map_err(|error| StartError::Listen(config.listen, error))?;
     let metrics = crate::telemetry::init_metrics();
-    let signer = Arc::new(LogIdentity::load(&config.data_dir)?);
     let models = Arc::new(Models::load_or_train(&config.data_dir.join("models"))?);
 
-    let writer = SqliteWriter::open(&config.data_dir)?;
+    let writer = SqliteWriter::open_existing(&config.data_dir)?;
     let reader = Arc::new(Reader::open(&config.data_dir)?);
     let halt = Halt::default();
     let sequencer = match Sequencer::load(&*reader, Arc::clone(&signer)) {
@@ -97,7 +97,11 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         view,
         events: events.clone(),
     };
-    let anchorer = tokio::spawn(anchorer.run(stopped.clone()));
+    let (guard, stopping) = (halt.watch("anchorer"), stopped.clone());
+    let anchorer = tokio::spawn(async move {
+        let _guard = guard;
+        anchorer.run(stopping).await;
+    });
     // A node that does not answer must not keep readings out; one that does shows a stale database here.
     let _ = tokio::time::timeout(FIRST_LOOK, seen.wait_for(|view| view.health != ChainHealth::Unknown)).await;
 
@@ -155,7 +159,7 @@ impl Running {
 /// One service for each data directory.
 fn lock(config: &ServeConfig) -> Result<fs::File, StartError> {
     let name = config.data_dir.display().to_string();
-    let file = fs::create_dir_all(&config.data_dir).and_then(|()| fs::File::create(config.data_dir.join("lock")));
+    let file = fs::File::create(config.data_dir.join("lock"));
     let file = file.map_err(|error| StartError::DataDir(name.clone(), error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

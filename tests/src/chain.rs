@@ -25,8 +25,9 @@ pub const ANCHORER_KEY: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a
 #[derive(Debug)]
 pub struct Chain {
     port: u16,
-    dir: TempDir,
+    // Before its directory, so that its log can still be shown.
     anvil: Option<Process>,
+    dir: TempDir,
 }
 
 /// One `Anchored` event of the contract.
@@ -44,7 +45,7 @@ impl Chain {
     /// Starts a chain of its own.
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let mut chain = Self { port: free_port(), dir, anvil: None };
+        let mut chain = Self { port: free_port(), anvil: None, dir };
         chain.resume().await;
         chain
     }

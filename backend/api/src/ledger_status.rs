@@ -30,7 +30,7 @@ pub struct LedgerStatus {
 pub struct ChainStatus {
     /// Where the service asks the chain, and where a browser may.
     pub rpc_url: String,
-    /// `ok`, `unreachable`, `misconfigured` or `diverged`.
+    /// `unknown`, `ok`, `unreachable`, `misconfigured`, `store_failed`, `behind` or `diverged`.
     pub status: String,
     /// What is the matter, and what to do; absent where all is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +64,6 @@ pub struct ServiceHealth {
     pub model_version: String,
     /// Entries in the log.
     pub tree_size: u64,
-    /// `ok`, `unreachable`, `misconfigured` or `diverged`.
+    /// `unknown`, `ok`, `unreachable`, `misconfigured`, `store_failed`, `behind` or `diverged`.
     pub chain: String,
 }

@@ -5,8 +5,11 @@
 use std::time::Duration;
 
 use alloy::{
-    consensus::{SignableTransaction, TxEip1559, TxEnvelope},
-    eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718},
+    consensus::{SignableTransaction, TxEip1559, TxEnvelope, transaction::SignerRecoverable},
+    eips::{
+        BlockId, BlockNumberOrTag,
+        eip2718::{Decodable2718, Encodable2718},
+    },
     network::TxSignerSync,
     primitives::{Address, B256, Bytes, TxKind, U256, keccak256},
     providers::{Provider, RootProvider},
@@ -17,7 +20,10 @@ use alloy::{
 };
 use ledger::{
     Hash,
-    chain::query::{ChainQuery, ChainState, Finality, Progress},
+    chain::{
+        Header,
+        query::{ChainQuery, ChainState, Finality, Progress},
+    },
     trust::TrustRoots,
 };
 
@@ -40,9 +46,12 @@ pub(crate) enum ChainError {
     /// Chain, contract or account are not those that the service is set up for. Needs a person.
     #[error("{0}")]
     Misconfigured(String),
-    /// The contract refuses the transaction.
-    #[error("the contract refuses: {0}")]
+    /// The contract refuses the transaction, or the account cannot pay for it: it will never be included.
+    #[error("{0}")]
     Refused(String),
+    /// The node did not take the transaction, for a reason of its own; it may have it already, or take it later.
+    #[error("the node does not take the anchoring transaction: {0}")]
+    NotTaken(String),
 }
 
 /// What the node or the way to it says.
@@ -97,6 +106,8 @@ pub(crate) struct Signed {
 /// A node, a contract, and the account that anchors.
 pub(crate) struct Chain {
     config: ChainConfig,
+    /// The address without user and password, for messages.
+    shown_url: String,
     provider: RootProvider,
     signer: PrivateKeySigner,
 }
@@ -104,23 +115,30 @@ pub(crate) struct Chain {
 impl Chain {
     /// Sets up the way to the node; nothing is asked yet.
     pub(crate) fn new(config: ChainConfig, signer: PrivateKeySigner) -> Result<Self, ChainError> {
-        let bad = |why: String| ChainError::Misconfigured(format!("the RPC address {}: {why}", config.rpc_url));
+        let bad = |why: String| ChainError::Misconfigured(format!("the RPC address cannot be used: {why}"));
         let url: reqwest::Url = config.rpc_url.parse().map_err(|error| bad(format!("{error}")))?;
+        let shown_url = without_credentials(&url);
         let client = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|error| bad(error.to_string()))?;
         let provider = RootProvider::new(RpcClient::new(Http::with_client(client, url), false));
-        Ok(Self { config, provider, signer })
+        Ok(Self { config, shown_url, provider, signer })
     }
 
     fn unreachable(&self, source: RpcFailure) -> ChainError {
-        ChainError::Unreachable { url: self.config.rpc_url.clone(), source }
+        ChainError::Unreachable { url: self.shown_url.clone(), source }
     }
 
     /// Reads chain id, genesis and code, and checks that log and anchorer are the contract's.
     pub(crate) async fn identify(&self, log_key: &ledger::checkpoint::LogKey) -> Result<TrustRoots, ChainError> {
         let chain_id = self.provider.get_chain_id().await.map_err(|e| self.unreachable(e))?;
-        let genesis = self.provider.get_block_by_number(BlockNumberOrTag::Earliest).await;
-        let genesis = genesis.map_err(|e| self.unreachable(e))?;
-        let genesis_hash = genesis.map(|block| block.header.hash).unwrap_or_default();
+        let genesis: serde_json::Value = self
+            .provider
+            .raw_request("eth_getBlockByNumber".into(), ("0x0", false))
+            .await
+            .map_err(|e| self.unreachable(e))?;
+        // The hash is computed, as every verifier will compute it; what the node says of it is not believed.
+        let genesis_hash = Header::from_json(&genesis)
+            .map_err(|error| ChainError::Misconfigured(format!("block 0 of the chain cannot be read: {error}")))?
+            .hash;
         let contract = self.config.contract;
         let code = self.provider.get_code_at(contract).await.map_err(|e| self.unreachable(e))?;
         let wrong = |what: String| Err(ChainError::Misconfigured(what));
@@ -158,8 +176,12 @@ impl Chain {
             }
         };
         let finalized = match final_block {
-            // Before the contract was deployed there is nothing to call.
-            Some(block) => self.head(BlockId::number(block)).await.ok().map(|head| (block, head)),
+            Some(block) => match self.head(BlockId::number(block)).await {
+                Ok(head) => Some((block, head)),
+                // Before the contract was deployed there was nothing to call.
+                Err(ChainError::Misconfigured(_)) => None,
+                Err(error) => return Err(error),
+            },
             None => None,
         };
         Ok(Heads { latest_block, latest, finalized })
@@ -198,7 +220,7 @@ impl Chain {
             .input(input.clone().into());
         let gas = self.provider.estimate_gas(request).await.map_err(|error| self.refusal(error))?;
         let fees = self.provider.estimate_eip1559_fees().await.map_err(|e| self.unreachable(e))?;
-        let mut transaction = TxEip1559 {
+        self.sealed(TxEip1559 {
             chain_id,
             nonce,
             // The estimate is exact for this state; a block's time may differ, nothing else.
@@ -209,13 +231,41 @@ impl Chain {
             value: U256::ZERO,
             access_list: Default::default(),
             input,
+        })
+    }
+
+    /// Signs the same transaction again, with fees raised by an eighth (pools ask for a tenth), or to what the node
+    /// suggests if that is more. Where the ceiling does not allow it, it stays as it is.
+    pub(crate) async fn sign_again(&self, raw: &[u8]) -> Result<Signed, ChainError> {
+        let old = match TxEnvelope::decode_2718_exact(raw) {
+            Ok(TxEnvelope::Eip1559(signed)) => signed.strip_signature(),
+            _ => return Err(ChainError::Refused("the outbox holds no transaction of ours".into())),
         };
+        let fees = self.provider.estimate_eip1559_fees().await.map_err(|e| self.unreachable(e))?;
+        let raised = |old: u128, suggested: u128| suggested.max(old + old.div_ceil(8));
+        let max_fee = raised(old.max_fee_per_gas, fees.max_fee_per_gas);
+        let tip = raised(old.max_priority_fee_per_gas, fees.max_priority_fee_per_gas);
+        if max_fee > self.config.max_fee_per_gas || tip > max_fee {
+            return self.sealed(old);
+        }
+        self.sealed(TxEip1559 { max_fee_per_gas: max_fee, max_priority_fee_per_gas: tip, ..old })
+    }
+
+    /// Signs a transaction. The same transaction gives the same bytes (RFC 6979).
+    fn sealed(&self, mut transaction: TxEip1559) -> Result<Signed, ChainError> {
         let signature = self
             .signer
             .sign_transaction_sync(&mut transaction)
             .map_err(|error| ChainError::Misconfigured(format!("the anchoring key does not sign: {error}")))?;
+        let nonce = transaction.nonce;
         let envelope = TxEnvelope::from(transaction.into_signed(signature));
         Ok(Signed { nonce, hash: *envelope.tx_hash(), raw: envelope.encoded_2718() })
+    }
+
+    /// Whether our account has signed this transaction. A row of the outbox may be older than the account.
+    pub(crate) fn is_ours(&self, raw: &[u8]) -> bool {
+        let signer = TxEnvelope::decode_2718_exact(raw).ok().and_then(|envelope| envelope.recover_signer().ok());
+        signer == Some(self.signer.address())
     }
 
     /// Sends a signed transaction. That the node knows it already is as good.
@@ -232,8 +282,13 @@ impl Chain {
         let Some(payload) = error.as_error_resp() else { return self.unreachable(error) };
         let decoded = payload.as_revert_data().and_then(|data| AnomalyLoggerErrors::abi_decode(&data).ok());
         match decoded {
-            Some(refusal) => ChainError::Refused(format!("{refusal:?}")),
-            None => ChainError::Refused(payload.message.to_string()),
+            Some(refusal) => ChainError::Refused(format!("the contract refuses to anchor: {refusal:?}")),
+            None if says(&error, &["insufficient funds"]) => ChainError::Refused(format!(
+                "the anchoring account {} cannot pay: {}",
+                self.signer.address(),
+                payload.message
+            )),
+            None => ChainError::NotTaken(payload.message.to_string()),
         }
     }
 
@@ -261,7 +316,19 @@ impl Chain {
     }
 }
 
+/// An address without user and password.
+fn without_credentials(url: &reqwest::Url) -> String {
+    let mut url = url.clone();
+    // Both fail only for addresses that cannot have them.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.to_string()
+}
+
 /// Whether the node's error message says one of these things. Nodes agree on no code for them.
 fn says(error: &RpcFailure, texts: &[&str]) -> bool {
-    error.as_error_resp().is_some_and(|payload| texts.iter().any(|text| payload.message.contains(text)))
+    error.as_error_resp().is_some_and(|payload| {
+        let message = payload.message.to_lowercase().replace(' ', "");
+        texts.iter().any(|text| message.contains(&text.replace(' ', "")))
+    })
 }

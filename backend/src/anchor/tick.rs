@@ -32,6 +32,9 @@ const MAX_BATCH_PUBLISHED: u64 = 512;
 /// Proofs fetched in one tick, so that a backlog does not delay the next anchor.
 const MAX_PROOFS: usize = 8;
 
+/// An anchor takes a block or two. What waits longer than this waits for a person.
+const BEHIND: Duration = Duration::from_secs(120);
+
 /// How the anchorer goes about it.
 #[derive(Debug, Clone)]
 pub(crate) struct AnchorerConfig {
@@ -72,6 +75,16 @@ pub(crate) struct Anchorer {
     pub(crate) events: broadcast::Sender<Event>,
 }
 
+/// What a final block shows of an anchoring.
+enum Proof {
+    /// The record is there.
+    Recorded(Box<Anchor>),
+    /// It is not there, and never will be: the head is beyond it.
+    NotRecorded,
+    /// The node's final block is older than the one that was seen.
+    NotYet,
+}
+
 /// What one tick hands to the next.
 #[derive(Default)]
 struct Memory {
@@ -79,8 +92,12 @@ struct Memory {
     trust: Option<TrustRoots>,
     /// The last head that was compared with the tiles.
     compared: Option<Head>,
-    /// A nonce that was used up without the head having moved.
-    burnt: Option<u64>,
+    /// A nonce that the account has left behind, or not reached, without the head having moved.
+    astray: Option<u64>,
+    /// What the node said when it did not take the transaction.
+    trouble: Option<String>,
+    /// Whether the last tick found a contradiction.
+    contradicted: bool,
 }
 
 impl Anchorer {
@@ -90,11 +107,18 @@ impl Anchorer {
         let mut failures = 0_u32;
         loop {
             match self.tick(&mut memory).await {
-                Ok(()) => failures = 0,
+                Ok(()) => {
+                    failures = 0;
+                    memory.contradicted = false;
+                }
                 Err(error) => {
                     failures += 1;
-                    memory = Memory::default();
-                    self.report(&error, failures);
+                    let again = memory.contradicted;
+                    memory.contradicted = matches!(error, TickError::Diverged(_));
+                    // The chain may be another one when it answers again.
+                    memory.trust = None;
+                    memory.compared = None;
+                    self.report(&error, failures, again && memory.contradicted);
                 }
             }
             // A node that is down is asked less and less often, up to every five seconds.
@@ -106,17 +130,20 @@ impl Anchorer {
         }
     }
 
-    fn report(&self, error: &TickError, failures: u32) {
+    /// Says what is the matter. A contradiction halts the log for good, so it has to be seen twice: one false answer
+    /// of a node is not enough.
+    fn report(&self, error: &TickError, failures: u32, contradicted_twice: bool) {
         let health = match error {
             TickError::Chain(ChainError::Unreachable { .. }) => ChainHealth::Unreachable,
             TickError::Diverged(_) => ChainHealth::Diverged,
-            TickError::Chain(_) | TickError::Store(_) => ChainHealth::Misconfigured,
+            TickError::Chain(_) => ChainHealth::Misconfigured,
+            TickError::Store(_) => ChainHealth::StoreFailed,
         };
         let problem = error.to_string();
         if failures == 1 {
             tracing::warn!(%problem, "anchoring is interrupted");
         }
-        if health == ChainHealth::Diverged {
+        if contradicted_twice {
             self.halt.set(problem.clone());
         }
         let oldest = block_in_place(|| self.oldest_age(self.view.borrow().anchored_size)).unwrap_or_default();
@@ -153,14 +180,21 @@ impl Anchorer {
         let heads = self.chain.heads().await?;
         block_in_place(|| self.compare(heads, memory))?;
         let final_size = heads.finalized.map_or(0, |(_, head)| head.size.min(heads.latest.size));
-        self.settle(heads.latest.size, final_size, &trust).await?;
+        self.settle(heads, final_size, &trust).await?;
         self.advance(heads.latest, &trust, memory).await?;
 
         let oldest = block_in_place(|| self.oldest_age(heads.latest.size))?;
+        if heads.latest.size > self.view.borrow().anchored_size {
+            memory.trouble = None;
+        }
+        let behind = oldest.filter(|age| *age > BEHIND.as_millis() as i64).map(|age| {
+            format!("the oldest entry has waited {} s for its anchor: is the fee's ceiling too low?", age / 1_000)
+        });
+        let behind = memory.trouble.clone().or(behind);
         self.publish(|view| {
             *view = ChainView {
-                health: ChainHealth::Ok,
-                problem: None,
+                health: if behind.is_some() { ChainHealth::Behind } else { ChainHealth::Ok },
+                problem: behind,
                 head: Some((heads.latest.size, heads.latest.root)),
                 latest_block: Some(heads.latest_block),
                 finalized_block: heads.finalized.map(|(block, _)| block),
@@ -215,6 +249,7 @@ impl Anchorer {
             }
         }
         memory.compared = Some(heads.latest);
+        self.halt.set_compared();
         Ok(())
     }
 
@@ -223,24 +258,27 @@ impl Anchorer {
     }
 
     /// Brings the outbox in line with the heads, and stores the proof of what has become final.
-    async fn settle(&self, anchored: u64, final_size: u64, trust: &TrustRoots) -> Result<(), TickError> {
+    async fn settle(&self, heads: Heads, final_size: u64, trust: &TrustRoots) -> Result<(), TickError> {
+        block_in_place(|| self.adopt(heads.latest))?;
         let open = block_in_place(|| self.anchors.open_anchors())?;
         let mut proofs = 0;
         for row in open {
             if row.size <= final_size && proofs < MAX_PROOFS {
                 proofs += 1;
-                match self.prove(&row, trust).await? {
-                    Some(proof) => {
-                        let row = AnchorRow { state: AnchorState::Final, proof: Some(proof), ..row };
+                match self.prove(&row, heads, trust).await? {
+                    Proof::Recorded(proof) => {
+                        // What was sent is of no more use, and may be large.
+                        let row = AnchorRow { state: AnchorState::Final, proof: Some(*proof), raw: Vec::new(), ..row };
                         block_in_place(|| self.anchors.put_anchor(&row))?;
                         metrics::counter!("anchors_final_total").increment(1);
                     }
                     // A later anchor has overtaken it; the contract never recorded this root.
-                    None => block_in_place(|| self.anchors.drop_anchor(row.size))?,
+                    Proof::NotRecorded => block_in_place(|| self.anchors.drop_anchor(row.size))?,
+                    Proof::NotYet => {}
                 }
                 continue;
             }
-            let state = if row.size <= anchored { AnchorState::Included } else { AnchorState::Sent };
+            let state = if row.size <= heads.latest.size { AnchorState::Included } else { AnchorState::Sent };
             if state != row.state {
                 block_in_place(|| self.anchors.put_anchor(&AnchorRow { state, ..row }))?;
             }
@@ -248,23 +286,49 @@ impl Anchorer {
         Ok(())
     }
 
-    /// The proof of a record at the final block, checked; `None` if there is no such record.
-    async fn prove(&self, row: &AnchorRow, trust: &TrustRoots) -> Result<Option<Anchor>, TickError> {
+    /// Takes the contract's word for what is anchored: forgets what a deep reorganisation has taken back, and makes a
+    /// row for a head that has none (the outbox was lost, or another copy of the service has anchored it).
+    fn adopt(&self, head: Head) -> Result<(), TickError> {
+        let lost = self.anchors.drop_final_above(head.size)?;
+        if lost > 0 {
+            tracing::warn!(lost, size = head.size, "the chain has taken final anchors back");
+        }
+        if head.size > 0 && !self.anchors.has_anchor(head.size)? {
+            let sent_ms = self.clock.now().0;
+            let state = AnchorState::Included;
+            let (size, root) = (head.size, head.root);
+            let row =
+                AnchorRow { size, root, state, nonce: 0, transaction: None, raw: Vec::new(), sent_ms, proof: None };
+            self.anchors.put_anchor(&row)?;
+        }
+        Ok(())
+    }
+
+    /// The proof of a record at the final block, checked.
+    async fn prove(&self, row: &AnchorRow, heads: Heads, trust: &TrustRoots) -> Result<Proof, TickError> {
         let state = self.chain.proofs(row.root, row.size).await?;
-        let Some(at) = state.finalized else { return Ok(None) };
+        let seen = heads.finalized.map_or(u64::MAX, |(block, _)| block);
+        // Behind an address there may be several nodes, and this answer may come from one that lags.
+        let Some(at) = state.finalized.filter(|at| at.header.number >= seen) else { return Ok(Proof::NotYet) };
         let lies =
             |what: String| ChainError::Misconfigured(format!("the node gives a proof that does not hold: {what}"));
         let account = contract_account(at.header.state_root, trust.contract, &at.account_proof)
             .map_err(|error| lies(error.to_string()))?;
+        if account.code_hash != trust.code_hash {
+            return Err(lies(format!("code hash {}", account.code_hash)).into());
+        }
         let word = storage_word(account.storage_root, record_slot(&row.root), &at.record_proof)
             .map_err(|error| lies(error.to_string()))?;
         let recorded = Record::from_word(word).is_some_and(|record| record.size == row.size);
-        Ok(recorded.then(|| Anchor {
-            transaction: Some(row.transaction),
+        if !recorded {
+            return Ok(Proof::NotRecorded);
+        }
+        Ok(Proof::Recorded(Box::new(Anchor {
+            transaction: row.transaction,
             header: Bytes::from(at.header.rlp),
             account_proof: at.account_proof,
             storage_proof: at.record_proof,
-        }))
+        })))
     }
 
     /// Follows the transaction under way, or sends the next.
@@ -284,38 +348,67 @@ impl Anchorer {
             root: anchoring.root,
             state: AnchorState::Sent,
             nonce: signed.nonce,
-            transaction: signed.hash,
+            transaction: Some(signed.hash),
             raw: signed.raw,
             sent_ms: self.clock.now().0,
             proof: None,
         };
         // Written before it is sent: after a crash the very same transaction is sent again, never a second one.
         block_in_place(|| self.anchors.put_anchor(&row))?;
-        tracing::info!(size = row.size, transaction = %row.transaction, nonce = row.nonce, "anchoring");
+        tracing::info!(size = row.size, transaction = %signed.hash, nonce = row.nonce, "anchoring");
         metrics::counter!("anchors_sent_total").increment(1);
-        Ok(self.chain.send(&row.raw).await?)
+        self.send(&row, memory).await
+    }
+
+    /// Sends a row's transaction. One that can never be included is forgotten, so that the next tick says so again;
+    /// one that the node did not take for another reason stays, because it may have it all the same.
+    async fn send(&self, row: &AnchorRow, memory: &mut Memory) -> Result<(), TickError> {
+        match self.chain.send(&row.raw).await {
+            Ok(()) => memory.trouble = None,
+            Err(ChainError::NotTaken(why)) => {
+                tracing::warn!(size = row.size, %why, "the node did not take the anchoring transaction");
+                memory.trouble = Some(ChainError::NotTaken(why).to_string());
+            }
+            Err(error) => {
+                if matches!(error, ChainError::Refused(_)) {
+                    block_in_place(|| self.anchors.drop_anchor(row.size))?;
+                }
+                return Err(error.into());
+            }
+        }
+        Ok(())
     }
 
     /// A transaction that has not moved the head yet: wait, send it again, or give it up if it cannot be included.
     async fn follow(&self, row: &AnchorRow, memory: &mut Memory) -> Result<(), TickError> {
-        if self.chain.nonce().await? > row.nonce {
-            // Its nonce is used. Once may be a block between two questions; twice means that it failed, or that
-            // something else took the nonce.
-            if memory.burnt.replace(row.nonce) == Some(row.nonce) {
+        if !self.chain.is_ours(&row.raw) {
+            // Signed by an account that was replaced since, or adopted from a head that the chain has taken back.
+            tracing::warn!(size = row.size, "the anchoring transaction is not of this account; making another");
+            return Ok(block_in_place(|| self.anchors.drop_anchor(row.size))?);
+        }
+        if self.chain.nonce().await? != row.nonce {
+            // Used up, or, after a rollback, not reached. Once may be a block between two questions; twice means that
+            // this transaction will never be included.
+            if memory.astray.replace(row.nonce) == Some(row.nonce) {
                 tracing::warn!(
                     size = row.size,
                     nonce = row.nonce,
-                    "the anchoring transaction was not effective; making another"
+                    "the anchoring transaction had no effect; making another"
                 );
                 block_in_place(|| self.anchors.drop_anchor(row.size))?;
             }
             return Ok(());
         }
         let now = self.clock.now();
-        if now.since(Millis(row.sent_ms)) >= self.config.resend_after.as_millis() as i64 {
-            tracing::info!(size = row.size, nonce = row.nonce, "sending the anchoring transaction again");
-            self.chain.send(&row.raw).await?;
-            block_in_place(|| self.anchors.put_anchor(&AnchorRow { sent_ms: now.0, ..row.clone() }))?;
+        let waited = now.since(Millis(row.sent_ms));
+        // A clock that was turned back must not keep it waiting.
+        if waited < 0 || waited >= self.config.resend_after.as_millis() as i64 {
+            // With a higher fee if the ceiling allows it; the very same transaction otherwise.
+            let signed = self.chain.sign_again(&row.raw).await?;
+            tracing::info!(size = row.size, nonce = row.nonce, transaction = %signed.hash, "sending the anchor again");
+            let row = AnchorRow { sent_ms: now.0, transaction: Some(signed.hash), raw: signed.raw, ..row.clone() };
+            block_in_place(|| self.anchors.put_anchor(&row))?;
+            self.send(&row, memory).await?;
         }
         Ok(())
     }
@@ -325,7 +418,9 @@ impl Anchorer {
         let Some(newest) = self.log.newest_checkpoint()? else { return Ok(None) };
         let waiting = newest.size.saturating_sub(head.size);
         let age = self.oldest_age(head.size)?.unwrap_or(0);
-        if waiting == 0 || (waiting < self.config.max_entries && age < self.config.max_age.as_millis() as i64) {
+        if waiting == 0
+            || (waiting < self.config.max_entries && (0..self.config.max_age.as_millis() as i64).contains(&age))
+        {
             return Ok(None);
         }
         let (target, publication) =
@@ -369,7 +464,7 @@ impl Anchorer {
         Ok((target, publication::encode(&items)))
     }
 
-    /// How long the oldest entry above this size has waited.
+    /// How long the oldest entry above this size has waited; negative if the clock was turned back.
     fn oldest_age(&self, anchored: u64) -> Result<Option<i64>, StoreError> {
         let Some(entry) = self.log.entries(anchored, 1)?.pop() else { return Ok(None) };
         let recorded = match Entry::from_bytes(&entry) {
@@ -379,6 +474,6 @@ impl Anchorer {
             Err(_) => return Ok(Some(0)),
         };
         let recorded = Millis::parse(recorded.as_str()).unwrap_or(self.clock.now());
-        Ok(Some(self.clock.now().since(recorded).max(0)))
+        Ok(Some(self.clock.now().since(recorded)))
     }
 }

@@ -1,26 +1,39 @@
 //! Talking to a service or a chain from the command line.
 
-use std::time::Duration;
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use ledger::chain::query::Answer;
+use reqwest::Url;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A service or node that has not answered by then is as good as down.
+/// A service that has not answered by then is as good as down. It answers a batch within a second.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often a request is repeated that the service could not take at the moment.
-const TRIES: u32 = 30;
+/// A node that has not answered by then is as good as down.
+const CHAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a request is repeated that the service could not take: longer than a restart of it takes.
+const RETRY_FOR: Duration = Duration::from_secs(30);
+
+/// Between two tries; the service's own Retry-After is a second too.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a request came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClientError {
     /// The way to the service.
-    #[error("{url} does not answer: {source}. Is the service running?")]
+    #[error("{url} does not answer: {why}. Is the service running?")]
     Unreachable {
         /// The address.
         url: String,
-        /// Why.
-        source: reqwest::Error,
+        /// Why, with its causes.
+        why: String,
+        /// Whether it may answer later.
+        may_pass: bool,
     },
     /// The service refused.
     #[error("{url} answers {status}: {detail}")]
@@ -32,19 +45,33 @@ pub(super) enum ClientError {
         /// What the problem document says, or the body's beginning.
         detail: String,
     },
+    /// The request cannot be written.
+    #[error("the request cannot be written as JSON: {0}")]
+    Request(#[from] serde_json::Error),
+}
+
+impl ClientError {
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { may_pass, .. } => *may_pass,
+            Self::Refused { status, .. } => *status == 503,
+            Self::Request(_) => false,
+        }
+    }
 }
 
 /// A client of one service.
 pub(super) struct Client {
     base: String,
     http: reqwest::Client,
+    retry_for: Duration,
 }
 
 impl Client {
-    /// A client of the service at this address.
-    pub(super) fn new(url: &str) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
-        Ok(Self { base: url.trim_end_matches('/').to_owned(), http })
+    /// A client of the service at this address. It goes there straight, whatever proxy the environment names.
+    pub(super) fn new(url: &Url) -> Result<Self, reqwest::Error> {
+        let http = builder(TIMEOUT).no_proxy().build()?;
+        Ok(Self { base: url.as_str().trim_end_matches('/').to_owned(), http, retry_for: RETRY_FOR })
     }
 
     /// Fetches the bytes at a path.
@@ -54,34 +81,46 @@ impl Client {
         body(&url, response).await
     }
 
-    /// Posts readings; tries again while the service is busy or away.
-    pub(super) async fn post_readings(&self, readings: &Value) -> Result<api::Readings, ClientError> {
+    /// Posts readings. While the service is busy or away it says so, and tries again for a while.
+    pub(super) async fn post_readings(&self, readings: &(impl Serialize + Sync)) -> Result<api::Readings, ClientError> {
         let url = format!("{}/api/v1/readings", self.base);
-        let mut tries = 0;
+        let text = serde_json::to_vec(readings)?;
+        let mut give_up: Option<Instant> = None;
         loop {
-            tries += 1;
-            let result = body(&url, self.http.post(&url).json(readings).send().await).await;
-            let again = match &result {
-                Err(ClientError::Refused { status, .. }) => *status == 503,
-                Err(ClientError::Unreachable { .. }) => true,
-                Ok(_) => false,
+            let request = self.http.post(&url).header(reqwest::header::CONTENT_TYPE, "application/json");
+            let error = match body(&url, request.body(text.clone()).send().await).await {
+                Ok(bytes) => return answer(url, &bytes),
+                Err(error) if error.may_pass() => error,
+                Err(error) => return Err(error),
             };
-            if again && tries < TRIES {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
+            match give_up {
+                None => {
+                    eprintln!("{error} Trying again for {} s.", self.retry_for.as_secs());
+                    give_up = Some(Instant::now() + self.retry_for);
+                }
+                Some(give_up) if Instant::now() >= give_up => return Err(error),
+                Some(_) => {}
             }
-            let bytes = result?;
-            return serde_json::from_slice(&bytes).map_err(|error| ClientError::Refused {
-                url: url.clone(),
-                status: 200,
-                detail: format!("not an answer of this service: {error}"),
-            });
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
 
+fn answer(url: String, bytes: &[u8]) -> Result<api::Readings, ClientError> {
+    serde_json::from_slice(bytes).map_err(|error| ClientError::Refused {
+        url,
+        status: 200,
+        detail: format!("not an answer of this service: {error}"),
+    })
+}
+
 async fn body(url: &str, response: Result<reqwest::Response, reqwest::Error>) -> Result<Vec<u8>, ClientError> {
-    let unreachable = |source| ClientError::Unreachable { url: url.to_owned(), source };
+    let unreachable = |error: reqwest::Error| ClientError::Unreachable {
+        url: url.to_owned(),
+        // An address that cannot be asked today cannot be asked in a second either.
+        may_pass: !error.is_builder(),
+        why: explain(error),
+    };
     let response = response.map_err(unreachable)?;
     let status = response.status();
     let bytes = response.bytes().await.map_err(unreachable)?.to_vec();
@@ -95,11 +134,27 @@ async fn body(url: &str, response: Result<reqwest::Response, reqwest::Error>) ->
     Err(ClientError::Refused { url: url.to_owned(), status: status.as_u16(), detail })
 }
 
+fn builder(timeout: Duration) -> reqwest::ClientBuilder {
+    super::install_crypto();
+    reqwest::Client::builder().timeout(timeout)
+}
+
+/// A client for a chain's node, which may lie behind a proxy unless it is this machine's own.
+pub(super) fn chain_client(url: &Url) -> Result<reqwest::Client, reqwest::Error> {
+    let builder = builder(CHAIN_TIMEOUT);
+    if is_loopback(url) { builder.no_proxy().build() } else { builder.build() }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
 /// Asks a chain by JSON-RPC.
-pub(super) async fn ask_chain(http: &reqwest::Client, url: &str, method: &str, params: &Value) -> Answer {
+pub(super) async fn ask_chain(http: &reqwest::Client, url: &Url, method: &str, params: &Value) -> Answer {
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-    let answer = http.post(url).json(&request).send().await.map_err(|error| explain(&error))?;
-    let answer: Value = answer.json().await.map_err(|error| explain(&error))?;
+    let answer = http.post(url.clone()).json(&request).send().await.map_err(explain)?;
+    let answer: Value = answer.json().await.map_err(explain)?;
     match (answer.get("result"), answer.get("error")) {
         (_, Some(error)) if !error.is_null() => Err(error["message"].as_str().unwrap_or("an error").to_owned()),
         (Some(result), _) => Ok(result.clone()),
@@ -107,13 +162,69 @@ pub(super) async fn ask_chain(http: &reqwest::Client, url: &str, method: &str, p
     }
 }
 
-/// An error with its causes, which reqwest leaves out.
-fn explain(error: &reqwest::Error) -> String {
+/// An error with its causes, which reqwest leaves out, and without the address, which may hold a password.
+fn explain(error: reqwest::Error) -> String {
+    let error = error.without_url();
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = std::error::Error::source(&error);
     while let Some(error) = cause {
         text = format!("{text}: {error}");
         cause = error.source();
     }
     text
+}
+
+/// Reads the address of a service or a node.
+pub(super) fn parse_url(text: &str) -> Result<Url, String> {
+    let url: Url =
+        text.parse().map_err(|error| format!("expected an address such as http://127.0.0.1:8080: {error}"))?;
+    if matches!(url.scheme(), "http" | "https") && url.has_host() {
+        return Ok(url);
+    }
+    Err(format!("expected an address that begins with http:// or https://, found the scheme {:?}", url.scheme()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn impossible_addresses_are_wrong_use() {
+        for text in ["", "127.0.0.1:8080", "localhost:8080", "ftp://127.0.0.1", "http://", "http://a b", "unix:/x"] {
+            assert!(parse_url(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_url("http://127.0.0.1:8080").unwrap().as_str(), "http://127.0.0.1:8080/");
+    }
+
+    #[test]
+    fn loopback_addresses_are_known() {
+        for (text, expected) in [
+            ("http://127.0.0.1:8545", true),
+            ("http://127.3.2.1", true),
+            ("http://[::1]:8545", true),
+            ("http://localhost:8545/key", true),
+            ("http://192.168.1.2:8545", false),
+            ("https://localhost.example.org", false),
+        ] {
+            assert_eq!(is_loopback(&parse_url(text).unwrap()), expected, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_away_is_tried_again_and_an_impossible_address_is_not() {
+        let mut client = Client::new(&parse_url("http://127.0.0.1:9").unwrap()).unwrap();
+        client.retry_for = Duration::from_millis(500);
+        let started = Instant::now();
+        let error = client.post_readings(&json!([])).await.unwrap_err();
+        assert!(error.may_pass() && error.to_string().contains("refused"), "{error}");
+        assert!(started.elapsed() >= PAUSE);
+
+        client.base = "nonsense".into();
+        let started = Instant::now();
+        let error = client.post_readings(&json!([])).await.unwrap_err();
+        assert!(!error.may_pass(), "{error}");
+        assert!(started.elapsed() < PAUSE);
+    }
 }

@@ -3,18 +3,25 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use ledger::evidence::Bundle;
+use reqwest::Url;
 
-use super::{Outcome, client::Client, runtime};
+use super::{
+    Outcome,
+    client::{Client, parse_url},
+    runtime,
+};
 
 /// Fetch an entry's evidence bundle.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  anomaly-ledger evidence 17 --url http://127.0.0.1:8080 -o evidence-17.json")]
+#[command(after_help = "Example:\n  anomaly-ledger evidence 17 --url http://127.0.0.1:8080 -o evidence-17.json\n\n\
+    Exit codes: 0 fetched (only `verify` says whether it holds), 1 there is none, or the service does not answer; \
+    2 wrong use.")]
 pub(crate) struct Args {
     /// The entry's index.
     index: u64,
     /// The service's address.
-    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
-    url: String,
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = parse_url)]
+    url: Url,
     /// Where to write it; standard output if absent.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,

@@ -4,10 +4,14 @@ mod admin;
 mod client;
 mod evidence;
 mod fsck;
+mod progress;
 mod replay;
 mod serve;
 mod simulate;
 mod verify;
+
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 
@@ -16,9 +20,27 @@ use clap::{Parser, Subcommand};
 /// A result of a command: an exit code, or an error for the user.
 type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
 
+/// The command cannot do what it was told, whatever the state of the world: exit code 2, as clap has it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUse(String);
+
+impl WrongUse {
+    fn new(why: impl ToString) -> Self {
+        Self(why.to_string())
+    }
+}
+
 /// Evidence about machines that nobody has to take on trust.
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true)]
+#[command(
+    version,
+    about,
+    arg_required_else_help = true,
+    after_help = "Example:\n  anomaly-ledger verify evidence-17.json --trust trust.json --rpc-url http://127.0.0.1:8545\n\n\
+    Exit codes: 0 all went well, 1 something failed on the way, 2 wrong use. Those of verify and fsck say more: see \
+    their --help."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -44,24 +66,33 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command. Wrong use exits 2, as clap does.
+    /// Runs the command. What fails on the way exits 1; wrong use exits 2, as clap does.
     pub(crate) fn run(self) -> ExitCode {
-        // Without a provider rustls would panic at the first https address. Ring, because it builds everywhere.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_crypto();
         let outcome = match self.command {
             Command::Serve(args) => serve::run(args),
-            Command::Simulate(args) => simulate::run(args),
-            Command::Replay(args) => replay::run(args),
+            Command::Simulate(args) => simulate::run(&args),
+            Command::Replay(args) => replay::run(&args),
             Command::Evidence(args) => evidence::run(args),
             Command::Verify(args) => verify::run(&args),
-            Command::Fsck(args) => fsck::run(args),
+            Command::Fsck(args) => fsck::run(&args),
             Command::Admin(command) => admin::run(command),
         };
         outcome.unwrap_or_else(|error| {
             eprintln!("anomaly-ledger: {error}");
-            ExitCode::from(2)
+            exit_code(&*error)
         })
     }
+}
+
+/// Without a provider rustls would panic at the first client. Ring, because it builds everywhere.
+fn install_crypto() {
+    // An error says that it is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn exit_code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    if error.is::<WrongUse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 /// A runtime for commands that only talk to a service or a chain.

@@ -6,10 +6,10 @@ use alloy::primitives::Address;
 use ledger::chain::query::Finality;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Outcome, parse_duration};
+use super::{Outcome, WrongUse, client::parse_url, parse_duration};
 use crate::{
     app,
-    config::{self, ServeConfig},
+    config::{self, ConfigError, ServeConfig},
     domain::SystemClock,
 };
 
@@ -18,7 +18,8 @@ use crate::{
 #[command(
     after_help = "Example:\n  ANOMALY_LEDGER_ANCHORER_KEY=0x… anomaly-ledger serve --trial --data-dir data \\\n    \
     --rpc-url http://127.0.0.1:8545 --contract 0x5FbDB2315678afecb367f032d93F642f64180aa3\n\n\
-    The anchoring account's private key comes by the environment variable ANOMALY_LEDGER_ANCHORER_KEY."
+    The anchoring account's private key comes by the environment variable ANOMALY_LEDGER_ANCHORER_KEY.\n\n\
+    Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 it could not start, 2 wrong use."
 )]
 pub(crate) struct Args {
     /// A trial: keyless intake from this machine only, on synthetic data.
@@ -31,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "data", value_name = "DIR")]
     data_dir: PathBuf,
     /// The chain's JSON-RPC address.
-    #[arg(long, default_value = "http://127.0.0.1:8545", value_name = "URL")]
+    #[arg(long, default_value = "http://127.0.0.1:8545", value_name = "URL", value_parser = checked_url)]
     rpc_url: String,
     /// The AnomalyLogger's address.
     #[arg(long, value_name = "ADDRESS")]
@@ -46,7 +47,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "2s", value_parser = parse_duration, value_name = "DURATION")]
     batch_age: Duration,
     /// Call a block final when this many are on top, instead of by the tag `finalized`.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     confirmations: Option<u64>,
     /// The most that a unit of gas may cost, in gwei.
     #[arg(long, default_value_t = 200, value_name = "GWEI")]
@@ -62,9 +63,17 @@ enum Publish {
     Roots,
 }
 
+/// An address as it was written: it is shown to others, who should recognise it.
+fn checked_url(text: &str) -> Result<String, String> {
+    parse_url(text).map(|_| text.to_owned())
+}
+
 pub(super) fn run(args: Args) -> Outcome {
+    if !args.trial {
+        // Before the key is asked for: who has none yet should not look for one in vain.
+        return Err(WrongUse::new(ConfigError::NotTrial).into());
+    }
     crate::telemetry::init_logs(args.json_logs);
-    let trial = args.trial;
     let config = ServeConfig {
         listen: args.listen,
         data_dir: args.data_dir,
@@ -75,9 +84,9 @@ pub(super) fn run(args: Args) -> Outcome {
         batch_entries: args.batch_entries.max(1),
         batch_age: args.batch_age,
         publish: args.publish == Publish::Payloads,
-        anchorer: config::anchorer_from_env()?,
+        anchorer: config::anchorer_from_env().map_err(WrongUse::new)?,
     };
-    let config = config.check(trial)?;
+    let config = config.check(args.trial).map_err(WrongUse::new)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

@@ -1,6 +1,9 @@
 //! `anomaly-ledger verify`: examines a bundle with nothing but the auditor's own trust roots, and a chain.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use alloy::primitives::{Address, B256};
 use ledger::{
@@ -10,17 +13,20 @@ use ledger::{
     trust::TrustRoots,
     verdict::{Case, ChainAnswer, Outcome as StepOutcome, Report, examine},
 };
+use reqwest::Url;
 
-use super::{Outcome, client::ask_chain, runtime};
-
-/// A node that has not answered by then is as good as down.
-const TIMEOUT: Duration = Duration::from_secs(10);
+use super::{
+    Outcome, WrongUse,
+    client::{ask_chain, chain_client, parse_url},
+    runtime,
+};
 
 /// Examine an evidence bundle.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  anomaly-ledger verify evidence-17.json --trust trust.json --rpc-url http://127.0.0.1:8545\n\n\
-    Exit codes: 0 final, 10 anchored, 20 consistent, 25 unchecked, 30 invalid, 40 diverged; 2 wrong use.\n\
+    Exit codes: 0 final, 10 anchored, 20 consistent, 25 unchecked, 30 invalid, 40 diverged; 1 something \
+    failed on the way, 2 wrong use (also a file that cannot be read).\n\
     The trust roots are yours: take them from somebody you believe, not from the service that is examined."
 )]
 pub(crate) struct Args {
@@ -45,10 +51,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HASH")]
     code_hash: Option<B256>,
     /// Ask the chain here. Without it the verdict is `unchecked` at best.
-    #[arg(long, value_name = "URL", conflicts_with = "block_hash")]
-    rpc_url: Option<String>,
+    #[arg(long, value_name = "URL", conflicts_with = "block_hash", value_parser = parse_url)]
+    rpc_url: Option<Url>,
     /// Call a block final when this many are on top, instead of by the tag `finalized`.
-    #[arg(long, value_name = "N", requires = "rpc_url")]
+    #[arg(long, value_name = "N", requires = "rpc_url", value_parser = clap::value_parser!(u64).range(1..))]
     confirmations: Option<u64>,
     /// The hash of the bundle's block, if you know it from elsewhere: then no chain need be asked.
     #[arg(long, value_name = "HASH")]
@@ -62,7 +68,6 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let read = |file: &PathBuf| std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()));
     let trust = trust(args)?;
     let bundle = match Bundle::from_json(&read(&args.bundle)?) {
         Ok(bundle) => bundle,
@@ -89,18 +94,21 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(ExitCode::from(report.verdict.exit_code()))
 }
 
+fn read(file: &Path) -> Result<Vec<u8>, WrongUse> {
+    std::fs::read(file).map_err(|error| WrongUse(format!("{}: {error}", file.display())))
+}
+
 /// The trust roots: the file's, with the flags in their place.
-fn trust(args: &Args) -> Result<TrustRoots, Box<dyn std::error::Error>> {
+fn trust(args: &Args) -> Result<TrustRoots, WrongUse> {
     let Some(file) = &args.trust else {
         let all = (&args.log_key, args.chain_id, args.genesis_hash, args.contract, args.code_hash);
         let (Some(log_key), Some(chain_id), Some(genesis_hash), Some(contract), Some(code_hash)) = all else {
-            return Err("expected --trust, or all five trust roots as flags".into());
+            return Err(WrongUse::new("expected --trust, or all five trust roots as flags"));
         };
         return Ok(TrustRoots { log_key: log_key.clone(), chain_id, genesis_hash, contract, code_hash });
     };
-    let text = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    let mut trust: TrustRoots =
-        serde_json::from_slice(&text).map_err(|error| format!("{}: not a trust file: {error}", file.display()))?;
+    let mut trust: TrustRoots = serde_json::from_slice(&read(file)?)
+        .map_err(|error| WrongUse(format!("{}: not a trust file: {error}", file.display())))?;
     if let Some(log_key) = &args.log_key {
         trust.log_key = log_key.clone();
     }
@@ -112,12 +120,12 @@ fn trust(args: &Args) -> Result<TrustRoots, Box<dyn std::error::Error>> {
 }
 
 /// Asks the chain for what it holds of the bundle's root.
-pub(super) async fn ask(url: &str, trust: &TrustRoots, bundle: &Bundle, finality: Finality) -> ChainAnswer {
+async fn ask(url: &Url, trust: &TrustRoots, bundle: &Bundle, finality: Finality) -> ChainAnswer {
     let checkpoint = match Checkpoint::unverified(&bundle.checkpoint) {
         Ok(checkpoint) => checkpoint,
         Err(error) => return ChainAnswer::Silent(format!("there is no root to ask for: {error}")),
     };
-    let http = match reqwest::Client::builder().timeout(TIMEOUT).build() {
+    let http = match chain_client(url) {
         Ok(http) => http,
         Err(error) => return ChainAnswer::Silent(error.to_string()),
     };
@@ -152,6 +160,6 @@ fn print(report: &Report) {
     println!("\nverdict: {}\n{}", report.verdict.name(), report.verdict.meaning());
     println!(
         "\nNot shown by any verdict: that a sensor told the truth; that a chain run by the operator alone has only \
-         one history."
+         one history; that the node you asked shows the chain's own blocks."
     );
 }

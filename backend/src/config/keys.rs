@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -45,6 +45,10 @@ impl LogIdentity {
         if !key_file.exists() {
             let dir = data_dir.join("keys");
             fs::create_dir_all(&dir).map_err(|source| KeyError::File { path: dir, source })?;
+            // Payloads and salts will lie here: for nobody else's eyes.
+            let private = fs::Permissions::from_mode(0o700);
+            fs::set_permissions(data_dir, private)
+                .map_err(|source| KeyError::File { path: data_dir.to_owned(), source })?;
             let mut secret = [0; 32];
             getrandom::fill(&mut secret).map_err(KeyError::Random)?;
             let origin = match origin {
@@ -89,5 +93,8 @@ fn write_private(path: &Path, text: String) -> Result<(), KeyError> {
     let _ = fs::remove_file(&partial);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(error)?;
     file.write_all(format!("{text}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(error)?;
-    fs::rename(&partial, path).map_err(error)
+    fs::rename(&partial, path).map_err(error)?;
+    // The name itself has to survive a power cut: the key exists nowhere else.
+    let dir = path.parent().unwrap_or(Path::new("."));
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(error)
 }

@@ -1,6 +1,9 @@
 //! The log's affairs that several parts share: what happened, whether it may go on, and reading its tiles.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use ledger::{
     Hash,
@@ -19,21 +22,71 @@ pub(crate) enum Event {
     Ledger,
 }
 
-/// Set once, when the log may no longer be extended; the text says why and what to do.
+/// Whether the log may be extended, and whether that works.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Halt(Arc<OnceLock<String>>);
+pub(crate) struct Halt(Arc<HaltState>);
+
+#[derive(Debug, Default)]
+struct HaltState {
+    /// Set once, for good: why nothing may be appended any more.
+    reason: OnceLock<String>,
+    /// The log was held against the contract's head since the start. Before, a database from an old backup would be
+    /// extended into a second history under the same key.
+    compared: AtomicBool,
+    /// The last commit failed.
+    failing: AtomicBool,
+}
 
 impl Halt {
-    /// Stops every further commit.
+    /// Stops every further commit; the text says why and what to do.
     pub(crate) fn set(&self, why: String) {
-        if self.0.set(why.clone()).is_ok() {
+        if self.0.reason.set(why.clone()).is_ok() {
             tracing::error!(%why, "the log is halted: nothing is accepted or signed any more");
         }
     }
 
     /// Why, if it is set.
     pub(crate) fn reason(&self) -> Option<&str> {
-        self.0.get().map(String::as_str)
+        self.0.reason.get().map(String::as_str)
+    }
+
+    /// The log does not contradict the contract: entries may be made of findings.
+    pub(crate) fn set_compared(&self) {
+        self.0.compared.store(true, Ordering::Release);
+    }
+
+    /// Whether entries may be made of findings. Findings are kept meanwhile.
+    pub(crate) fn may_sequence(&self) -> bool {
+        self.0.compared.load(Ordering::Acquire) && self.reason().is_none()
+    }
+
+    /// Keeps whether the last commit failed.
+    pub(crate) fn set_failing(&self, failing: bool) {
+        self.0.failing.store(failing, Ordering::Relaxed);
+    }
+
+    /// Whether the last commit failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.0.failing.load(Ordering::Relaxed)
+    }
+
+    /// A guard for a part of the service: if the part ends by a panic, the log is halted.
+    pub(crate) fn watch(&self, part: &str) -> PanicGuard {
+        PanicGuard { halt: self.clone(), part: part.to_owned() }
+    }
+}
+
+/// Halts the log when it is dropped by a panic.
+pub(crate) struct PanicGuard {
+    halt: Halt,
+    part: String,
+}
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.halt.set(format!("the part {:?} of the service failed: start the service anew", self.part));
+        }
     }
 }
 
@@ -53,6 +106,10 @@ pub(crate) enum ChainHealth {
     Unreachable,
     /// Chain, contract or account are not those that the service is set up for.
     Misconfigured,
+    /// The log's own store cannot be read or written now.
+    StoreFailed,
+    /// Entries wait much longer for their anchor than they should, and no request has failed.
+    Behind,
     /// Log and contract contradict each other.
     Diverged,
 }
@@ -65,6 +122,8 @@ impl ChainHealth {
             ChainHealth::Ok => "ok",
             ChainHealth::Unreachable => "unreachable",
             ChainHealth::Misconfigured => "misconfigured",
+            ChainHealth::StoreFailed => "store_failed",
+            ChainHealth::Behind => "behind",
             ChainHealth::Diverged => "diverged",
         }
     }

@@ -3,6 +3,8 @@
 //! Each trait's comment is its contract. SQLite keeps it today; a second engine will have to keep the same.
 //! The methods block; callers on the async side use a blocking thread.
 
+use std::{collections::HashMap, ops::Range};
+
 use alloy::primitives::B256;
 use ledger::{
     Hash,
@@ -131,7 +133,7 @@ pub(crate) trait DeviceReader: Send {
 /// What is compared to tell a repeated reading from a conflicting one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StoredReading {
-    pub(crate) time_ms: i64,
+    pub(crate) time_us: i64,
     /// The text of [`values_text`].
     pub(crate) values: String,
 }
@@ -141,6 +143,16 @@ pub(crate) fn values_text(values: &[(String, f64)]) -> String {
     let object: serde_json::Map<String, serde_json::Value> =
         values.iter().map(|(metric, value)| (metric.clone(), (*value).into())).collect();
     serde_json::Value::Object(object).to_string()
+}
+
+/// What is stored of an anomaly, byte for byte.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredAnomaly {
+    pub(crate) index: u64,
+    /// The leaf's bytes.
+    pub(crate) entry: Vec<u8>,
+    /// `None` if it was erased.
+    pub(crate) payload: Option<Vec<u8>>,
 }
 
 /// The log as everybody reads it. Entries come as stored, byte for byte; nothing here checks a hash.
@@ -163,8 +175,12 @@ pub(crate) trait LogReader: Send + Sync {
     /// Checkpoints above one size and up to another, ascending, at most `count`.
     fn checkpoints(&self, above: u64, to: u64, count: u64) -> Result<Vec<StoredCheckpoint>, StoreError>;
 
-    /// Indexes of anomalies below `before`, newest first, of one device if given.
-    fn anomaly_indexes(&self, before: u64, count: u64) -> Result<Vec<u64>, StoreError>;
+    /// The anomalies among these indexes, newest first, at most `count`.
+    fn anomalies(&self, indexes: Range<u64>, count: u64) -> Result<Vec<StoredAnomaly>, StoreError>;
+
+    /// The versions of all models that the service knows, by hash (hex). There are few: one for each profile and
+    /// training.
+    fn model_versions(&self) -> Result<HashMap<String, String>, StoreError>;
 
     /// The version of the model with this hash (hex), if the service knows it.
     fn model_version(&self, hash: &str) -> Result<Option<String>, StoreError>;
@@ -188,7 +204,8 @@ pub(crate) struct AnchorRow {
     pub(crate) root: Hash,
     pub(crate) state: AnchorState,
     pub(crate) nonce: u64,
-    pub(crate) transaction: B256,
+    /// Its hash; `None` where the row was made from the contract's head.
+    pub(crate) transaction: Option<B256>,
     /// The signed transaction, so that the very same one is sent again.
     pub(crate) raw: Vec<u8>,
     pub(crate) sent_ms: i64,
@@ -208,6 +225,12 @@ pub(crate) trait AnchorStore: Send + Sync {
 
     /// Stores an anchoring, in place of one of the same size. On disk when this returns.
     fn put_anchor(&self, row: &AnchorRow) -> Result<(), StoreError>;
+
+    /// Forgets final anchorings above a size: a deep reorganisation has taken them back. Gives how many.
+    fn drop_final_above(&self, size: u64) -> Result<usize, StoreError>;
+
+    /// Whether there is an anchoring of this size.
+    fn has_anchor(&self, size: u64) -> Result<bool, StoreError>;
 
     /// Forgets an anchoring whose transaction can no longer be included.
     fn drop_anchor(&self, size: u64) -> Result<(), StoreError>;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use ledger::canonical::MAX_INTEGER;
 
-use super::Millis;
+use super::{Micros, Millis};
 
 /// Longest name of a device, in bytes: room for a URN, and short enough for a table.
 const MAX_DEVICE: usize = 128;
@@ -26,10 +26,10 @@ const MAX_AHEAD_MS: i64 = 24 * 3_600 * 1_000;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(crate) enum ReadingError {
     /// The device's name.
-    #[error("expected a device name of 1 to {MAX_DEVICE} bytes without control characters, found {0:?}")]
+    #[error("expected a device name of 1 to {MAX_DEVICE} bytes without invisible characters, found {0:?}")]
     Device(String),
     /// A metric's name.
-    #[error("expected a metric name of 1 to {MAX_METRIC} bytes without control characters, found {0:?}")]
+    #[error("expected a metric name of 1 to {MAX_METRIC} bytes without invisible characters, found {0:?}")]
     Metric(String),
     /// No metric, or too many.
     #[error("expected 1 to {MAX_METRICS} metrics, found {0}")]
@@ -86,7 +86,13 @@ impl fmt::Display for DeviceName {
 }
 
 fn is_name(name: &str, longest: usize) -> bool {
-    (1..=longest).contains(&name.len()) && !name.chars().any(char::is_control) && name.trim() == name
+    (1..=longest).contains(&name.len()) && !name.chars().any(is_invisible) && name.trim() == name
+}
+
+/// Control characters, and those that have no shape but change how the text around them is shown.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// What makes a device's reading unique: its sequence number, or its time where it has none.
@@ -95,28 +101,33 @@ pub(crate) enum Key {
     /// The sequence number.
     Sequence(u64),
     /// The time.
-    Time(Millis),
+    Time(Micros),
 }
 
 /// One message of one device at one time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reading {
     device: DeviceName,
-    time: Millis,
+    time: Micros,
+    /// Whether the device gave the time; else it is that of arrival.
+    time_given: bool,
     sequence: Option<u64>,
     values: Vec<(String, f64)>,
 }
 
 impl Reading {
-    /// Checks the parts. `now` is the service's time; values may come in any order.
+    /// Checks the parts. `now` is the service's time, and the reading's if it brings none; values may come in any
+    /// order.
     pub(crate) fn new(
         device: DeviceName,
-        time: Millis,
+        time: Option<Micros>,
         sequence: Option<u64>,
         mut values: Vec<(String, f64)>,
         now: Millis,
     ) -> Result<Self, ReadingError> {
-        if time < EARLIEST || time.since(now) > MAX_AHEAD_MS {
+        if let Some(time) = time.map(Micros::millis)
+            && (time < EARLIEST || time.since(now) > MAX_AHEAD_MS)
+        {
             return Err(ReadingError::Time(time));
         }
         if let Some(sequence) = sequence.filter(|sequence| *sequence > MAX_INTEGER as u64) {
@@ -139,7 +150,7 @@ impl Reading {
         if let Some(pair) = values.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(ReadingError::Repeated(pair[0].0.clone()));
         }
-        Ok(Self { device, time, sequence, values })
+        Ok(Self { device, time: time.unwrap_or(now.into()), time_given: time.is_some(), sequence, values })
     }
 
     /// Who sent it.
@@ -147,9 +158,21 @@ impl Reading {
         &self.device
     }
 
-    /// When, by the device's clock.
-    pub(crate) fn time(&self) -> Millis {
+    /// When, by the device's clock; else when it arrived.
+    pub(crate) fn time(&self) -> Micros {
         self.time
+    }
+
+    /// Whether the device gave the time.
+    pub(crate) fn time_given(&self) -> bool {
+        self.time_given
+    }
+
+    /// Moves the time of arrival on by the least step: for a reading with neither time nor sequence number, whose key
+    /// another reading has.
+    pub(crate) fn step_arrival(&mut self) {
+        debug_assert!(!self.time_given && self.sequence.is_none());
+        self.time.0 += 1;
     }
 
     /// The device's sequence number, where it gives one.
@@ -182,11 +205,13 @@ pub(crate) fn parse_value(metric: &str, text: &str) -> Result<f64, ReadingError>
     if !ledger::text::is_exact(value) {
         return Err(refuse(if value == 0.0 { "negative zero" } else { "it is too small (subnormal)" }));
     }
-    let digits = !text.contains(['e', 'E']) && text.bytes().any(|b| matches!(b, b'1'..=b'9'));
-    if value == 0.0 && text.bytes().take_while(|b| !matches!(b, b'e' | b'E')).any(|b| matches!(b, b'1'..=b'9')) {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    if value == 0.0 && mantissa.bytes().any(|b| matches!(b, b'1'..=b'9')) {
         return Err(refuse("it is too small"));
     }
-    if digits && !text.contains('.') && value.abs() > MAX_INTEGER as f64 {
+    let (_, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let whole = exponent.trim_start_matches(['+', '-']).bytes().chain(fraction.bytes()).all(|b| b == b'0');
+    if whole && value.abs() > MAX_INTEGER as f64 {
         return Err(refuse("integers above 2^53-1 are not exact"));
     }
     Ok(value)
@@ -200,7 +225,7 @@ mod tests {
 
     fn reading(time: i64, values: &[(&str, f64)]) -> Result<Reading, ReadingError> {
         let values = values.iter().map(|(metric, value)| ((*metric).to_owned(), *value)).collect();
-        Reading::new(DeviceName::new("d")?, Millis(time), None, values, NOW)
+        Reading::new(DeviceName::new("d")?, Some(Millis(time).into()), None, values, NOW)
     }
 
     #[test]
@@ -222,6 +247,11 @@ mod tests {
             ("9007199254740991", true),
             ("9007199254740992", false),
             ("9007199254740993", false),
+            ("9007199254740993.0", false),
+            ("9007199254740993e0", false),
+            ("9007199254740993E+00", false),
+            ("1e300", true),
+            ("1.5e20", true),
             ("1e400", false),
             ("1e-320", false),
             ("1e-400", false),
@@ -244,6 +274,7 @@ mod tests {
         assert!(reading(NOW.0, &[("a\nb", 1.0)]).is_err());
         assert!(DeviceName::new("").is_err());
         assert!(DeviceName::new(" d").is_err());
+        assert!(DeviceName::new("a\u{202e}b").is_err());
         assert!(DeviceName::new(&"d".repeat(129)).is_err());
     }
 }

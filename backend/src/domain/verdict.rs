@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceName, Millis, Reading};
+use super::{DeviceName, Micros, Reading};
 
 /// The verdict's label, as it is stored and shown.
 pub(crate) use api::Label;
@@ -47,7 +47,7 @@ pub(crate) struct Device {
     /// The highest sequence number seen.
     pub(crate) last_sequence: Option<u64>,
     /// The latest time of a reading seen.
-    pub(crate) last_time: Option<Millis>,
+    pub(crate) last_time: Option<Micros>,
 }
 
 /// What waits to become a log entry. Kept as JSON between detection and sequencing.

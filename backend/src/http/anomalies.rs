@@ -1,21 +1,29 @@
 //! The list of anomalies, newest first.
 
+use std::ops::Range;
+
 use api::{Anomaly, Code, EntryState, Metric, Page};
 use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
 };
-use ledger::entry::{Entry, Payload};
+use ledger::entry::{self, Entry, MetricValue, Payload};
 use serde::Deserialize;
 
-use super::Site;
+use super::{Site, canonical, excerpt};
 use crate::{
-    domain::ports::StoreError,
-    problem::{Fault, blocking},
+    domain::ports::{StoreError, StoredAnomaly},
+    problem::{Fault, Guarded, Parameters, Stored, blocking},
 };
 
-/// Items of a page at most.
+/// Items of a page at most: about 0.3 MB.
 const MAX_PAGE: u64 = 500;
+
+/// What is shown instead of an entry that is damaged. The reader who verifies it sees how.
+const DAMAGED_ENTRY: &str = "this entry cannot be read: verify it";
+
+/// The same of a payload.
+const DAMAGED_PAYLOAD: &str = "what is told of this entry cannot be read: verify it";
 
 /// Which page.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -24,6 +32,7 @@ const MAX_PAGE: u64 = 500;
 pub(crate) struct PageQuery {
     /// 1 to 500; 50 if absent.
     #[serde(default = "default_limit")]
+    #[param(minimum = 1, maximum = 500, default = 50)]
     limit: u64,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
@@ -35,13 +44,11 @@ fn default_limit() -> u64 {
 
 /// List anomalies
 ///
-/// Newest first. An anomaly whose payload was erased has empty fields where the payload spoke.
+/// Newest first. An anomaly whose payload was erased has empty fields where the payload spoke. Of an entry that is
+/// damaged, only index and state are known; its sentence says so.
 #[utoipa::path(
     get, path = "/api/v1/anomalies", tag = "log", params(PageQuery),
-    responses(
-        (status = 200, body = Page<Anomaly>),
-        (status = 400, body = api::Problem, content_type = "application/problem+json"),
-    )
+    responses(Guarded, Parameters, Stored, (status = 200, body = Page<Anomaly>))
 )]
 pub(crate) async fn anomalies(
     State(site): State<Site>,
@@ -54,64 +61,94 @@ pub(crate) async fn anomalies(
     }
     let before = match cursor {
         None => u64::MAX,
-        Some(cursor) => cursor.parse().map_err(|_| invalid(format!("expected a next_cursor, found {cursor:.40?}")))?,
+        Some(cursor) => canonical(&cursor)
+            .ok_or_else(|| invalid(format!("expected a next_cursor, found {:?}", excerpt(&cursor))))?,
     };
     Ok(Json(blocking(move || page(&site, before, limit)).await?))
 }
 
 /// The newest anomalies below an index.
 pub(super) fn page(site: &Site, before: u64, limit: u64) -> Result<Page<Anomaly>, StoreError> {
-    let indexes = site.log.anomaly_indexes(before, limit)?;
-    let next_cursor = indexes.last().filter(|_| indexes.len() as u64 == limit).map(u64::to_string);
-    let items = indexes.into_iter().filter_map(|index| one(site, index).transpose()).collect::<Result<_, _>>()?;
+    let items = among(site, 0..before, limit)?;
+    let next_cursor = items.last().filter(|_| items.len() as u64 == limit).map(|last| last.index.to_string());
     Ok(Page { items, next_cursor })
 }
 
-/// One anomaly; `None` if the entry cannot be read as one (its evidence will say why).
-pub(super) fn one(site: &Site, index: u64) -> Result<Option<Anomaly>, StoreError> {
-    let Some(bytes) = site.log.entries(index, 1)?.pop() else { return Ok(None) };
-    let Ok(Entry::Anomaly(entry)) = Entry::from_bytes(&bytes) else { return Ok(None) };
-    let disclosure = site.log.disclosure(index)?;
-    let payload = disclosure.and_then(|disclosure| Payload::from_bytes(&disclosure.payload).ok());
-    let (anchored, is_final) = {
+/// The anomalies among these indexes, newest first. Two queries, however many there are.
+pub(super) fn among(site: &Site, indexes: Range<u64>, limit: u64) -> Result<Vec<Anomaly>, StoreError> {
+    let stored = site.log.anomalies(indexes, limit)?;
+    let versions = site.log.model_versions()?;
+    let (anchored_size, final_size) = {
         let view = site.view.borrow();
-        (index < view.anchored_size, index < view.final_size)
+        (view.anchored_size, view.final_size)
     };
-    let model = entry.model.to_string();
-    let mut anomaly = Anomaly {
+    let anomaly = |stored: StoredAnomaly| {
+        let mut anomaly = Anomaly {
+            state: match stored.index {
+                index if index < final_size => EntryState::Final,
+                index if index < anchored_size => EntryState::Anchored,
+                _ => EntryState::Pending,
+            },
+            ..unknown(stored.index)
+        };
+        match Entry::from_bytes(&stored.entry) {
+            Ok(Entry::Anomaly(entry)) => {
+                tell_entry(&mut anomaly, &entry);
+                if let Some(version) = versions.get(&anomaly.model_version) {
+                    anomaly.model_version.clone_from(version);
+                }
+                match stored.payload.map(|bytes| Payload::from_bytes(&bytes)) {
+                    Some(Ok(payload)) => tell_payload(&mut anomaly, payload),
+                    Some(Err(_)) => anomaly.sentence = DAMAGED_PAYLOAD.into(),
+                    None => {}
+                }
+            }
+            _ => anomaly.sentence = DAMAGED_ENTRY.into(),
+        }
+        anomaly
+    };
+    Ok(stored.into_iter().map(anomaly).collect())
+}
+
+/// An anomaly of which nothing is known.
+fn unknown(index: u64) -> Anomaly {
+    Anomaly {
         index,
-        id: entry.id.to_string(),
-        state: if is_final {
-            EntryState::Final
-        } else if anchored {
-            EntryState::Anchored
-        } else {
-            EntryState::Pending
-        },
+        id: String::new(),
+        state: EntryState::Pending,
         device: String::new(),
-        time: entry.observed.to_string(),
-        recorded: entry.recorded.to_string(),
+        time: String::new(),
+        recorded: String::new(),
         r#type: String::new(),
-        severity: name(&entry.severity),
+        severity: String::new(),
         score: 0.0,
         threshold: 0.0,
         sentence: String::new(),
         values: Vec::new(),
-        model_version: site.log.model_version(&model)?.unwrap_or(model),
-    };
-    if let Some(payload) = payload {
-        anomaly.device = payload.device;
-        anomaly.r#type = name(&payload.r#type);
-        anomaly.score = number(payload.score.as_str());
-        anomaly.threshold = number(payload.threshold.as_str());
-        anomaly.sentence = payload.sentence;
-        anomaly.values = payload
-            .values
-            .into_iter()
-            .map(|value| Metric { metric: value.metric, unit: value.unit, value: number(value.value.as_str()) })
-            .collect();
+        model_version: String::new(),
     }
-    Ok(Some(anomaly))
+}
+
+/// What the entry says.
+fn tell_entry(anomaly: &mut Anomaly, entry: &entry::Anomaly) {
+    anomaly.id = entry.id.to_string();
+    anomaly.time = entry.observed.to_string();
+    anomaly.recorded = entry.recorded.to_string();
+    anomaly.severity = name(&entry.severity);
+    anomaly.model_version = entry.model.to_string();
+}
+
+/// What the payload says.
+fn tell_payload(anomaly: &mut Anomaly, payload: Payload) {
+    anomaly.device = payload.device;
+    anomaly.r#type = name(&payload.r#type);
+    anomaly.score = number(payload.score.as_str());
+    anomaly.threshold = number(payload.threshold.as_str());
+    anomaly.sentence = payload.sentence;
+    let values = payload.values.into_iter();
+    let value =
+        |value: MetricValue| Metric { metric: value.metric, unit: value.unit, value: number(value.value.as_str()) };
+    anomaly.values = values.map(value).collect();
 }
 
 /// The name by which a value goes in JSON.

@@ -54,8 +54,7 @@ async fn serve(path: String, headers: HeaderMap) -> Response {
 impl Asset {
     fn response(&self, request: &HeaderMap) -> Response {
         let accepted = request.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let accepts =
-            |coding: &str| accepted.split(',').any(|item| item.split(';').next().unwrap_or("").trim() == coding);
+        let accepts = |coding: &str| accepts(accepted, coding);
         let (bytes, coding) = match (self.brotli, self.gzip) {
             (Some(brotli), _) if accepts("br") => (brotli, Some("br")),
             (_, Some(gzip)) if accepts("gzip") => (gzip, Some("gzip")),
@@ -70,5 +69,71 @@ impl Asset {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
         }
         response
+    }
+}
+
+/// Whether a client takes a coding: it is listed, and not with a weight of nothing.
+fn accepts(accepted: &str, coding: &str) -> bool {
+    accepted.split(',').any(|item| {
+        let (name, weight) = item.split_once(';').unwrap_or((item, "q=1"));
+        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok()).unwrap_or(1.0);
+        name.trim().eq_ignore_ascii_case(coding) && weight > 0.0
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::{Body, to_bytes},
+        extract::Request,
+        http::{Method, StatusCode},
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn send(method: Method, path: &str, accepted: &str) -> (HeaderMap, Vec<u8>) {
+        let request = Request::builder().method(method).uri(path).header(header::ACCEPT_ENCODING, accepted);
+        let response = router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let (parts, body) = response.into_parts();
+        (parts.headers, to_bytes(body, usize::MAX).await.unwrap().to_vec())
+    }
+
+    #[test]
+    fn codings_are_taken_as_they_are_offered() {
+        for accepted in ["br", "gzip, br", "gzip;q=0.5, BR;q=1.0", " br ; q=0.1"] {
+            assert!(accepts(accepted, "br"), "{accepted}");
+        }
+        for accepted in ["", "gzip", "br;q=0", "br; q=0.000", "brotli"] {
+            assert!(!accepts(accepted, "br"), "{accepted}");
+        }
+    }
+
+    #[tokio::test]
+    async fn head_says_what_get_would() {
+        // Without a dashboard in this build there is nothing to ask for.
+        for asset in ASSETS {
+            let path = format!("/ui/{}", asset.path);
+            for accepted in ["", "gzip", "br, gzip"] {
+                let (mut got, body) = send(Method::GET, &path, accepted).await;
+                let (mut head, nothing) = send(Method::HEAD, &path, accepted).await;
+                assert!(nothing.is_empty() && !body.is_empty());
+                assert_eq!(head.remove(header::CONTENT_LENGTH), Some(body.len().into()), "{path}");
+                got.remove(header::CONTENT_LENGTH);
+                assert_eq!(head, got, "{path}");
+                let kept = got[header::CACHE_CONTROL] == IMMUTABLE;
+                assert_eq!(kept, asset.path != INDEX, "{path}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_page_serves_its_own_addresses() {
+        if !ASSETS.is_empty() {
+            let (headers, page) = send(Method::GET, "/ui/anomalies/7", "").await;
+            assert_eq!(headers[header::CACHE_CONTROL], "no-cache");
+            assert_eq!(page, send(Method::GET, "/ui/", "").await.1);
+        }
     }
 }

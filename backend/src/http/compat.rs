@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Site, anomalies::page};
-use crate::problem::{Fault, blocking};
+use crate::problem::{Fault, Guarded, Parameters, Stored, blocking};
 
 /// Items of a list at most.
 const MAX_LIST: u64 = 500;
@@ -21,6 +21,7 @@ const MAX_LIST: u64 = 500;
 pub(crate) struct ListQuery {
     /// 1 to 500; 10 if absent.
     #[serde(default = "default_limit")]
+    #[param(minimum = 1, maximum = 500, default = 10)]
     limit: u64,
 }
 
@@ -44,7 +45,7 @@ async fn newest(site: Site, limit: u64) -> Result<Vec<Anomaly>, Fault> {
 /// The newest anomalies, as the scikit-learn services list them
 #[utoipa::path(
     get, path = "/latest_anomalies", tag = "compatible", params(ListQuery),
-    responses((status = 200, body = Vec<Value>), (status = 400, body = api::Problem, content_type = "application/problem+json"))
+    responses(Guarded, Parameters, Stored, (status = 200, body = Vec<Value>))
 )]
 pub(crate) async fn latest_anomalies(
     State(site): State<Site>,
@@ -73,7 +74,7 @@ pub(crate) async fn latest_anomalies(
 /// The newest anomalies, as the Flask + web3 loggers list them
 #[utoipa::path(
     get, path = "/anomalies", tag = "compatible", params(ListQuery),
-    responses((status = 200, body = Vec<Value>), (status = 400, body = api::Problem, content_type = "application/problem+json"))
+    responses(Guarded, Parameters, Stored, (status = 200, body = Vec<Value>))
 )]
 pub(crate) async fn anomalies(
     State(site): State<Site>,

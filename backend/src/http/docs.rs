@@ -29,6 +29,8 @@ use super::{anomalies, compat, feed, health, log};
         health::ready,
         health::metrics,
     ),
+    // What the shared answers refer to.
+    components(schemas(api::Problem)),
     tags(
         (name = "intake", description = "Send readings"),
         (name = "log", description = "Read and check the ledger"),

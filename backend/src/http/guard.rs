@@ -4,16 +4,17 @@
 //! name of the loopback address (a page elsewhere cannot rebind its name to us), from no other origin (a page
 //! elsewhere cannot post readings), and not through a proxy (which would make every address look local).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use api::Code;
 use axum::{
     extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
+use super::{canonical, excerpt};
 use crate::problem::Fault;
 
 /// What the guard knows.
@@ -23,16 +24,17 @@ pub(crate) struct Guard {
     pub(crate) address: SocketAddr,
 }
 
-/// Headers of proxies.
-const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+/// Headers of proxies; and all that begin with `x-forwarded-`.
+const FORWARDED: [&str; 3] = ["forwarded", "via", "x-real-ip"];
 
 /// The dashboard and nothing else: its own scripts, WebAssembly, and any chain that the reader names.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self' http: https:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// The page to try the API brings styles of its own.
-const DOCS_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; \
-                           img-src 'self' data:; frame-ancestors 'none'";
+/// The page to try the API sets styles in its elements.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                           img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; \
+                           frame-ancestors 'none'";
 
 /// Refuses strangers, and sets the headers of every answer.
 pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
@@ -60,40 +62,54 @@ impl Guard {
             return Some("this is a trial: it serves this machine only".into());
         }
         let headers = request.headers();
-        if let Some(name) = FORWARDED.into_iter().find(|name| headers.contains_key(*name)) {
+        let of_proxy = |name: &&str| FORWARDED.contains(name) || name.starts_with("x-forwarded-");
+        if let Some(name) = headers.keys().map(HeaderName::as_str).find(of_proxy) {
             return Some(format!("this is a trial: it does not serve through proxies, and found the header {name}"));
         }
-        let host = text(headers, header::HOST);
-        if !host.is_some_and(|host| self.is_ours(host)) {
-            return Some(format!("expected a host of the loopback address, found {:?}", host.unwrap_or_default()));
+        let mut hosts = texts(headers, header::HOST);
+        // A request for an absolute address says its host there as well.
+        let named = request.uri().authority().map(Authority::as_str).into_iter();
+        match (hosts.next(), hosts.next()) {
+            (Some(host), None) => {
+                if let Some(other) = named.chain([host]).find(|host| !self.is_ours(host)) {
+                    return Some(format!("expected a host of the loopback address, found {:?}", excerpt(other)));
+                }
+            }
+            (found, _) => return Some(format!("expected one Host header, found {}", found.map_or("none", |_| "two"))),
         }
-        let origin = text(headers, header::ORIGIN)?;
-        let ours = origin.strip_prefix("http://").is_some_and(|host| self.is_ours(host));
-        (!ours).then(|| format!("expected no other origin than this service's, found {origin:?}"))
+        let is_ours = |origin: &&str| origin.strip_prefix("http://").is_some_and(|host| self.is_ours(host));
+        let stranger = texts(headers, header::ORIGIN).find(|origin| !is_ours(origin))?;
+        Some(format!("expected no other origin than this service's, found {:?}", excerpt(stranger)))
     }
 
-    /// Whether a host names the loopback address, with our port.
+    /// Whether a host names the loopback address or the one that was bound, with our port.
     fn is_ours(self, host: &str) -> bool {
-        let port = self.address.port();
-        let (name, given) = match host.rsplit_once(':') {
-            Some((name, digits)) if !digits.ends_with(']') => (name, digits.parse().ok()),
+        let (name, port) = match host.rsplit_once(':') {
+            Some((name, digits)) if !digits.ends_with(']') => (name, canonical::<u16>(digits)),
             _ => (host, Some(80)),
         };
-        given == Some(port) && matches!(name, "127.0.0.1" | "localhost" | "[::1]")
+        let bound = match self.address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        port == Some(self.address.port())
+            && (matches!(name, "127.0.0.1" | "[::1]") || name.eq_ignore_ascii_case("localhost") || name == bound)
     }
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"))
+fn texts(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or("unreadable"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refusal(peer: &str, headers: &[(&str, &str)]) -> Option<String> {
-        let guard = Guard { address: "127.0.0.1:8080".parse().unwrap() };
-        let mut request = Request::builder().uri("/");
+    const LOCAL: &str = "127.0.0.1:5000";
+
+    fn refusal_at(address: &str, uri: &str, peer: &str, headers: &[(&str, &str)]) -> Option<String> {
+        let guard = Guard { address: address.parse().unwrap() };
+        let mut request = Request::builder().uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -102,9 +118,12 @@ mod tests {
         guard.refusal(&request)
     }
 
+    fn refusal(peer: &str, headers: &[(&str, &str)]) -> Option<String> {
+        refusal_at("127.0.0.1:8080", "/", peer, headers)
+    }
+
     #[test]
     fn serves_this_machine_only() {
-        const LOCAL: &str = "127.0.0.1:5000";
         let host = ("host", "localhost:8080");
         assert_eq!(refusal(LOCAL, &[host]), None);
         assert_eq!(refusal("[::1]:5000", &[("host", "[::1]:8080")]), None);
@@ -117,6 +136,43 @@ mod tests {
         assert!(refusal(LOCAL, &[("host", "localhost")]).is_some());
         assert!(refusal(LOCAL, &[host, ("origin", "http://evil.example")]).is_some());
         assert!(refusal(LOCAL, &[host, ("origin", "null")]).is_some());
-        assert!(refusal(LOCAL, &[host, ("x-forwarded-for", "10.0.0.1")]).is_some());
+        for name in ["x-forwarded-for", "x-forwarded-proto", "forwarded", "via", "x-real-ip"] {
+            assert!(refusal(LOCAL, &[host, (name, "10.0.0.1")]).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn takes_one_host_only_written_one_way() {
+        let host = ("host", "localhost:8080");
+        assert!(refusal(LOCAL, &[host, host]).is_some());
+        assert!(refusal(LOCAL, &[host, ("host", "evil.example:8080")]).is_some());
+        for text in ["localhost:+8080", "localhost:08080", "localhost:", "localhost:8080:8080", "localhost:73616", ""] {
+            assert!(refusal(LOCAL, &[("host", text)]).is_some(), "{text}");
+        }
+        assert_eq!(refusal(LOCAL, &[("host", "LocalHost:8080")]), None);
+        let ours = ("origin", "http://localhost:8080");
+        assert!(refusal(LOCAL, &[host, ours, ("origin", "http://evil.example")]).is_some());
+        assert!(refusal(LOCAL, &[host, ("origin", "http://localhost:08080")]).is_some());
+        assert_eq!(refusal_at("127.0.0.1:80", "/", LOCAL, &[("host", "localhost")]), None);
+    }
+
+    #[test]
+    fn takes_the_address_that_was_bound() {
+        assert_eq!(refusal_at("127.0.0.2:8080", "/", LOCAL, &[("host", "127.0.0.2:8080")]), None);
+        assert!(refusal(LOCAL, &[("host", "127.0.0.2:8080")]).is_some());
+        assert_eq!(refusal_at("[::1]:8080", "/", LOCAL, &[("host", "[::1]:8080")]), None);
+    }
+
+    #[test]
+    fn looks_at_the_host_of_an_absolute_address() {
+        let host = ("host", "localhost:8080");
+        assert_eq!(refusal_at("127.0.0.1:8080", "http://localhost:8080/", LOCAL, &[host]), None);
+        assert!(refusal_at("127.0.0.1:8080", "http://evil.example/", LOCAL, &[host]).is_some());
+    }
+
+    #[test]
+    fn repeats_little_of_what_it_refuses() {
+        let long = "x".repeat(10_000);
+        assert!(refusal(LOCAL, &[("host", &long)]).unwrap().len() < 200);
     }
 }

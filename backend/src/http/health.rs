@@ -8,16 +8,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::Site;
+use super::{Site, errors::documented, redact};
 use crate::{
     domain::log::ChainHealth,
-    problem::{Fault, blocking},
+    problem::{Fault, Guarded, Stored, blocking},
 };
 
 /// Is the service alive?
 ///
 /// 200 while it answers. Whether it is fit for work says `/ready`.
-#[utoipa::path(get, path = "/health", tag = "service", responses((status = 200, body = ServiceHealth)))]
+#[utoipa::path(get, path = "/health", tag = "service", responses(Guarded, Stored, (status = 200, body = ServiceHealth)))]
 pub(crate) async fn health(State(site): State<Site>) -> Result<Json<ServiceHealth>, Fault> {
     Ok(Json(ServiceHealth { status: "ok".into(), ..state(site).await? }))
 }
@@ -27,25 +27,27 @@ pub(crate) async fn health(State(site): State<Site>) -> Result<Json<ServiceHealt
 /// 200 if it takes readings and the chain answers; else 503, and the status says what is the matter.
 #[utoipa::path(
     get, path = "/ready", tag = "service",
-    responses((status = 200, body = ServiceHealth), (status = 503, body = ServiceHealth))
+    responses(
+        Guarded,
+        Stored,
+        (status = 200, body = ServiceHealth),
+        (status = 503, description = "Not fit for work; or, as a problem document, the store cannot be read", content(
+            (ServiceHealth = "application/json"),
+            (api::Problem = "application/problem+json"),
+        )),
+    )
 )]
 pub(crate) async fn ready(State(site): State<Site>) -> Result<Response, Fault> {
     let state = state(site).await?;
-    let status = if state.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, Json(state)).into_response())
+    if state.status == "ok" {
+        return Ok(Json(state).into_response());
+    }
+    Ok((StatusCode::SERVICE_UNAVAILABLE, documented(), Json(state)).into_response())
 }
 
 async fn state(site: Site) -> Result<ServiceHealth, Fault> {
-    let (health, problem) = {
-        let view = site.view.borrow();
-        (view.health, view.problem.clone())
-    };
-    let status = match (site.halt.reason(), health) {
-        (Some(why), _) => why.to_owned(),
-        (None, ChainHealth::Ok) => "ok".into(),
-        (None, ChainHealth::Unknown) => "the chain was not reached yet".into(),
-        (None, _) => problem.unwrap_or_default(),
-    };
+    let chain = site.view.borrow().health;
+    let status = trouble_with_commits(&site).or_else(|| trouble_with_chain(&site)).unwrap_or_else(|| "ok".into());
     let model_version = site.model_version.to_string();
     let newest = blocking(move || site.log.newest_checkpoint()).await?;
     Ok(ServiceHealth {
@@ -53,12 +55,39 @@ async fn state(site: Site) -> Result<ServiceHealth, Fault> {
         version: env!("CARGO_PKG_VERSION").into(),
         model_version,
         tree_size: newest.map_or(0, |newest| newest.size),
-        chain: health.name().into(),
+        chain: chain.name().into(),
     })
 }
 
+/// Why readings are not taken.
+fn trouble_with_commits(site: &Site) -> Option<String> {
+    match site.halt.reason() {
+        Some(why) => Some(why.to_owned()),
+        None if site.halt.is_failing() => Some(
+            "the last commit failed: readings are refused until one succeeds; look for a full disk, and at the log of \
+             the service"
+                .into(),
+        ),
+        None => None,
+    }
+}
+
+/// Why nothing is anchored.
+fn trouble_with_chain(site: &Site) -> Option<String> {
+    let view = site.view.borrow();
+    let otherwise = match view.health {
+        ChainHealth::Ok => return None,
+        ChainHealth::Unknown => "the chain was not reached yet",
+        _ => "anchoring is interrupted",
+    };
+    Some(view.problem.as_deref().map_or_else(|| otherwise.into(), redact::in_text))
+}
+
 /// Metrics in the text format of Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, content_type = "text/plain")))]
+#[utoipa::path(
+    get, path = "/metrics", tag = "service",
+    responses(Guarded, (status = 200, content_type = "text/plain", body = String))
+)]
 pub(crate) async fn metrics(State(site): State<Site>) -> Result<String, Fault> {
     let view = site.view.borrow().clone();
     metrics::gauge!("anchored_size").set(view.anchored_size as f64);

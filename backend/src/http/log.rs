@@ -16,17 +16,19 @@ use ledger::{
     trust::TrustRoots,
 };
 
-use super::{Site, parse_index};
+use super::{Site, parse_index, redact};
 use crate::{
     domain::{
         log::{ChainView, read_tile},
         ports::{LogReader, StoreError, StoredCheckpoint},
     },
-    problem::{Fault, blocking},
+    problem::{Fault, Guarded, Parameters, Stored, blocking},
 };
 
-/// What never changes may be kept for a year.
-const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// What never changes may be kept for a year. A trial begins anew at the same address, with another log.
+fn caching(site: &Site) -> &'static str {
+    if site.trial { "no-cache" } else { "public, max-age=31536000, immutable" }
+}
 
 /// An entry's bytes
 ///
@@ -35,14 +37,18 @@ const IMMUTABLE: &str = "public, max-age=31536000, immutable";
     get, path = "/api/v1/entries/{index}", tag = "log",
     params(("index" = u64, Path, description = "The entry's index")),
     responses(
+        Guarded,
+        Parameters,
+        Stored,
         (status = 200, content_type = "application/json", description = "The entry (docs/spec/entry.md)"),
-        (status = 404, body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, body = api::Problem, content_type = "application/problem+json", description = "There is no such entry"),
     )
 )]
 pub(crate) async fn entry(State(site): State<Site>, Path(index): Path<String>) -> Result<Response, Fault> {
     let index = parse_index(&index)?;
+    let caching = caching(&site);
     let entry = blocking(move || Ok(site.log.entries(index, 1)?.pop())).await?.ok_or_else(|| no_entry(index))?;
-    Ok(typed("application/json", IMMUTABLE, entry))
+    Ok(typed("application/json", caching, entry))
 }
 
 /// An entry's evidence
@@ -53,8 +59,11 @@ pub(crate) async fn entry(State(site): State<Site>, Path(index): Path<String>) -
     get, path = "/api/v1/entries/{index}/evidence", tag = "log",
     params(("index" = u64, Path, description = "The entry's index")),
     responses(
+        Guarded,
+        Parameters,
+        Stored,
         (status = 200, content_type = "application/json", description = "The evidence bundle (docs/spec/evidence.md)"),
-        (status = 404, body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, body = api::Problem, content_type = "application/problem+json", description = "There is no such entry"),
     )
 )]
 pub(crate) async fn evidence(State(site): State<Site>, Path(index): Path<String>) -> Result<Response, Fault> {
@@ -106,6 +115,8 @@ fn covering(
 #[utoipa::path(
     get, path = "/checkpoint", tag = "log",
     responses(
+        Guarded,
+        Stored,
         (status = 200, content_type = "text/plain", description = "The signed note (docs/spec/checkpoint.md)"),
         (status = 404, body = api::Problem, content_type = "application/problem+json", description = "The log is empty"),
     )
@@ -118,13 +129,18 @@ pub(crate) async fn checkpoint(State(site): State<Site>) -> Result<Response, Fau
 
 /// A tile of hashes, or of entries
 ///
-/// C2SP tlog-tiles: `<L>/<N>[.p/<W>]` or `entries/<N>[.p/<W>]`.
+/// C2SP tlog-tiles: `<L>/<N>[.p/<W>]` for 256 hashes (or the first `W`) of a level, `entries/<N>[.p/<W>]` for the
+/// entries below them, each after its length in two bytes. `N` is written in groups of three digits, all but the
+/// last after an `x`: 1234067 is `x001/x234/067`. The path's slashes go as they are, or as `%2F`.
 #[utoipa::path(
     get, path = "/tile/{path}", tag = "log",
-    params(("path" = String, Path, description = "Level and index, such as 0/000.p/17")),
+    params(("path" = String, Path, description = "Level and index of the tile, and its width where it is not full", example = "0/000.p/17")),
     responses(
+        Guarded,
+        Parameters,
+        Stored,
         (status = 200, content_type = "application/octet-stream", description = "The tile (docs/spec/tree.md)"),
-        (status = 404, body = api::Problem, content_type = "application/problem+json"),
+        (status = 404, body = api::Problem, content_type = "application/problem+json", description = "There is no such tile"),
     )
 )]
 pub(crate) async fn tile(State(site): State<Site>, Path(path): Path<String>) -> Result<Response, Fault> {
@@ -136,11 +152,12 @@ pub(crate) async fn tile(State(site): State<Site>, Path(path): Path<String>) -> 
         // 63 levels hold 2^63 entries, so two digits are plenty.
         digits => Some(digits.parse::<u32>().ok().filter(|l| *l < 8 && l.to_string() == digits).ok_or_else(no_tile)?),
     };
+    let caching = caching(&site);
     let bytes = blocking(move || match level {
         None => entry_tile(&*site.log, index, width),
         Some(level) => hash_tile(&*site.log, level, index, width),
     });
-    Ok(typed("application/octet-stream", IMMUTABLE, bytes.await?.ok_or_else(no_tile)?))
+    Ok(typed("application/octet-stream", caching, bytes.await?.ok_or_else(no_tile)?))
 }
 
 /// The first hashes of a tile as stored; `None` if there are not that many.
@@ -167,7 +184,10 @@ fn entry_tile(log: &dyn LogReader, index: u64, width: u32) -> Result<Option<Vec<
 }
 
 /// The log's head beside the chain's
-#[utoipa::path(get, path = "/api/v1/ledger", tag = "log", responses((status = 200, body = LedgerStatus)))]
+#[utoipa::path(
+    get, path = "/api/v1/ledger", tag = "log",
+    responses(Guarded, Stored, (status = 200, body = LedgerStatus))
+)]
 pub(crate) async fn ledger(State(site): State<Site>) -> Result<Json<LedgerStatus>, Fault> {
     Ok(Json(blocking(move || status(&site)).await?))
 }
@@ -191,9 +211,9 @@ pub(super) fn status(site: &Site) -> Result<LedgerStatus, StoreError> {
 
 fn chain_status(rpc_url: &Arc<str>, view: ChainView) -> ChainStatus {
     ChainStatus {
-        rpc_url: rpc_url.to_string(),
+        rpc_url: redact::without_userinfo(rpc_url),
         status: view.health.name().into(),
-        problem: view.problem,
+        problem: view.problem.as_deref().map(redact::in_text),
         tree_size: view.head.map(|(size, _)| size),
         root: view.head.map(|(_, root)| root.to_string()),
         latest_block: view.latest_block,
@@ -208,8 +228,10 @@ fn chain_status(rpc_url: &Arc<str>, view: ChainView) -> ChainStatus {
 #[utoipa::path(
     get, path = "/api/v1/trust", tag = "log",
     responses(
+        Guarded,
+        Stored,
         (status = 200, content_type = "application/json", description = "The trust file (docs/spec/evidence.md)"),
-        (status = 503, body = api::Problem, content_type = "application/problem+json", description = "The chain was not reached yet"),
+        (status = 503, body = api::Problem, content_type = "application/problem+json", description = "The chain was not reached yet, or the store cannot be read now"),
     )
 )]
 pub(crate) async fn trust(State(site): State<Site>) -> Result<Json<TrustRoots>, Fault> {

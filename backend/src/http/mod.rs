@@ -5,15 +5,20 @@
 
 mod anomalies;
 mod assets;
+mod bodies;
 mod compat;
 mod docs;
+mod errors;
 mod feed;
 mod guard;
 mod health;
 mod log;
+mod redact;
 mod server;
+#[cfg(test)]
+mod tests;
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use axum::{Router, middleware, routing::get};
 use ledger::{canonical::MAX_INTEGER, trust::TrustRoots};
@@ -27,6 +32,8 @@ use crate::{
     },
     problem::Fault,
 };
+use bodies::Bodies;
+use feed::Feed;
 pub(crate) use guard::Guard;
 pub(crate) use server::Server;
 
@@ -65,15 +72,18 @@ impl Site {
     }
 }
 
-/// All routes: those of this module, and those that intake brings with their description.
+/// All routes: those of this module, and those that intake brings with their description. Called where tasks can be
+/// started: the feed has one.
 pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard) -> Router {
+    let feed = Feed::start(site.clone());
+    let intake = intake.layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve));
     Router::new()
         .route("/api/v1/anomalies", get(anomalies::anomalies))
         .route("/api/v1/entries/{index}", get(log::entry))
         .route("/api/v1/entries/{index}/evidence", get(log::evidence))
         .route("/api/v1/ledger", get(log::ledger))
         .route("/api/v1/trust", get(log::trust))
-        .route("/api/v1/feed", get(feed::feed))
+        .route("/api/v1/feed", get(feed::feed).with_state(feed))
         .route("/checkpoint", get(log::checkpoint))
         .route("/tile/{*path}", get(log::tile))
         .route("/latest_anomalies", get(compat::latest_anomalies))
@@ -87,6 +97,7 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
         .merge(assets::router())
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(errors::describe))
         .layer(middleware::from_fn_with_state(guard, guard::check))
 }
 
@@ -100,8 +111,18 @@ async fn method_not_allowed() -> Fault {
 
 /// Reads an index or size from a path.
 fn parse_index(text: &str) -> Result<u64, Fault> {
-    text.parse().ok().filter(|index: &u64| *index <= MAX_INTEGER as u64 && text == index.to_string()).ok_or_else(|| {
-        let found: String = text.chars().take(40).collect();
-        Fault::new(api::Code::InvalidParameter, format!("expected an index from 0 to 2^53-1, found {found:?}"))
+    canonical(text).filter(|index| *index <= MAX_INTEGER as u64).ok_or_else(|| {
+        let what = format!("expected an index from 0 to 2^53-1, found {:?}", excerpt(text));
+        Fault::new(api::Code::InvalidParameter, what)
     })
+}
+
+/// Reads a number that is written as we write it: without a sign, or zeros in front.
+fn canonical<T: FromStr + ToString>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|number: &T| number.to_string() == text)
+}
+
+/// As much of a client's text as an answer repeats.
+fn excerpt(text: &str) -> String {
+    text.chars().take(40).collect()
 }

@@ -170,6 +170,6 @@ async fn submit(
     let values = metrics.iter().map(|(name, value)| Ok(((*name).to_owned(), parse_value(name, value.get())?)));
     let values = values.collect::<Result<_, ReadingError>>()?;
     let time = decode::time(time.get())?;
-    let reading = Reading::new(DeviceName::new(device)?, time, sequence, values, now)?;
+    let reading = Reading::new(DeviceName::new(device)?, Some(time), sequence, values, now)?;
     intake.submit(vec![reading]).await?.pop().unwrap_or_else(|| Err(Fault::new(api::Code::Internal, "no result")))
 }

@@ -9,7 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::domain::{
-    DeviceName, Millis, Reading, ReadingError,
+    DeviceName, Micros, Millis, Reading, ReadingError,
     reading::{MAX_METRICS, parse_value},
 };
 
@@ -63,7 +63,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 /// Reads one reading. A reading without time gets the time of its arrival.
 pub(super) fn reading(text: &str, now: Millis) -> Result<Reading, ReadingError> {
     let object: Object<'_> = object(text.as_bytes())?;
-    let time = object.time.map_or(Ok(now), |time| self::time(time.get()))?;
+    let time = object.time.map(|time| self::time(time.get())).transpose()?;
     let values = object.metrics.0.into_iter();
     let values = values.map(|(metric, value)| Ok((metric.to_string(), parse_value(&metric, value.get())?)));
     let values = values.collect::<Result<_, ReadingError>>()?;
@@ -72,24 +72,28 @@ pub(super) fn reading(text: &str, now: Millis) -> Result<Reading, ReadingError> 
 
 /// Reads a JSON object with exactly the members of `T`.
 pub(super) fn object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, ReadingError> {
+    // A struct would be read from an array as well, by position.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(ReadingError::Object("expected an object".into()));
+    }
     serde_json::from_slice(bytes).map_err(|error| ReadingError::Object(explain(&error)))
 }
 
 /// Reads a time: a string by RFC 3339, or a number of seconds since 1970.
-pub(super) fn time(text: &str) -> Result<Millis, ReadingError> {
+pub(super) fn time(text: &str) -> Result<Micros, ReadingError> {
     let refuse = |error: &dyn fmt::Display| ReadingError::TimeText(error.to_string());
     if text.starts_with('"') {
         let text: Cow<'_, str> = serde_json::from_str(text).map_err(|error| refuse(&error))?;
-        return Millis::parse(&text).map_err(|error| refuse(&error));
+        return Micros::parse(&text).map_err(|error| refuse(&error));
     }
     let seconds: f64 = serde_json::from_str(text)
         .map_err(|_| ReadingError::TimeText(format!("expected a time as text or seconds, found {text:.40}")))?;
-    let millis = (seconds * 1000.0).round();
-    if millis.abs() > 1e15 {
+    let micros = (seconds * 1e6).round();
+    if micros.abs() > 1e17 {
         // Refused by its value anyway, but as what it most likely is.
         return Err(ReadingError::TimeText(format!("expected seconds since 1970, found {text:.40}: milliseconds?")));
     }
-    Ok(Millis(millis as i64))
+    Ok(Micros(micros as i64))
 }
 
 /// What serde says, without the position in a text that the client does not see as such.
@@ -127,6 +131,7 @@ mod tests {
             (r#"{"device":"a","admin":true,"metrics":{"t":1}}"#, "unknown field"),
             (r#"{"device":"a","time":"soon","metrics":{"t":1}}"#, "soon"),
             (r#"{"device":"a","time":1763625600000,"metrics":{"t":1}}"#, "milliseconds"),
+            (r#"["a",null,5,{"t":1}]"#, "expected an object"),
             (r#"{"device":"a","time":0,"metrics":{"t":1}}"#, "2000-01-01"),
             (r#"{"device":"a","sequence":-1,"metrics":{"t":1}}"#, "-1"),
             (r#"{"device":"a","metrics":{"t":NaN}}"#, "expected value"),

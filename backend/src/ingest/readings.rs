@@ -39,8 +39,9 @@ pub(crate) struct ReadingRequest {
 
 /// Send readings
 ///
-/// Answered after the commit: what is `stored` is on disk. The same reading again is a `duplicate` and gets its
-/// first verdict; the same key with other content is refused with 409. Of an array or lines, each reading has a
+/// Answered after the commit: what is `stored` is on disk. A reading's key is its sequence number, or its time where
+/// it has none. The same reading again is a `duplicate` and gets its first verdict; the same key with other content
+/// is refused with 409. A reading with neither is new each time it comes. Of an array or lines, each reading has a
 /// result of its own, and the status is 207 if some were rejected.
 #[utoipa::path(
     post, path = "/api/v1/readings", tag = "intake",

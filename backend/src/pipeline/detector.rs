@@ -21,8 +21,9 @@ use crate::domain::{
 /// Readings in a slice at most, so that no commit takes much longer than a tenth of a second.
 const MAX_SLICE: usize = 4_096;
 
-/// Devices kept in memory at most, at about 4 KiB each. Others are read from the store when they send again.
-const MAX_DEVICES: usize = 100_000;
+/// Devices that one detector keeps in memory at most. At 4 KiB each and four detectors this is 400 MiB; with three
+/// metrics a fifth of it. Others are read from the store when they send again.
+const MAX_DEVICES: usize = 25_000;
 
 /// A device as of the last commit, or as of this slice.
 struct Known {
@@ -70,12 +71,12 @@ impl Detector {
         }
     }
 
-    fn work(&mut self, jobs: Vec<Job>) {
+    fn work(&mut self, mut jobs: Vec<Job>) {
         let mut judged = Vec::new();
         let mut keys = HashMap::new();
         let slots: Vec<Vec<Slot>> = jobs
-            .iter()
-            .map(|job| job.readings.iter().map(|reading| self.slot(reading, &mut judged, &mut keys)).collect())
+            .iter_mut()
+            .map(|job| job.readings.drain(..).map(|reading| self.slot(reading, &mut judged, &mut keys)).collect())
             .collect();
         let verdicts: Vec<(Verdict, Option<String>)> =
             judged.iter().map(|j| (j.verdict.clone(), j.finding.as_ref().map(|f| f.sentence.clone()))).collect();
@@ -90,6 +91,7 @@ impl Detector {
     /// Hands the slice to the writer and waits; gives the log index of each reading that has one.
     fn commit(&mut self, judged: Vec<Judged>) -> Result<Vec<Option<u64>>, &'static str> {
         if judged.is_empty() {
+            self.forget_some();
             return Ok(Vec::new());
         }
         let changed = std::mem::take(&mut self.changed);
@@ -112,38 +114,45 @@ impl Detector {
                 known.changed = false;
             }
         }
-        if self.known.len() > MAX_DEVICES {
-            self.known.clear();
-        }
+        self.forget_some();
         result
+    }
+
+    /// Between commits all that is known is stored, so any of it may be forgotten.
+    fn forget_some(&mut self) {
+        if self.known.len() > MAX_DEVICES {
+            let mut nth = 0_usize;
+            self.known.retain(|_, _| {
+                nth += 1;
+                nth.is_multiple_of(2)
+            });
+        }
     }
 
     fn slot(
         &mut self,
-        reading: &Reading,
+        mut reading: Reading,
         judged: &mut Vec<Judged>,
         keys: &mut HashMap<(DeviceName, Key), usize>,
     ) -> Slot {
-        if let Err(error) = self.learn_device(reading) {
-            tracing::error!(%error, "a device could not be read");
-            return Slot::Settled(Err(Refusal::Unavailable("the store cannot be read now: send it again")));
+        if let Err(error) = self.learn_device(&reading) {
+            return unreadable(&error);
+        }
+        if let Err(error) = self.find_free_key(&mut reading, keys) {
+            return unreadable(&error);
         }
         let own_key = (reading.device().clone(), reading.key());
         if let Some(&at) = keys.get(&own_key) {
             let earlier = &judged[at].reading;
-            let same = same_content(reading, earlier.time().0, &values_text(earlier.values()));
-            return if same { Slot::Judged(at, true) } else { Slot::Settled(Err(conflict(reading))) };
+            let same = same_content(&reading, earlier.time().0, &values_text(earlier.values()));
+            return if same { Slot::Judged(at, true) } else { Slot::Settled(Err(conflict(&reading))) };
         }
-        let late = match self.stored(reading) {
-            Ok(Found::New) => false,
-            Ok(Found::Late) => true,
-            Ok(Found::Settled(result)) => return Slot::Settled(result),
-            Err(error) => {
-                tracing::error!(%error, "a reading could not be looked up");
-                return Slot::Settled(Err(Refusal::Unavailable("the store cannot be read now: send it again")));
-            }
-        };
-        match self.judge(reading, late) {
+        match self.stored(&reading) {
+            Ok(None) => {}
+            Ok(Some(result)) => return Slot::Settled(result),
+            Err(error) => return unreadable(&error),
+        }
+        match self.judge(reading) {
             Err(refusal) => Slot::Settled(Err(refusal)),
             Ok(new) => {
                 judged.push(new);
@@ -181,32 +190,49 @@ impl Detector {
         Ok(())
     }
 
-    /// Whether a reading with this key is stored. A key above the last one is new without looking.
-    fn stored(&mut self, reading: &Reading) -> Result<Found, StoreError> {
+    /// A reading with neither time nor sequence number has nothing to be recognised by, so it is always new: its
+    /// time of arrival is moved on until no other reading has it.
+    fn find_free_key(
+        &mut self,
+        reading: &mut Reading,
+        keys: &HashMap<(DeviceName, Key), usize>,
+    ) -> Result<(), StoreError> {
+        if reading.time_given() || reading.sequence().is_some() {
+            return Ok(());
+        }
+        while keys.contains_key(&(reading.device().clone(), reading.key())) || self.stored(reading)?.is_some() {
+            reading.step_arrival();
+        }
+        Ok(())
+    }
+
+    /// What is known of a reading with this key: its first verdict if it is the same, a conflict if it is not.
+    fn stored(&mut self, reading: &Reading) -> Result<Option<Result<Accepted, Refusal>>, StoreError> {
         let device = &self.known[reading.device()].device;
         let above = match reading.key() {
             Key::Sequence(sequence) => device.last_sequence.is_none_or(|last| sequence > last),
             Key::Time(time) => device.last_time.is_none_or(|last| time > last),
         };
+        // A key above all others is new without looking.
         if above {
-            return Ok(Found::New);
+            return Ok(None);
         }
-        Ok(match self.store.reading(reading.device(), reading.key())? {
-            None => Found::Late,
-            Some((StoredReading { time_ms, values }, first)) if same_content(reading, time_ms, &values) => {
-                Found::Settled(Ok(first))
-            }
-            Some(_) => Found::Settled(Err(conflict(reading))),
-        })
+        let stored = self.store.reading(reading.device(), reading.key())?;
+        Ok(stored.map(
+            |(StoredReading { time_us, values }, first)| {
+                if same_content(reading, time_us, &values) { Ok(first) } else { Err(conflict(reading)) }
+            },
+        ))
     }
 
-    /// Judges a reading. One that comes late is judged as well, but does not move the state backwards.
-    fn judge(&mut self, reading: &Reading, late: bool) -> Result<Judged, Refusal> {
+    /// Judges a reading as the next one of its device, also when it is late: whoever could keep the state from moving
+    /// by a key far ahead could blind the detector.
+    fn judge(&mut self, reading: Reading) -> Result<Judged, Refusal> {
         let known = self.known.get_mut(reading.device()).ok_or(Refusal::Unavailable("the device was not read"))?;
         let model = self.models.of(&known.device.profile);
         let values: Vec<Value<'_>> =
             reading.values().iter().map(|(metric, value)| Value { metric, value: *value }).collect();
-        let view = ReadingView { time_ms: reading.time().0, values: &values };
+        let view = ReadingView { time_ms: reading.time().millis().0, values: &values };
         let (judgement, next) =
             detect::judge(model, &known.state, &view).map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
         let verdict = Verdict {
@@ -217,35 +243,29 @@ impl Detector {
         };
         let finding = judgement.finding.map(|finding| {
             let state = Hash(known.state.hash());
-            pending(reading, &known.device, model, &verdict, finding, state)
+            pending(&reading, &known.device, model, &verdict, finding, state)
         });
-        if !late {
-            known.state = next;
-        }
+        known.state = next;
         let device = &mut known.device;
         device.last_sequence = device.last_sequence.max(reading.sequence());
         device.last_time = device.last_time.max(Some(reading.time()));
         if !std::mem::replace(&mut known.changed, true) {
             self.changed.push(reading.device().clone());
         }
-        Ok(Judged { reading: reading.clone(), verdict, finding })
+        Ok(Judged { reading, verdict, finding })
     }
-}
-
-/// What the store knows of a reading's key.
-enum Found {
-    /// Nothing, and the key is above all others.
-    New,
-    /// Nothing, but later readings are stored.
-    Late,
-    /// A reading: the same, or another one.
-    Settled(Result<Accepted, Refusal>),
 }
 
 const STOPPING: &str = "the service is stopping: send it again";
 
-fn same_content(reading: &Reading, time_ms: i64, values: &str) -> bool {
-    reading.time().0 == time_ms && values_text(reading.values()) == values
+/// Whether a reading says what the stored one with its key says. A time of arrival says nothing.
+fn same_content(reading: &Reading, time_us: i64, values: &str) -> bool {
+    (!reading.time_given() || reading.time().0 == time_us) && values_text(reading.values()) == values
+}
+
+fn unreadable(error: &StoreError) -> Slot {
+    tracing::error!(%error, "detection cannot read the store");
+    Slot::Settled(Err(Refusal::Unavailable("the store cannot be read now: send it again")))
 }
 
 fn conflict(reading: &Reading) -> Refusal {
@@ -295,7 +315,7 @@ fn pending(
         device: device.name.as_str().to_owned(),
         pseudonym: device.pseudonym.clone(),
         sequence: reading.sequence(),
-        time_ms: reading.time().0,
+        time_ms: reading.time().millis().0,
         values: reading
             .values()
             .iter()

@@ -97,18 +97,19 @@ impl Pipeline {
     ) -> Result<(Self, Threads), StoreError> {
         let Parts { writer, devices, models, sequencer, clock, halt, events } = parts;
         let halted = halt.reason().is_some();
-        let mut writer = writer::Writer::new(writer, Arc::clone(&log), sequencer, Arc::clone(&clock), halt, events);
+        let mut writer =
+            writer::Writer::new(writer, Arc::clone(&log), sequencer, Arc::clone(&clock), halt.clone(), events);
         if !halted {
             writer.recover(&models.unknown_to(&*log)?)?;
         }
 
         let (commits, slices) = mpsc::channel();
-        let mut threads = vec![spawn("writer", move || writer.run(&slices))];
+        let mut threads = vec![spawn("writer", &halt, move || writer.run(&slices))];
         let mut shards = Vec::new();
         for (at, reader) in devices.into_iter().enumerate() {
             let (sender, jobs) = mpsc::channel();
             let mut detector = detector::Detector::new(Arc::clone(&models), reader, commits.clone());
-            threads.push(spawn(&format!("detector-{at}"), move || detector.run(&jobs)));
+            threads.push(spawn(&format!("detector-{at}"), &halt, move || detector.run(&jobs)));
             shards.push(sender);
         }
         let under_way = Arc::new(Semaphore::new(MAX_UNDER_WAY));
@@ -157,6 +158,11 @@ impl Pipeline {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+fn spawn(name: &str, halt: &Halt, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    let guard = halt.watch(name);
+    let work = move || {
+        let _guard = guard;
+        work();
+    };
     std::thread::Builder::new().name(name.to_owned()).spawn(work).expect("the system starts a thread")
 }

@@ -58,11 +58,19 @@ struct Bench {
 }
 
 fn bench(dir: &Path) -> (Bench, Threads) {
+    start(dir, true)
+}
+
+/// A pipeline on the database in a directory; `compared`: whether the log was held against a chain.
+fn start(dir: &Path, compared: bool) -> (Bench, Threads) {
     let fault = Arc::new(AtomicU8::new(FINE));
-    let writer = Faulty { store: SqliteWriter::open(dir).unwrap(), fault: Arc::clone(&fault) };
+    let writer = Faulty { store: SqliteWriter::create(dir).unwrap(), fault: Arc::clone(&fault) };
     let log = Arc::new(Reader::open(dir).unwrap());
     let signer = Arc::new(LogSigner::new("test.local/log".parse().unwrap(), &[7; 32]));
     let halt = Halt::default();
+    if compared {
+        halt.set_compared();
+    }
     let parts = Parts {
         writer,
         devices: (0..2).map(|_| Box::new(SqliteDevices::open(dir).unwrap()) as Box<dyn DeviceReader>).collect(),
@@ -79,8 +87,8 @@ fn bench(dir: &Path) -> (Bench, Threads) {
 /// A reading of a weather station; 200 °C is impossible, and so an anomaly at once.
 fn reading(device: &str, sequence: u64, temperature: f64) -> Reading {
     let values = vec![("temperature".into(), temperature), ("humidity".into(), 40.0), ("pressure".into(), 1013.0)];
-    let time = Millis(1_767_600_000_000 + sequence as i64 * 60_000);
-    Reading::new(DeviceName::new(device).unwrap(), time, Some(sequence), values, SystemClock.now()).unwrap()
+    let time = Millis(1_767_600_000_000 + sequence as i64 * 60_000).into();
+    Reading::new(DeviceName::new(device).unwrap(), Some(time), Some(sequence), values, SystemClock.now()).unwrap()
 }
 
 impl Bench {
@@ -183,5 +191,109 @@ async fn a_halted_log_takes_nothing() {
     assert!(matches!(refused, Err(Refusal::Unavailable(_))));
     assert_eq!(bench.assert_log_verifies(), size);
     drop(bench);
+    threads.join();
+}
+
+/// A reading as it comes: with or without a time, with or without a sequence number.
+fn loose(time: Option<i64>, sequence: Option<u64>, value: f64) -> Reading {
+    let time = time.map(|ms| Millis(ms).into());
+    let values = vec![("value".into(), value)];
+    Reading::new(DeviceName::new("loose").unwrap(), time, sequence, values, SystemClock.now()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_is_known_again_by_what_the_device_gave() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bench, threads) = bench(dir.path());
+    const TIME: Option<i64> = Some(1_767_600_000_000);
+
+    // With a sequence number, the time of arrival says nothing.
+    for duplicate in [false, true, true] {
+        assert_eq!(bench.submit(vec![loose(None, Some(5), 1.0)]).await.remove(0).unwrap().duplicate, duplicate);
+    }
+    assert!(bench.submit(vec![loose(None, Some(5), 2.0)]).await.remove(0).is_err());
+    // With neither, each is new, in one request and in the next.
+    let same = || vec![loose(None, None, 1.0), loose(None, None, 1.0), loose(None, None, 3.0)];
+    for result in bench.submit(same()).await.into_iter().chain(bench.submit(same()).await) {
+        assert!(!result.unwrap().duplicate);
+    }
+    // With a time alone, the time is the key, to the microsecond.
+    let micros = |us: i64| {
+        let time = Some(crate::domain::Micros(TIME.unwrap() * 1_000 + us));
+        let values = vec![("value".into(), us as f64 + 1.0)];
+        Reading::new(DeviceName::new("loose").unwrap(), time, None, values, SystemClock.now()).unwrap()
+    };
+    for result in bench.submit((0..5).map(micros).collect()).await {
+        assert!(!result.unwrap().duplicate);
+    }
+    for result in bench.submit((0..5).map(micros).collect()).await {
+        assert!(result.unwrap().duplicate);
+    }
+    drop(bench);
+    threads.join();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_far_ahead_does_not_blind_the_detector() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bench, threads) = bench(dir.path());
+    let size = bench.assert_log_verifies();
+    let wave = |i: u64| 20.0 + f64::from(u32::try_from(i % 7).unwrap()) / 10.0;
+    let far = Reading::new(
+        DeviceName::new("a").unwrap(),
+        Some(Millis(1_767_600_000_000).into()),
+        Some(ledger::canonical::MAX_INTEGER as u64),
+        vec![("temperature".into(), 20.0), ("humidity".into(), 40.0), ("pressure".into(), 1013.0)],
+        SystemClock.now(),
+    );
+    bench.submit(vec![far.unwrap()]).await.remove(0).unwrap();
+    let calm = bench.submit((1..400).map(|i| reading("a", i, wave(i))).collect()).await;
+    assert_eq!(calm.last().unwrap().as_ref().unwrap().verdict.label, Label::Normal);
+    let shifted = bench.submit((400..440).map(|i| reading("a", i, wave(i) + 15.0)).collect()).await;
+    let found = shifted.into_iter().filter(|result| result.as_ref().unwrap().index.is_some()).count();
+    assert!((1..5).contains(&found), "one event, reported {found} times");
+    assert_eq!(bench.assert_log_verifies(), size + found as u64);
+    drop(bench);
+    threads.join();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sealed_is_what_was_sent_and_answered_to_the_last_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let (bench, threads) = bench(dir.path());
+    let mut number = 0x9e37_79b9_7f4a_7c15_u64;
+    for device in 0..60 {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        // Impossible for a temperature, so an anomaly at once; and a double with all of its digits.
+        let temperature = 100.0 + (number >> 11) as f64 / (1_u64 << 43) as f64;
+        let accepted = bench.submit(vec![reading(&format!("d{device}"), 1, temperature)]).await.remove(0).unwrap();
+        let disclosure = bench.log.disclosure(accepted.index.unwrap()).unwrap().unwrap();
+        let payload = ledger::entry::Payload::from_bytes(&disclosure.payload).unwrap();
+        let sealed = |text: &str| text.parse::<f64>().unwrap().to_bits();
+        let value = payload.values.iter().find(|value| value.metric == "temperature").unwrap();
+        assert_eq!(sealed(value.value.as_str()), temperature.to_bits());
+        assert_eq!(sealed(payload.score.as_str()), accepted.verdict.score.to_bits());
+    }
+    drop(bench);
+    threads.join();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn findings_wait_until_the_log_was_held_against_the_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, threads) = bench(dir.path());
+    drop(first);
+    threads.join();
+    let (waiting, threads) = start(dir.path(), false);
+    let accepted = waiting.submit(vec![reading("a", 1, 200.0)]).await.remove(0).unwrap();
+    assert_eq!((accepted.verdict.label, accepted.index), (Label::Anomaly, None));
+    let size = waiting.assert_log_verifies();
+    waiting.halt.set_compared();
+    while waiting.assert_log_verifies() == size {
+        tokio::task::yield_now().await;
+    }
+    let again = waiting.submit(vec![reading("a", 1, 200.0)]).await.remove(0).unwrap();
+    assert_eq!((again.duplicate, again.index), (true, Some(size)));
+    drop(waiting);
     threads.join();
 }

@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, mpsc},
+    time::Duration,
 };
 
 use tokio::sync::broadcast;
@@ -24,6 +25,12 @@ const MAX_GROUP: usize = 16;
 
 /// Rows of the queue that one sequencing step takes.
 const STEP: usize = 10_000;
+
+/// How often the writer looks whether the chain has answered, while findings may not be sequenced.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Nothing to look for but slices.
+const FOR_EVER: Duration = Duration::from_secs(3_600 * 24 * 365);
 
 /// What a detector wants committed.
 pub(super) struct Slice {
@@ -64,7 +71,19 @@ impl<W: WriteStore> Writer<W> {
 
     /// Works until all detectors are gone.
     pub(super) fn run(&mut self, slices: &mpsc::Receiver<Slice>) {
-        while let Ok(first) = slices.recv() {
+        // At the start the chain may not answer yet: findings then wait in the queue, and are sequenced once it has.
+        let mut waiting = !self.halt.may_sequence();
+        loop {
+            let first = match slices.recv_timeout(if waiting { LOOK_AGAIN } else { FOR_EVER }) {
+                Ok(first) => first,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    if self.halt.may_sequence() {
+                        waiting = self.commit(&[], &[]).is_err();
+                    }
+                    continue;
+                }
+            };
             let mut group = vec![first];
             while group.len() < MAX_GROUP
                 && let Ok(next) = slices.try_recv()
@@ -77,12 +96,14 @@ impl<W: WriteStore> Writer<W> {
 
     fn work(&mut self, group: Vec<Slice>) {
         if self.halt.reason().is_some() {
-            let why = "the log has left its chain and accepts nothing: see /ready";
+            let why = "the log is halted and accepts nothing: /ready says why";
             group.into_iter().for_each(|slice| drop(slice.reply.send(Err(why))));
             return;
         }
         let readings: usize = group.iter().map(|slice| slice.judged.len()).sum();
-        match self.commit(&group, &[]) {
+        let result = self.commit(&group, &[]);
+        self.halt.set_failing(result.is_err());
+        match result {
             Ok(indexes) => {
                 metrics::counter!("readings_committed_total").increment(readings as u64);
                 metrics::counter!("commits_total").increment(1);
@@ -102,9 +123,14 @@ impl<W: WriteStore> Writer<W> {
     /// One transaction: readings and findings, then the log. Gives the log index of each reading that has one.
     fn commit(&mut self, group: &[Slice], new: &[NewModel]) -> Result<Vec<Vec<Option<u64>>>, StoreError> {
         if self.stale {
-            self.sequencer = self.sequencer.reload(&*self.log)?;
+            self.sequencer = self.sequencer.reload(&*self.log).inspect_err(|error| {
+                if let StoreError::Damaged(why) = error {
+                    self.halt.set(why.clone());
+                }
+            })?;
         }
         self.stale = true;
+        let may_sequence = self.halt.may_sequence();
         let now = self.clock.now();
         let mut sequencer = self.sequencer.clone();
         let mut indexes: HashMap<i64, u64> = HashMap::new();
@@ -117,16 +143,17 @@ impl<W: WriteStore> Writer<W> {
             for model in new {
                 tx.add_model(model)?;
             }
-            loop {
+            while may_sequence {
                 let rows = tx.queue(STEP)?;
                 if rows.is_empty() {
-                    return Ok(());
+                    break;
                 }
                 let extension = sequencer.extend(rows, now)?;
                 tx.append(&extension)?;
                 let Extension { from, entries, .. } = extension;
                 indexes.extend((from..).zip(&entries).map(|(index, entry)| (entry.queued, index)));
             }
+            Ok(())
         })?;
         self.sequencer = sequencer;
         self.stale = false;

@@ -33,17 +33,29 @@ impl AnchorStore for Reader {
                     row.root.to_string(),
                     state_to_sql(row.state),
                     to_sql(row.nonce),
-                    row.transaction.to_string(),
+                    row.transaction.map(|hash| hash.to_string()),
                     row.raw,
                     row.sent_ms,
                     proof
                 ],
             )
         })
+        .map(drop)
+    }
+
+    fn drop_final_above(&self, size: u64) -> Result<usize, StoreError> {
+        self.write(|connection| connection.execute("DELETE FROM anchor WHERE state = 2 AND size > ?", [to_sql(size)]))
+    }
+
+    fn has_anchor(&self, size: u64) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            let mut select = connection.prepare_cached("SELECT 1 FROM anchor WHERE size = ?")?;
+            Ok(select.exists([to_sql(size)])?)
+        })
     }
 
     fn drop_anchor(&self, size: u64) -> Result<(), StoreError> {
-        self.write(|connection| connection.execute("DELETE FROM anchor WHERE size = ?", [to_sql(size)]))
+        self.write(|connection| connection.execute("DELETE FROM anchor WHERE size = ?", [to_sql(size)])).map(drop)
     }
 
     fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
@@ -57,14 +69,14 @@ impl AnchorStore for Reader {
         self.write(|connection| {
             connection.execute("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", [name, value])
         })
+        .map(drop)
     }
 }
 
 impl Reader {
-    fn write(&self, statement: impl FnOnce(&Connection) -> rusqlite::Result<usize>) -> Result<(), StoreError> {
+    fn write(&self, statement: impl FnOnce(&Connection) -> rusqlite::Result<usize>) -> Result<usize, StoreError> {
         let connection = self.anchors.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        statement(&connection)?;
-        Ok(())
+        Ok(statement(&connection)?)
     }
 }
 
@@ -77,14 +89,14 @@ fn rows(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Re
 fn anchor_row(row: &Row<'_>) -> Result<AnchorRow, StoreError> {
     let damaged = |what: &str| StoreError::Damaged(format!("the {what} of an anchor"));
     let root: String = row.get(1)?;
-    let transaction: String = row.get(4)?;
+    let transaction: Option<String> = row.get(4)?;
     let proof: Option<String> = row.get(7)?;
     Ok(AnchorRow {
         size: from_sql(row.get(0)?),
         root: root.parse().map_err(|_| damaged("root"))?,
         state: state_from_sql(row.get(2)?),
         nonce: from_sql(row.get(3)?),
-        transaction: transaction.parse().map_err(|_| damaged("transaction"))?,
+        transaction: transaction.map(|hash| hash.parse()).transpose().map_err(|_| damaged("transaction"))?,
         raw: row.get(5)?,
         sent_ms: row.get(6)?,
         proof: proof.map(|json| serde_json::from_str(&json)).transpose().map_err(|_| damaged("proof"))?,

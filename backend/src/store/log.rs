@@ -1,10 +1,16 @@
 //! The log, as everybody reads it.
 
+use std::{collections::HashMap, ops::Range};
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{from_sql, pool::Reader, to_sql};
-use crate::domain::ports::{LogReader, StoreError, StoredCheckpoint};
+use crate::domain::ports::{LogReader, StoreError, StoredAnomaly, StoredCheckpoint};
 use ledger::evidence::Disclosure;
+
+/// A page of anomalies: as many rows read as given.
+const ANOMALIES: &str = "SELECT entry.idx, entry.bytes, payload.bytes FROM entry LEFT JOIN payload USING (idx)
+    WHERE entry.kind = 'anomaly' AND entry.idx >= ? AND entry.idx < ? ORDER BY entry.idx DESC LIMIT ?";
 
 impl LogReader for Reader {
     fn entries(&self, from: u64, count: u64) -> Result<Vec<Vec<u8>>, StoreError> {
@@ -53,10 +59,19 @@ impl LogReader for Reader {
         })
     }
 
-    fn anomaly_indexes(&self, before: u64, count: u64) -> Result<Vec<u64>, StoreError> {
+    fn anomalies(&self, indexes: Range<u64>, count: u64) -> Result<Vec<StoredAnomaly>, StoreError> {
         self.read(|connection| {
-            let sql = "SELECT idx FROM entry WHERE kind = 'anomaly' AND idx < ? ORDER BY idx DESC LIMIT ?";
-            all(connection, sql, params![to_sql(before), to_sql(count)], |row| row.get(0).map(from_sql))
+            let params = params![to_sql(indexes.start), to_sql(indexes.end), to_sql(count)];
+            all(connection, ANOMALIES, params, |row| {
+                Ok(StoredAnomaly { index: from_sql(row.get(0)?), entry: row.get(1)?, payload: row.get(2)? })
+            })
+        })
+    }
+
+    fn model_versions(&self) -> Result<HashMap<String, String>, StoreError> {
+        self.read(|connection| {
+            let versions = all(connection, "SELECT hash, version FROM model", [], |row| Ok((row.get(0)?, row.get(1)?)));
+            Ok(versions?.into_iter().collect())
         })
     }
 
@@ -88,4 +103,52 @@ fn checkpoint_row(row: &Row<'_>) -> rusqlite::Result<Result<StoredCheckpoint, St
         Ok(root) => Ok(StoredCheckpoint { size, root, note }),
         Err(error) => Err(StoreError::Damaged(format!("the root of checkpoint {size}: {error}"))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::ports::{Extension, NewEntry, WriteStore},
+        store::SqliteWriter,
+    };
+
+    #[test]
+    fn anomalies_come_newest_first_with_their_payloads() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = SqliteWriter::create(dir.path()).unwrap();
+        let entry = |index: u8| NewEntry {
+            bytes: vec![index],
+            kind: if index.is_multiple_of(2) { "anomaly" } else { "model" },
+            disclosure: (index != 4).then(|| Disclosure { payload: vec![index, index], salt: [index; 32] }),
+            queued: 0,
+        };
+        let extension = Extension { entries: (0..10).map(entry).collect(), ..Extension::default() };
+        writer.transaction(&mut |transaction| transaction.append(&extension)).unwrap();
+
+        let reader = Reader::open(dir.path()).unwrap();
+        let anomalies = |indexes, count| {
+            let rows = reader.anomalies(indexes, count).unwrap().into_iter();
+            rows.map(|row| (row.index, row.entry, row.payload)).collect::<Vec<_>>()
+        };
+        let row = |index: u8| (u64::from(index), vec![index], (index != 4).then(|| vec![index, index]));
+        assert_eq!(anomalies(0..u64::MAX, 3), [row(8), row(6), row(4)]);
+        assert_eq!(anomalies(2..6, 500), [row(4), row(2)]);
+        assert_eq!(anomalies(5..6, 500), []);
+        assert!(reader.model_versions().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_page_of_anomalies_reads_no_more_than_its_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(SqliteWriter::create(dir.path()).unwrap());
+        let plan = Reader::open(dir.path()).unwrap().read(|connection| {
+            let sql = format!("EXPLAIN QUERY PLAN {ANOMALIES}");
+            all(connection, &sql, [0, 9, 5], |row| row.get::<_, String>("detail"))
+        });
+        let plan = plan.unwrap();
+        assert!(plan[0].starts_with("SEARCH entry USING INDEX entry_anomaly"), "{plan:?}");
+        assert!(plan[1].starts_with("SEARCH payload USING INTEGER PRIMARY KEY"), "{plan:?}");
+        assert_eq!(plan.len(), 2, "{plan:?}");
+    }
 }

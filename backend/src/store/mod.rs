@@ -4,17 +4,19 @@
 //! that has returned is on disk. No judgement, no hashing, no network here.
 
 mod anchors;
+mod check;
 mod log;
 mod pool;
 mod readings;
 mod schema;
 mod writer;
 
-use std::path::Path;
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::domain::ports::StoreError;
+pub(crate) use check::{Counted, StoredAnchor, StoredEntry, StoredNote, is_damage};
 pub(crate) use pool::Reader;
 pub(crate) use readings::SqliteDevices;
 pub(crate) use writer::SqliteWriter;
@@ -28,20 +30,40 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Opens the database for writing, and brings its schema up to date.
-pub(crate) fn open_for_writing(data_dir: &Path) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open(data_dir.join(FILE))?;
-    configure(&connection)?;
+/// Makes the database of a new log, for its owner's eyes only; opens it if it is there.
+fn create(data_dir: &Path) -> Result<Connection, StoreError> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(data_dir.join(FILE));
+    // Made before SQLite opens it: the files beside it (-wal, -shm) take over its mode.
+    file.map_err(|error| StoreError::Engine(Box::new(error)))?;
+    open_and_migrate(data_dir)
+}
+
+/// Opens the database, and brings its schema up to date.
+fn open_and_migrate(data_dir: &Path) -> Result<Connection, StoreError> {
+    let mut connection = open_existing(data_dir)?;
     schema::migrate(&mut connection)?;
     Ok(connection)
 }
 
 /// Opens the database for reading. It exists.
-pub(crate) fn open_for_reading(data_dir: &Path) -> Result<Connection, StoreError> {
-    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(data_dir.join(FILE), flags)?;
-    configure(&connection)?;
+fn open_for_reading(data_dir: &Path) -> Result<Connection, StoreError> {
+    let connection = open_existing(data_dir)?;
     connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Opens the database, which exists and has its schema.
+fn open_existing(data_dir: &Path) -> Result<Connection, StoreError> {
+    let file = data_dir.join(FILE);
+    if !file.exists() {
+        return Err(StoreError::Damaged(format!(
+            "there is no {}: restore it from a backup, or begin a new log in another directory",
+            file.display()
+        )));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    configure(&connection)?;
     Ok(connection)
 }
 

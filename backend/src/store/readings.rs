@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{from_sql, writer::key_to_sql};
 use crate::domain::{
-    DeviceName, Key, Millis,
+    DeviceName, Key, Micros,
     ports::{DeviceReader, StoreError, StoredReading},
     verdict::{Accepted, Device, Label, Verdict},
 };
@@ -26,7 +26,7 @@ impl SqliteDevices {
 impl DeviceReader for SqliteDevices {
     fn device(&mut self, name: &DeviceName) -> Result<Option<Device>, StoreError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT pseudonym, profile, state, last_sequence, last_time_ms FROM device WHERE name = ?",
+            "SELECT pseudonym, profile, state, last_sequence, last_time_us FROM device WHERE name = ?",
         )?;
         let device = select.query_row([name.as_str()], |row| {
             Ok(Device {
@@ -35,7 +35,7 @@ impl DeviceReader for SqliteDevices {
                 profile: row.get(1)?,
                 state: row.get(2)?,
                 last_sequence: row.get::<_, Option<i64>>(3)?.map(from_sql),
-                last_time: row.get::<_, Option<i64>>(4)?.map(Millis),
+                last_time: row.get::<_, Option<i64>>(4)?.map(Micros),
             })
         });
         Ok(device.optional()?)
@@ -44,12 +44,12 @@ impl DeviceReader for SqliteDevices {
     fn reading(&mut self, device: &DeviceName, key: Key) -> Result<Option<(StoredReading, Accepted)>, StoreError> {
         let (by_sequence, key) = key_to_sql(key);
         let mut select = self.connection.prepare_cached(
-            "SELECT time_ms, metrics, score, threshold, label, model_version, entry, payload.bytes
+            "SELECT time_us, metrics, score, threshold, label, model_version, entry, payload.bytes
              FROM reading LEFT JOIN payload ON payload.idx = reading.entry
              WHERE device = (SELECT id FROM device WHERE name = ?) AND by_sequence = ? AND key = ?",
         )?;
         let row = select.query_row(params![device.as_str(), by_sequence, key], |row| {
-            let stored = StoredReading { time_ms: row.get(0)?, values: row.get(1)? };
+            let stored = StoredReading { time_us: row.get(0)?, values: row.get(1)? };
             let payload: Option<Vec<u8>> = row.get(7)?;
             let accepted = Accepted {
                 duplicate: true,

@@ -22,16 +22,16 @@ CREATE TABLE device (
     profile       TEXT NOT NULL,
     state         BLOB NOT NULL,        -- the detector's, after the last reading
     last_sequence INTEGER,
-    last_time_ms  INTEGER
+    last_time_us  INTEGER
 ) STRICT;
 
 -- Every reading with its verdict. Append only.
 CREATE TABLE reading (
     id            INTEGER PRIMARY KEY,
     device        INTEGER NOT NULL REFERENCES device (id),
-    by_sequence   INTEGER NOT NULL,     -- 1: key is a sequence number; 0: key is a time in ms
+    by_sequence   INTEGER NOT NULL,     -- 1: key is a sequence number; 0: key is a time in µs
     key           INTEGER NOT NULL,
-    time_ms       INTEGER NOT NULL,
+    time_us       INTEGER NOT NULL,
     metrics       TEXT NOT NULL,        -- JSON object, sorted by metric
     score         REAL NOT NULL,
     threshold     REAL NOT NULL,
@@ -61,12 +61,16 @@ CREATE TABLE anchor (
     root   TEXT NOT NULL,
     state  INTEGER NOT NULL,            -- 0 sent, 1 included, 2 final
     nonce  INTEGER NOT NULL,
-    tx     TEXT NOT NULL,
-    raw    BLOB NOT NULL,
+    tx     TEXT,
+    raw    BLOB NOT NULL,               -- emptied when final
     sent_ms INTEGER NOT NULL,
     proof  TEXT                         -- JSON, as in the evidence bundle
 ) STRICT;
+CREATE INDEX anchor_open ON anchor (size) WHERE state < 2;
 "#];
+
+/// The version that this program writes and reads.
+pub(super) const VERSION: usize = STEPS.len();
 
 /// Brings the schema up to date; refuses a database that a newer version has made.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -17,9 +17,16 @@ pub(crate) struct SqliteWriter {
 }
 
 impl SqliteWriter {
-    /// Opens the database in this directory, and makes it if there is none.
-    pub(crate) fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self { connection: super::open_for_writing(data_dir)? })
+    /// Makes a new log's database.
+    pub(crate) fn create(data_dir: &Path) -> Result<Self, StoreError> {
+        Ok(Self { connection: super::create(data_dir)? })
+    }
+
+    /// Opens the database in this directory, and brings its schema up to date.
+    ///
+    /// A log that has lost its database must not begin anew under the same key, so there has to be one.
+    pub(crate) fn open_existing(data_dir: &Path) -> Result<Self, StoreError> {
+        Ok(Self { connection: super::open_and_migrate(data_dir)? })
     }
 }
 
@@ -47,9 +54,9 @@ impl Transaction for SqliteTransaction<'_> {}
 impl Detections for SqliteTransaction<'_> {
     fn put_devices(&mut self, devices: &[Device]) -> Result<(), StoreError> {
         let mut upsert = self.transaction.prepare_cached(
-            "INSERT INTO device (name, pseudonym, profile, state, last_sequence, last_time_ms)
+            "INSERT INTO device (name, pseudonym, profile, state, last_sequence, last_time_us)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (name) DO UPDATE SET state = ?4, last_sequence = ?5, last_time_ms = ?6",
+             ON CONFLICT (name) DO UPDATE SET state = ?4, last_sequence = ?5, last_time_us = ?6",
         )?;
         for device in devices {
             upsert.execute(params![
@@ -68,7 +75,7 @@ impl Detections for SqliteTransaction<'_> {
         let mut queued = Vec::with_capacity(judged.len());
         let mut find = self.transaction.prepare_cached("SELECT id FROM device WHERE name = ?")?;
         let mut insert = self.transaction.prepare_cached(
-            "INSERT INTO reading (device, by_sequence, key, time_ms, metrics, score, threshold, label, model_version)
+            "INSERT INTO reading (device, by_sequence, key, time_us, metrics, score, threshold, label, model_version)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let mut known: Option<(&str, i64)> = None;

@@ -1,0 +1,87 @@
+//! How much of requests' bodies may be under way at one time.
+//!
+//! Who sends more than can be held is told to send again; nothing is read, and so nothing is lost.
+
+use std::sync::Arc;
+
+use api::Code;
+use axum::{
+    body::HttpBody,
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tokio::sync::Semaphore;
+
+use crate::problem::Fault;
+
+/// The unit of the account.
+const KIB: u64 = 1 << 10;
+
+/// What a body without a length may become: intake reads no more of one.
+const LARGEST: u64 = 4 << 20;
+
+/// Bytes of bodies under way, by what their headers announce: 32 bodies of 4 MiB, or 131,072 of a small reading. With
+/// the readings that are decoded from them, and are not larger, they take at most 2 × 128 MiB.
+const BUDGET: u64 = 128 << 20;
+
+/// The account.
+#[derive(Debug, Clone)]
+pub(super) struct Bodies(Arc<Semaphore>);
+
+impl Bodies {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new((BUDGET / KIB) as usize)))
+    }
+}
+
+/// Reserves what the body announces until the request is answered, or refuses it.
+pub(super) async fn reserve(State(Bodies(account)): State<Bodies>, request: Request, next: Next) -> Response {
+    let announced = request.body().size_hint().upper().unwrap_or(LARGEST).min(LARGEST);
+    let Ok(_reserved) = account.try_acquire_many(announced.div_ceil(KIB) as u32) else {
+        let what = "the service is reading as much as it can hold: send it again";
+        return Fault::new(Code::Unavailable, what).into_response();
+    };
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        Router,
+        body::{Body, Bytes},
+        http::StatusCode,
+        middleware,
+        routing::post,
+    };
+    use futures_util::stream;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn refuses_what_cannot_be_held() {
+        let bodies = Bodies::new();
+        let router = Router::new()
+            .route("/", post(|body: Bytes| async move { body.len().to_string() }))
+            .layer(middleware::from_fn_with_state(bodies.clone(), reserve));
+        let send = |body: Body| {
+            let router = router.clone();
+            async move { router.oneshot(Request::post("/").body(body).unwrap()).await.unwrap() }
+        };
+        let silent = || Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
+        let slow: Vec<_> = (0..32).map(|_| tokio::spawn(send(silent()))).collect();
+        while bodies.0.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = send(Body::from("x")).await;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(refused.headers().contains_key("retry-after"));
+        slow.iter().for_each(|task| task.abort());
+        for task in slow {
+            let _ = task.await;
+        }
+        assert_eq!(send(Body::from("x")).await.status(), StatusCode::OK);
+        assert_eq!(bodies.0.available_permits() as u64 * KIB, BUDGET);
+    }
+}

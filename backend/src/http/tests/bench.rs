@@ -1,0 +1,224 @@
+//! The router on a log in memory, whose reads are counted and can be made to fail.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    ops::Range,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, Request},
+    http::{HeaderMap, Method, StatusCode, Uri},
+    routing::post,
+};
+use ledger::{
+    checkpoint::LogSigner,
+    evidence::Disclosure,
+    hash::{EMPTY_ROOT, leaf_hash},
+};
+use tokio::sync::{broadcast, watch};
+use tower::ServiceExt;
+
+use super::super::{Guard, Site, router};
+use crate::domain::{
+    log::{ChainHealth, ChainView, Event, Halt},
+    ports::{AnchorRow, AnchorStore, LogReader, StoreError, StoredAnomaly, StoredCheckpoint},
+};
+
+/// How reads fail.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Fault {
+    Engine,
+    Damaged,
+    Panic,
+}
+
+/// An entry, and its payload if it was not erased.
+pub(super) type Row = (Vec<u8>, Option<Vec<u8>>);
+
+/// A log of anomalies.
+#[derive(Default)]
+pub(super) struct Log {
+    pub(super) anomalies: Mutex<Vec<Row>>,
+    pub(super) queries: AtomicU64,
+    fault: Mutex<Option<Fault>>,
+}
+
+impl Log {
+    pub(super) fn fail(&self, fault: Fault) {
+        *self.fault.lock().unwrap() = Some(fault);
+    }
+
+    /// One query: counted, and failed if it is to fail.
+    fn query<T>(&self, answer: impl FnOnce(&[Row]) -> T) -> Result<T, StoreError> {
+        self.queries.fetch_add(1, Ordering::SeqCst);
+        let fault = *self.fault.lock().unwrap();
+        match fault {
+            None => Ok(answer(&self.anomalies.lock().unwrap())),
+            Some(Fault::Engine) => Err(StoreError::Engine("secret".into())),
+            Some(Fault::Damaged) => Err(StoreError::Damaged("secret".into())),
+            Some(Fault::Panic) => panic!("secret, and made by the test"),
+        }
+    }
+}
+
+impl LogReader for Log {
+    fn entries(&self, from: u64, count: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.query(|anomalies| {
+            let from = anomalies.iter().skip(from as usize);
+            from.take(count as usize).map(|(entry, _)| entry.clone()).collect()
+        })
+    }
+
+    fn disclosure(&self, _: u64) -> Result<Option<Disclosure>, StoreError> {
+        self.query(|_| None)
+    }
+
+    fn tile(&self, level: u32, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.query(|anomalies| {
+            let hashes = anomalies.iter().flat_map(|(entry, _)| leaf_hash(entry).0.to_vec());
+            (level == 0 && index == 0).then(|| hashes.collect())
+        })
+    }
+
+    fn newest_checkpoint(&self) -> Result<Option<StoredCheckpoint>, StoreError> {
+        self.query(|anomalies| {
+            Some(StoredCheckpoint { size: anomalies.len() as u64, root: EMPTY_ROOT, note: "note".into() })
+        })
+    }
+
+    fn checkpoint_at(&self, _: u64) -> Result<Option<StoredCheckpoint>, StoreError> {
+        self.query(|_| None)
+    }
+
+    fn checkpoints(&self, _: u64, _: u64, _: u64) -> Result<Vec<StoredCheckpoint>, StoreError> {
+        self.query(|_| Vec::new())
+    }
+
+    fn anomalies(&self, indexes: Range<u64>, count: u64) -> Result<Vec<StoredAnomaly>, StoreError> {
+        self.query(|anomalies| {
+            let all = anomalies.iter().zip(0..).map(|((entry, payload), index)| StoredAnomaly {
+                index,
+                entry: entry.clone(),
+                payload: payload.clone(),
+            });
+            let all: Vec<_> = all.filter(|anomaly| indexes.contains(&anomaly.index)).collect();
+            all.into_iter().rev().take(count as usize).collect()
+        })
+    }
+
+    fn model_versions(&self) -> Result<HashMap<String, String>, StoreError> {
+        self.query(|_| HashMap::new())
+    }
+
+    fn model_version(&self, _: &str) -> Result<Option<String>, StoreError> {
+        self.query(|_| None)
+    }
+}
+
+/// Nothing was ever anchored.
+struct NoAnchors;
+
+impl AnchorStore for NoAnchors {
+    fn open_anchors(&self) -> Result<Vec<AnchorRow>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn final_anchor(&self, _: u64) -> Result<Option<AnchorRow>, StoreError> {
+        Ok(None)
+    }
+
+    fn put_anchor(&self, _: &AnchorRow) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn drop_anchor(&self, _: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn drop_final_above(&self, _: u64) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+
+    fn has_anchor(&self, _: u64) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    fn setting(&self, _: &str) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    fn put_setting(&self, _: &str, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+pub(super) struct Bench {
+    pub(super) router: Router,
+    pub(super) log: Arc<Log>,
+    pub(super) view: watch::Sender<ChainView>,
+    pub(super) events: broadcast::Sender<Event>,
+    pub(super) halt: Halt,
+    pub(super) stop: watch::Sender<bool>,
+}
+
+impl Bench {
+    /// Seven entries; the fourth of them damaged, the payload of the fifth damaged, that of the sixth erased.
+    pub(super) fn new() -> Self {
+        let log = Arc::new(Log::default());
+        *log.anomalies.lock().unwrap() = (0..7).map(super::anomalies::stored).collect();
+        let (view, seen) = watch::channel(ChainView { health: ChainHealth::Ok, ..ChainView::default() });
+        let (events, _) = broadcast::channel(16);
+        let (stop, stopped) = watch::channel(false);
+        let halt = Halt::default();
+        let site = Site {
+            log: Arc::clone(&log) as _,
+            anchors: Arc::new(NoAnchors),
+            view: seen,
+            events: events.clone(),
+            halt: halt.clone(),
+            log_key: LogSigner::new("test.local/log".parse().unwrap(), &[7; 32]).log_key(),
+            rpc_url: "http://user:secret@node.example:8545/path".into(),
+            model_version: "test".into(),
+            trial: true,
+            metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
+            stop: stopped,
+            listeners: Site::listeners(),
+        };
+        let mut intake = Router::new();
+        for path in super::description::routed(super::description::INTAKE) {
+            intake = intake.route(&path, post(|| async {}));
+        }
+        let guard = Guard { address: "127.0.0.1:8080".parse().unwrap() };
+        let router = router(site, intake, utoipa::openapi::OpenApi::default(), guard);
+        Self { router, log, view, events, halt, stop }
+    }
+
+    /// Sends a request; `None` if there is no such request. Of a feed, takes the first message.
+    pub(super) async fn send(&self, method: Method, path: &str) -> Option<Answer> {
+        let request = Request::builder().method(method).uri(path.parse::<Uri>().ok()?).header("host", "localhost:8080");
+        let mut request = request.body(Body::empty()).ok()?;
+        request.extensions_mut().insert(ConnectInfo::<SocketAddr>("127.0.0.1:5000".parse().unwrap()));
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let endless = parts.headers.get("content-type").is_some_and(|value| value == "text/event-stream");
+        let body = if endless { Vec::new() } else { to_bytes(body, usize::MAX).await.unwrap().to_vec() };
+        Some(Answer { status: parts.status, headers: parts.headers, body })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path).await.unwrap()
+    }
+}

@@ -1,0 +1,86 @@
+//! The description of the interface, against what is served.
+
+use std::collections::BTreeSet;
+
+use axum::http::Method;
+use serde_json::Value;
+
+use super::{PAGES, bench::Bench};
+
+/// Where intake names its routes. They are compared as text: this module knows nothing of that one.
+pub(super) const INTAKE: &str = include_str!("../../ingest/mod.rs");
+const INTAKE_HANDLERS: [&str; 2] = [include_str!("../../ingest/readings.rs"), include_str!("../../ingest/compat.rs")];
+const READERS: [&str; 2] = [include_str!("../mod.rs"), include_str!("../assets.rs")];
+
+/// Paths and their methods, by `/api/openapi.json` of the read side.
+pub(super) async fn documented(bench: &Bench) -> Vec<(String, BTreeSet<String>)> {
+    let description: Value = serde_json::from_slice(&bench.get("/api/openapi.json").await.body).unwrap();
+    let paths = description["paths"].as_object().unwrap();
+    let methods = |item: &Value| item.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect();
+    paths.iter().map(|(path, item)| (path.clone(), methods(item))).collect()
+}
+
+/// The paths that a module gives to its router.
+pub(super) fn routed(source: &str) -> Vec<String> {
+    let after = source.split(".route(").skip(1).filter_map(|text| text.trim_start().strip_prefix('"'));
+    after.filter_map(|text| Some(text.split_once('"')?.0.replace("{*", "{"))).collect()
+}
+
+#[tokio::test]
+async fn what_is_served_is_documented() {
+    let bench = Bench::new();
+    let documented: BTreeSet<String> = documented(&bench).await.into_iter().map(|(path, _)| path).collect();
+    let pages = PAGES.map(str::to_owned);
+    let served: BTreeSet<String> = READERS.into_iter().flat_map(routed).filter(|path| !pages.contains(path)).collect();
+    assert!(served.len() > 10);
+    assert_eq!(documented, served);
+
+    let served: BTreeSet<String> = routed(INTAKE).into_iter().collect();
+    let handlers = INTAKE_HANDLERS.into_iter().flat_map(|source| source.split("utoipa::path(").skip(1));
+    let path = |text: &str| text.split_once("path = \"").unwrap().1.split_once('"').unwrap().0.to_owned();
+    assert_eq!(handlers.map(path).collect::<BTreeSet<_>>(), served);
+}
+
+#[tokio::test]
+async fn documented_methods_are_those_served() {
+    let bench = Bench::new();
+    for (path, methods) in documented(&bench).await {
+        let path = path.replace("{index}", "0").replace("{path}", "0/000.p/1");
+        let refused = bench.send(Method::from_bytes(b"BREW").unwrap(), &path).await.unwrap();
+        assert_eq!(refused.status, 405, "{path}");
+        let allowed = refused.headers["allow"].to_str().unwrap().split(',').map(str::to_owned);
+        let head = |method: &String| method == "HEAD" && methods.contains("GET");
+        assert_eq!(allowed.filter(|method| !head(method)).collect::<BTreeSet<_>>(), methods, "{path}");
+        for method in methods {
+            let answer = bench.send(Method::from_bytes(method.as_bytes()).unwrap(), &path).await.unwrap();
+            assert!(![404, 405].contains(&answer.status.as_u16()) || path == "/api/v1/trust", "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_that_occurs_is_documented() {
+    let bench = Bench::new();
+    let description: Value = serde_json::from_slice(&bench.get("/api/openapi.json").await.body).unwrap();
+    assert!(description["components"]["schemas"]["Problem"].is_object());
+    for (path, item) in description["paths"].as_object().unwrap() {
+        let operation = &item["get"];
+        let responses = operation["responses"].as_object().unwrap();
+        assert!(responses.contains_key("200") && responses.contains_key("403"), "{path}");
+        assert_eq!(responses.contains_key("500"), path != "/metrics", "{path}");
+        assert_eq!(responses.contains_key("503"), path != "/metrics", "{path}");
+        assert_eq!(responses.contains_key("400"), operation.get("parameters").is_some(), "{path}");
+        for (status, response) in responses {
+            assert_ne!(response["description"], "", "{path} {status}");
+            let problem = &response["content"]["application/problem+json"]["schema"]["$ref"];
+            assert_eq!(problem == "#/components/schemas/Problem", status.as_str() >= "400", "{path} {status}");
+        }
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let schema = &parameter["schema"];
+            if parameter["name"] == "limit" {
+                assert_eq!((&schema["minimum"], &schema["maximum"]), (&1.into(), &500.into()), "{path}");
+            }
+            assert!(parameter["description"].is_string(), "{path} {}", parameter["name"]);
+        }
+    }
+}
