@@ -165,7 +165,6 @@ pub(crate) struct Parameters;
 pub(crate) struct Stored;
 
 /// For the description of the interface: what a route that takes a body answers when it cannot be read.
-#[allow(dead_code, reason = "the intake routes are about to use it")]
 pub(crate) struct Posted;
 
 /// Problem documents by status.

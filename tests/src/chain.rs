@@ -25,6 +25,8 @@ pub const ANCHORER_KEY: &str = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a
 #[derive(Debug)]
 pub struct Chain {
     port: u16,
+    /// The time of block 0. Fixed, because Anvil makes a new block 0 at every start (see scripts/lib/chain).
+    genesis_time: u64,
     // Before its directory, so that its log can still be shown.
     anvil: Option<Process>,
     dir: TempDir,
@@ -45,7 +47,9 @@ impl Chain {
     /// Starts a chain of its own.
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let mut chain = Self { port: free_port(), anvil: None, dir };
+        let port = free_port();
+        // No two chains have the same port here, nor so the same block 0.
+        let mut chain = Self { port, genesis_time: now() - u64::from(port), anvil: None, dir };
         chain.resume().await;
         chain
     }
@@ -68,10 +72,11 @@ impl Chain {
         let state = self.dir.path().join("state.json");
         let mut command = Command::new(paths::foundry("anvil"));
         command.args(["--host", "127.0.0.1", "--port", &self.port.to_string(), "--quiet"]);
-        command.args(["--block-time", "1", "--slots-in-an-epoch", "1", "--preserve-historical-states", "--state"]);
-        command.arg(state);
+        command.args(["--block-time", "1", "--slots-in-an-epoch", "1", "--preserve-historical-states"]);
+        command.args(["--timestamp", &self.genesis_time.to_string(), "--state"]).arg(state);
         self.anvil = Some(Process::start("anvil", &mut command, self.dir.path()));
         poll::until("anvil answers", async || self.try_rpc("eth_blockNumber", json!([])).await.ok()).await;
+        self.rpc("evm_setTime", json!([now()])).await;
     }
 
     /// Deploys the contract with the project's own forge script; gives its address.
@@ -143,6 +148,12 @@ impl Chain {
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("a clock after 1970").as_secs()
 }
 
 fn word(value: &Value) -> B256 {

@@ -37,6 +37,11 @@ async fn ledger(port: u16) -> api::LedgerStatus {
     serde_json::from_slice(&answer.body).expect("the ledger's status")
 }
 
+/// The trust roots, as the service claims them.
+async fn trust(port: u16) -> String {
+    send(http().get(format!("http://127.0.0.1:{port}/api/v1/trust"))).await.expect("the service answers").text()
+}
+
 fn is_free(port: u16) -> bool {
     std::net::TcpStream::connect(("127.0.0.1", port)).is_err()
 }
@@ -64,6 +69,7 @@ async fn a_second_start_goes_on_with_the_same_ledger_and_chain() {
         (status.final_size > 5).then_some(status)
     })
     .await;
+    let roots = trust(port).await;
     refuses(&logs, &data, free_port(), free_port(), "in use").await;
     refuses(&logs, &logs.path().join("other"), port, free_port(), &port.to_string()).await;
     first.signal("INT");
@@ -78,8 +84,9 @@ async fn a_second_start_goes_on_with_the_same_ledger_and_chain() {
     second.signal("TERM");
     assert_eq!(second.ended(STOP).await, 0);
 
-    // Killed, it leaves nothing behind either.
+    // Killed, it leaves nothing behind either. Ready, its chain is still the one that auditors have pinned.
     let mut third = start(&logs, &data, port, chain_port).await;
+    assert_eq!(trust(port).await, roots);
     third.kill();
     poll::until("its programs have ended", async || (is_free(port) && is_free(chain_port)).then_some(())).await;
 }

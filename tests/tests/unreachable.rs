@@ -38,7 +38,7 @@ async fn another_chain_of_the_same_id_is_diverged() {
 
     let said = command::verify(&trial.evidence(index).await, &trust, Some(&other.url())).await;
     assert_eq!(said.code, 40, "{said:#?}");
-    assert!(said.says("chain", "differs"), "{said:#?}");
+    assert!(said.says("genesis", "differs"), "{said:#?}");
 
     let browser = Browser::start().await;
     browser.open(&format!("{}/ui/anomalies/{index}", trial.url())).await;
@@ -46,6 +46,6 @@ async fn another_chain_of_the_same_id_is_diverged() {
     browser.click("#verify").await;
     let shown = browser.conclusion().await;
     assert_eq!(shown.verdict, "diverged", "{shown:#?}");
-    assert!(shown.says("chain", "differs"), "{shown:#?}");
+    assert!(shown.says("genesis", "differs"), "{shown:#?}");
     browser.quit().await;
 }

@@ -36,12 +36,12 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChainError {
     /// The node did not answer, or not usefully. May pass.
-    #[error("the chain does not answer at {url}: {source}")]
+    #[error("the chain does not answer at {url}: {why}")]
     Unreachable {
-        /// Where.
+        /// Where, without user and password.
         url: String,
-        /// Why.
-        source: RpcFailure,
+        /// Why. A text, because the error's own names the address with its password.
+        why: String,
     },
     /// Chain, contract or account are not those that the service is set up for. Needs a person.
     #[error("{0}")]
@@ -106,6 +106,7 @@ pub(crate) struct Signed {
 /// A node, a contract, and the account that anchors.
 pub(crate) struct Chain {
     config: ChainConfig,
+    url: reqwest::Url,
     /// The address without user and password, for messages.
     shown_url: String,
     provider: RootProvider,
@@ -119,12 +120,13 @@ impl Chain {
         let url: reqwest::Url = config.rpc_url.parse().map_err(|error| bad(format!("{error}")))?;
         let shown_url = without_credentials(&url);
         let client = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|error| bad(error.to_string()))?;
-        let provider = RootProvider::new(RpcClient::new(Http::with_client(client, url), false));
-        Ok(Self { config, shown_url, provider, signer })
+        let provider = RootProvider::new(RpcClient::new(Http::with_client(client, url.clone()), false));
+        Ok(Self { config, url, shown_url, provider, signer })
     }
 
     fn unreachable(&self, source: RpcFailure) -> ChainError {
-        ChainError::Unreachable { url: self.shown_url.clone(), source }
+        let why = source.to_string().replace(self.url.as_str(), &self.shown_url);
+        ChainError::Unreachable { url: self.shown_url.clone(), why }
     }
 
     /// Reads chain id, genesis and code, and checks that log and anchorer are the contract's.
@@ -308,8 +310,7 @@ impl Chain {
                 Ok(Progress::Asking(next)) => query = *next,
                 Ok(Progress::Done(state)) => return Ok(*state),
                 Err(error) => {
-                    let source = RpcError::local_usage_str(&error.to_string());
-                    return Err(self.unreachable(source));
+                    return Err(ChainError::Unreachable { url: self.shown_url.clone(), why: error.to_string() });
                 }
             }
         }

@@ -13,13 +13,10 @@ use axum::{
 };
 use tokio::sync::Semaphore;
 
-use crate::problem::Fault;
+use crate::{domain::MAX_BODY, problem::Fault};
 
 /// The unit of the account.
 const KIB: u64 = 1 << 10;
-
-/// What a body without a length may become: intake reads no more of one.
-const LARGEST: u64 = 4 << 20;
 
 /// Bytes of bodies under way, by what their headers announce: 32 bodies of 4 MiB, or 131,072 of a small reading. With
 /// the readings that are decoded from them, and are not larger, they take at most 2 × 128 MiB.
@@ -37,7 +34,7 @@ impl Bodies {
 
 /// Reserves what the body announces until the request is answered, or refuses it.
 pub(super) async fn reserve(State(Bodies(account)): State<Bodies>, request: Request, next: Next) -> Response {
-    let announced = request.body().size_hint().upper().unwrap_or(LARGEST).min(LARGEST);
+    let announced = request.body().size_hint().upper().unwrap_or(MAX_BODY as u64).min(MAX_BODY as u64);
     let Ok(_reserved) = account.try_acquire_many(announced.div_ceil(KIB) as u32) else {
         let what = "the service is reading as much as it can hold: send it again";
         return Fault::new(Code::Unavailable, what).into_response();

@@ -9,10 +9,7 @@ use axum::{
     http::{StatusCode, header},
 };
 
-use crate::problem::Fault;
-
-/// A batch of 10,000 readings of 3 metrics takes about 1.5 MB; 4 MiB leave room for long names.
-pub(crate) const MAX_BODY: usize = 4 << 20;
+use crate::{domain::MAX_BODY, problem::Fault};
 
 /// A body of this size at 140 kB/s takes 30 s. Slower senders are cut off, so that they cannot hold connections.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::{Intake, body::Body, decode};
 use crate::{
     domain::{DeviceName, Reading, ReadingError, reading::parse_value, verdict::Accepted, verdict::Label},
-    problem::Fault,
+    problem::{Fault, Guarded, Posted},
 };
 
 /// What `POST /predict` takes.
@@ -102,12 +102,7 @@ pub(crate) struct SensorAnswer {
 /// `POST /api/v1/readings`.
 #[utoipa::path(
     post, path = "/predict", tag = "compatible", request_body = PredictionRequest,
-    responses(
-        (status = 200, body = Prediction),
-        (status = 409, body = api::Problem, content_type = "application/problem+json", description = "The same key with other content"),
-        (status = 422, body = api::Problem, content_type = "application/problem+json", description = "Not a possible reading"),
-        (status = 503, body = api::Problem, content_type = "application/problem+json", description = "Busy: send it again"),
-    )
+    responses(Guarded, Posted, (status = 200, body = Prediction))
 )]
 pub(crate) async fn predict(State(intake): State<Intake>, body: Body) -> Result<Json<Prediction>, Fault> {
     let request: PredictionRequest<'_> = object(&body)?;
@@ -134,12 +129,7 @@ pub(crate) async fn predict(State(intake): State<Intake>, body: Body) -> Result<
 /// an anomaly reaches the contract with the next anchor.
 #[utoipa::path(
     post, path = "/sensor_data", tag = "compatible", request_body = SensorRequest,
-    responses(
-        (status = 200, body = SensorAnswer),
-        (status = 409, body = api::Problem, content_type = "application/problem+json", description = "The same key with other content"),
-        (status = 422, body = api::Problem, content_type = "application/problem+json", description = "Not a possible reading"),
-        (status = 503, body = api::Problem, content_type = "application/problem+json", description = "Busy: send it again"),
-    )
+    responses(Guarded, Posted, (status = 200, body = SensorAnswer))
 )]
 pub(crate) async fn sensor_data(State(intake): State<Intake>, body: Body) -> Result<Json<SensorAnswer>, Fault> {
     let request: SensorRequest<'_> = object(&body)?;

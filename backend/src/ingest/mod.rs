@@ -13,7 +13,7 @@ use api::Code;
 use axum::{Router, extract::DefaultBodyLimit, routing::post};
 
 use crate::{
-    domain::{Clock, Reading, verdict::Accepted},
+    domain::{Clock, MAX_BODY, Reading, verdict::Accepted},
     pipeline::Pipeline,
     problem::Fault,
 };
@@ -44,7 +44,7 @@ impl Intake {
 
 /// The intake routes.
 pub(crate) fn router(intake: Intake) -> Router {
-    let limit = DefaultBodyLimit::max(body::MAX_BODY);
+    let limit = DefaultBodyLimit::max(MAX_BODY);
     Router::new()
         .route("/api/v1/readings", post(readings::readings))
         .route("/predict", post(compat::predict))

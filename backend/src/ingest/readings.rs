@@ -14,15 +14,18 @@ use super::{
     body::{Body, Form},
     decode,
 };
-use crate::{domain::verdict::Accepted, problem::Fault};
+use crate::{
+    domain::verdict::Accepted,
+    problem::{Fault, Guarded, Posted},
+};
 
 /// Readings of a request at most: what one commit takes in about a tenth of a second.
 const MAX_READINGS: usize = 10_000;
 
 /// A reading. Several may be sent as an array, or one a line as `application/x-ndjson`.
 #[derive(utoipa::ToSchema)]
-#[allow(dead_code)]
-pub(crate) struct ReadingRequest {
+#[allow(dead_code, reason = "for the description only; decode.rs reads the text itself")]
+struct ReadingRequest {
     /// The device's name: 1 to 128 bytes.
     #[schema(example = "weather-1")]
     device: String,
@@ -37,6 +40,15 @@ pub(crate) struct ReadingRequest {
     metrics: std::collections::BTreeMap<String, f64>,
 }
 
+/// One reading, or several.
+#[derive(utoipa::ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "for the description only; decode.rs reads the text itself")]
+enum ReadingsBody {
+    One(ReadingRequest),
+    Many(Vec<ReadingRequest>),
+}
+
 /// Send readings
 ///
 /// Answered after the commit: what is `stored` is on disk. A reading's key is its sequence number, or its time where
@@ -45,16 +57,12 @@ pub(crate) struct ReadingRequest {
 /// result of its own, and the status is 207 if some were rejected.
 #[utoipa::path(
     post, path = "/api/v1/readings", tag = "intake",
-    request_body(content = ReadingRequest, content_type = "application/json"),
+    request_body(content((ReadingsBody = "application/json"), (String = "application/x-ndjson"))),
     responses(
+        Guarded,
+        Posted,
         (status = 200, body = Readings, description = "All stored"),
         (status = 207, body = Readings, description = "Some rejected; each result says why"),
-        (status = 400, body = api::Problem, content_type = "application/problem+json", description = "Not JSON"),
-        (status = 409, body = api::Problem, content_type = "application/problem+json", description = "The same key with other content"),
-        (status = 413, body = api::Problem, content_type = "application/problem+json", description = "Too long"),
-        (status = 415, body = api::Problem, content_type = "application/problem+json", description = "Not JSON by its media type"),
-        (status = 422, body = api::Problem, content_type = "application/problem+json", description = "Not a possible reading"),
-        (status = 503, body = api::Problem, content_type = "application/problem+json", description = "Busy: send it again"),
     )
 )]
 pub(crate) async fn readings(State(intake): State<Intake>, body: Body) -> Result<Response, Fault> {

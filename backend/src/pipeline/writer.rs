@@ -47,6 +47,8 @@ pub(super) struct Writer<W> {
     sequencer: Sequencer,
     /// A commit has failed, perhaps after the point of no return: look again where the log stands.
     stale: bool,
+    /// Findings may lie in the queue, because the log was not yet held against the chain.
+    waiting: bool,
     clock: Arc<dyn Clock>,
     halt: Halt,
     events: broadcast::Sender<Event>,
@@ -61,7 +63,7 @@ impl<W: WriteStore> Writer<W> {
         halt: Halt,
         events: broadcast::Sender<Event>,
     ) -> Self {
-        Self { store, log, sequencer, stale: false, clock, halt, events }
+        Self { store, log, sequencer, stale: false, waiting: true, clock, halt, events }
     }
 
     /// Sequences what a crash has left in the queue, and what is new at the start.
@@ -71,16 +73,13 @@ impl<W: WriteStore> Writer<W> {
 
     /// Works until all detectors are gone.
     pub(super) fn run(&mut self, slices: &mpsc::Receiver<Slice>) {
-        // At the start the chain may not answer yet: findings then wait in the queue, and are sequenced once it has.
-        let mut waiting = !self.halt.may_sequence();
         loop {
-            let first = match slices.recv_timeout(if waiting { LOOK_AGAIN } else { FOR_EVER }) {
+            let idle = if self.has_more_to_do() { LOOK_AGAIN } else { FOR_EVER };
+            let first = match slices.recv_timeout(idle) {
                 Ok(first) => first,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    if self.halt.may_sequence() {
-                        waiting = self.commit(&[], &[]).is_err();
-                    }
+                    self.catch_up();
                     continue;
                 }
             };
@@ -91,6 +90,20 @@ impl<W: WriteStore> Writer<W> {
                 group.push(next);
             }
             self.work(group);
+        }
+    }
+
+    /// Whether there is something to do without a slice: findings wait for the chain's first answer, or the store for
+    /// being tried again, so that `/ready` tells the truth.
+    fn has_more_to_do(&self) -> bool {
+        self.halt.reason().is_none() && (self.waiting || self.halt.is_failing())
+    }
+
+    /// An empty commit: sequences what waits, if that is allowed by now, and shows whether the store works.
+    fn catch_up(&mut self) {
+        if self.halt.may_sequence() || self.halt.is_failing() {
+            let result = self.commit(&[], &[]);
+            self.halt.set_failing(result.is_err());
         }
     }
 
@@ -143,20 +156,23 @@ impl<W: WriteStore> Writer<W> {
             for model in new {
                 tx.add_model(model)?;
             }
-            while may_sequence {
+            if !may_sequence {
+                return Ok(());
+            }
+            loop {
                 let rows = tx.queue(STEP)?;
                 if rows.is_empty() {
-                    break;
+                    return Ok(());
                 }
                 let extension = sequencer.extend(rows, now)?;
                 tx.append(&extension)?;
                 let Extension { from, entries, .. } = extension;
                 indexes.extend((from..).zip(&entries).map(|(index, entry)| (entry.queued, index)));
             }
-            Ok(())
         })?;
         self.sequencer = sequencer;
         self.stale = false;
+        self.waiting = !may_sequence;
         self.announce(&indexes);
         let of_reading = |queued: Option<i64>| queued.and_then(|queued| indexes.get(&queued).copied());
         Ok(queued.into_iter().map(|rows| rows.into_iter().map(of_reading).collect()).collect())

@@ -6,6 +6,7 @@ use alloy::primitives::{B256, Bytes, U256, keccak256};
 use ledger::{
     Hash,
     chain::{HEAD_SLOT, Header, Record, Slot, record_slot},
+    hash::EMPTY_ROOT,
     merkle,
     tile::TileTree,
     trust::TrustRoots,
@@ -58,8 +59,9 @@ pub(super) fn compare(
         return Ok(());
     }
     let anchored = said.record.map_or(0, |record| record.size);
-    if anchored <= found.size {
-        head(log, found.size, &said, found)?;
+    let (size, _) = found.derived.unwrap_or_default();
+    if anchored <= size {
+        head(log, size, &said, found)?;
     } else {
         // A service at work may have gone on since the pass began, and what it signs it anchors.
         let later = Reader::open_snapshot(data_dir)?;
@@ -84,9 +86,7 @@ fn another_chain(trust: &TrustRoots, said: &Said) -> Option<String> {
 fn head(log: &Reader, size: u64, said: &Said, found: &mut Found) -> Result<(), Box<dyn std::error::Error>> {
     let root = said.head;
     let contradiction = match said.record.map(|record| record.size) {
-        None if root != Hash([0; 32]) => {
-            Some(format!("the contract's head {root} has no record: it is no AnomalyLogger"))
-        }
+        None if root != EMPTY_ROOT => Some(format!("the contract's head {root} has no record: it is no AnomalyLogger")),
         None if found.final_size == 0 => {
             found.notes.push("the contract holds no root yet".into());
             None

@@ -49,9 +49,8 @@ struct Found {
     unanswered: Option<String>,
     /// What else there is to say.
     notes: Vec<String>,
-    /// The log as derived.
-    size: u64,
-    root: Hash,
+    /// Size and root of the log as derived; `None` if it could not be opened.
+    derived: Option<(u64, Hash)>,
     /// The size of the largest anchor that was called final.
     final_size: u64,
     /// The trust roots that the service pinned when it met its chain.
@@ -127,7 +126,9 @@ impl Found {
         for line in self.damage.iter().chain(&self.contradictions).chain(&self.unanswered) {
             println!("{line}");
         }
-        println!("{} entries derived again: root {}", self.size, self.root);
+        if let Some((size, root)) = self.derived {
+            println!("{size} entries derived again: root {root}");
+        }
         self.notes.iter().for_each(|line| println!("{line}"));
         match self.damage.len() + self.contradictions.len() {
             0 if self.unanswered.is_some() => println!("no differences in the log; the contract was not compared"),

@@ -58,8 +58,7 @@ impl<'a> Pass<'a> {
                 self.found.damaged(name, error)?;
             }
         }
-        self.found.size = self.frontier.size();
-        self.found.root = self.frontier.root();
+        self.found.derived = Some((self.frontier.size(), self.frontier.root()));
         if self.erased > 0 {
             self.found.notes.push(format!("{} payloads are erased", self.erased));
         }
@@ -152,7 +151,7 @@ impl<'a> Pass<'a> {
         match self.log.disclosure(index.unsigned_abs()) {
             Ok(None) => {}
             Ok(Some(disclosure)) => self.payload(row, disclosure),
-            Err(error) => self.found.damaged(format!("payload {index}"), error)?,
+            Err(error) => self.found.damaged(format!("payload {index}: cannot be read"), error)?,
         }
         Ok(())
     }
