@@ -183,9 +183,11 @@ fn devices(args: &Args, start: Millis, step_ms: i64) -> Result<Vec<Device>, Wron
         })?],
     };
     let mut devices = Vec::new();
-    for profile in profiles {
+    for (sort, profile) in (0_u64..).zip(profiles) {
         for number in 0..args.devices {
-            let stream = Stream::new(profile, number, args.seed, start.0, step_ms, &args.inject);
+            // Devices of different sorts are not to have their events at the same moments.
+            let seed = args.seed.wrapping_add(sort << 32);
+            let stream = Stream::new(profile, number, seed, start.0, step_ms, &args.inject);
             let stream = stream.map_err(WrongUse::new)?;
             let name = format!("{}-{}", profile.name, number + 1);
             devices.push(Device { name, stream, last_marked: None, under_way: None });

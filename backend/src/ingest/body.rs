@@ -4,19 +4,26 @@ use std::time::Duration;
 
 use api::Code;
 use axum::{
-    body::Bytes,
+    body::BodyDataStream,
     extract::{FromRequest, Request},
-    http::{StatusCode, header},
+    http::header,
 };
+use futures_util::StreamExt;
 
 use crate::{domain::MAX_BODY, problem::Fault};
 
 /// A body of this size at 140 kB/s takes 30 s. Slower senders are cut off, so that they cannot hold connections.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What is read on of a body that is too long: four times what is allowed, at most.
+const MAX_DRAINED: usize = 4 * MAX_BODY;
+
+/// How long it is read on.
+const DRAIN: Duration = Duration::from_secs(5);
+
 /// A body that has arrived whole, in time, and in a form we read.
 pub(super) struct Body {
-    pub(super) bytes: Bytes,
+    pub(super) bytes: Vec<u8>,
     pub(super) form: Form,
 }
 
@@ -32,16 +39,43 @@ pub(super) enum Form {
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Fault> {
         let form = form(&request)?;
-        let bytes = tokio::time::timeout(TIMEOUT, Bytes::from_request(request, state));
-        match bytes.await {
-            Ok(Ok(bytes)) => Ok(Self { bytes, form }),
-            Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+        let mut stream = request.into_body().into_data_stream();
+        match tokio::time::timeout(TIMEOUT, collect(&mut stream)).await {
+            Ok(Ok(Some(bytes))) => Ok(Self { bytes, form }),
+            Ok(Ok(None)) => {
+                // Read on for a while and forget: a client that is still sending when we answer and close would see a
+                // broken connection instead of the answer.
+                let _ = tokio::time::timeout(DRAIN, forget(&mut stream)).await;
                 Err(Fault::new(Code::BodyTooLarge, format!("expected at most {MAX_BODY} bytes: send smaller batches")))
             }
-            Ok(Err(rejection)) => Err(Fault::new(Code::MalformedBody, rejection.body_text())),
+            Ok(Err(error)) => Err(Fault::new(Code::MalformedBody, format!("the body broke off: {error}"))),
             Err(_) => Err(Fault::new(Code::BodyTimeout, "the body did not arrive within 30 seconds")),
+        }
+    }
+}
+
+/// Reads the whole body; `None` if it is longer than allowed.
+async fn collect(stream: &mut BodyDataStream) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        if bytes.len() + chunk.len() > MAX_BODY {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Some(bytes))
+}
+
+/// Reads on without keeping anything, up to [`MAX_DRAINED`].
+async fn forget(stream: &mut BodyDataStream) {
+    let mut left = MAX_DRAINED;
+    while let Some(Ok(chunk)) = stream.next().await {
+        left = left.saturating_sub(chunk.len());
+        if left == 0 {
+            return;
         }
     }
 }

@@ -10,10 +10,10 @@ mod readings;
 use std::sync::Arc;
 
 use api::Code;
-use axum::{Router, extract::DefaultBodyLimit, routing::post};
+use axum::{Router, routing::post};
 
 use crate::{
-    domain::{Clock, MAX_BODY, Reading, verdict::Accepted},
+    domain::{Clock, Reading, verdict::Accepted},
     pipeline::Pipeline,
     problem::Fault,
 };
@@ -44,11 +44,9 @@ impl Intake {
 
 /// The intake routes.
 pub(crate) fn router(intake: Intake) -> Router {
-    let limit = DefaultBodyLimit::max(MAX_BODY);
     Router::new()
         .route("/api/v1/readings", post(readings::readings))
         .route("/predict", post(compat::predict))
         .route("/sensor_data", post(compat::sensor_data))
-        .layer(limit)
         .with_state(intake)
 }

@@ -60,7 +60,11 @@ fn read_from<'a>(file: &[u8], args: &'a Args) -> Result<Vec<Reading<'a>>, WrongU
     for row in reader.records() {
         let row = row.map_err(|error| wrong(format!(": {error}")))?;
         let line = row.position().map_or(0, |position| line(file, position));
-        rows.push((line, cells(&row, &columns).map_err(|why| wrong(format!(", line {line}{why}")))?));
+        let (time, metrics) = cells(&row, &columns).map_err(|why| wrong(format!(", line {line}{why}")))?;
+        // A row without any value is no reading.
+        if !metrics.is_empty() {
+            rows.push((line, (time, metrics)));
+        }
     }
     let offset = offset(&rows, args)?;
     let reading = |(line, (time, metrics)): (u64, (RowTime, _))| {
@@ -108,7 +112,12 @@ fn columns(header: &csv::StringRecord, args: &Args) -> Result<Vec<Column>, Strin
 
 type Cells = (RowTime, BTreeMap<String, Box<RawValue>>);
 
-/// Time and values of a row. An empty field is no value.
+/// Whether a field says that there is no value: empty, or as Python, R and databases write it.
+fn is_missing(field: &str) -> bool {
+    field.is_empty() || ["nan", "na", "n/a", "null", "none"].iter().any(|word| field.eq_ignore_ascii_case(word))
+}
+
+/// Time and values of a row. A missing value is left out.
 fn cells(row: &csv::StringRecord, columns: &[Column]) -> Result<Cells, String> {
     // R writes a row's name before the fields, and none for it in the line of names.
     let skip = row.len().saturating_sub(columns.len());
@@ -120,7 +129,7 @@ fn cells(row: &csv::StringRecord, columns: &[Column]) -> Result<Cells, String> {
     for (column, field) in columns.iter().zip(row.iter().skip(skip)) {
         match column {
             Column::Time => time = Some(RowTime::parse(field).map_err(|why| format!(": {why}"))?),
-            Column::Metric(name) if !field.is_empty() => {
+            Column::Metric(name) if !is_missing(field) => {
                 let value = number(field).ok_or_else(|| {
                     format!(
                         ", column {name:?}: expected a number such as 21.5, found {field:?}; --ignore leaves a column out"
@@ -258,7 +267,8 @@ mod tests {
         ] {
             assert_eq!(number(field).as_deref().map(RawValue::get), expected, "{field:?}");
         }
-        let sent = json("t,a,b\n2026-01-05T08:00:00.123456Z,9007199254740993,\n", &[]).unwrap();
+        let sent =
+            json("t,a,b\n2026-01-05T08:00:00.123456Z,9007199254740993,NaN\n2026-01-05T08:01:00Z,,NA\n", &[]).unwrap();
         let expected = r#"[{"device":"room","time":"2026-01-05T08:00:00.123456Z","metrics":{"a":9007199254740993}}]"#;
         assert_eq!(sent, expected);
     }
