@@ -81,12 +81,13 @@ async fn forget(stream: &mut BodyDataStream) {
 }
 
 fn form(request: &Request) -> Result<Form, Fault> {
-    let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("unreadable"));
-    if let Some(encoding) = header(header::CONTENT_ENCODING).filter(|encoding| *encoding != "identity") {
+    let headers = |name| request.headers().get_all(name).iter().map(|value| value.to_str().unwrap_or("unreadable"));
+    let encoded = |encoding: &&str| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity");
+    if let Some(encoding) = headers(header::CONTENT_ENCODING).find(encoded) {
         let what = format!("expected a body without Content-Encoding, found {encoding:?}");
         return Err(Fault::new(Code::UnsupportedMediaType, what));
     }
-    let media_type = header(header::CONTENT_TYPE).unwrap_or("application/json");
+    let media_type = headers(header::CONTENT_TYPE).next().unwrap_or("application/json");
     match media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
         "application/json" => Ok(Form::Json),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(Form::Lines),

@@ -55,6 +55,7 @@ pub(crate) fn VerdictPanel(progress: RwSignal<Progress>) -> impl IntoView {
                 <ul>
                     <li>"that the sensor told the truth"</li>
                     <li>"that a chain run by the operator alone has only one history"</li>
+                    <li>"that the node above shows the chain's own blocks: ask one that you trust, or several"</li>
                     <li>"that this page came from the service unaltered; the command below does without it"</li>
                 </ul>
             </div>
