@@ -106,7 +106,12 @@ impl Anchorer {
         let mut memory = Memory::default();
         let mut failures = 0_u32;
         loop {
-            match self.tick(&mut memory).await {
+            // A tick may be cut short anywhere: what it has begun is in the outbox.
+            let result = tokio::select! {
+                result = self.tick(&mut memory) => result,
+                () = stopped(&mut stop) => return,
+            };
+            match result {
                 Ok(()) => {
                     failures = 0;
                     memory.contradicted = false;
