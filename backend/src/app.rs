@@ -14,7 +14,7 @@ use crate::{
     domain::{
         Clock,
         log::{ChainHealth, ChainView, Halt},
-        ports::{DeviceReader, StoreError},
+        ports::{AnchorStore, DeviceReader, StoreError},
     },
     http::{self, Guard, Server, Site},
     ingest::{self, Intake},
@@ -85,7 +85,9 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
 
     let (stop, stopped) = watch::channel(false);
     let (events, _) = broadcast::channel(EVENT_BUFFER);
-    let (view, mut seen) = watch::channel(ChainView::default());
+    // Until the chain answers, what was seen last counts.
+    let (anchored_size, final_size) = reader.anchored_sizes()?;
+    let (view, mut seen) = watch::channel(ChainView { anchored_size, final_size, ..ChainView::default() });
     let anchorer = Anchorer {
         chain: Chain::new(chain_config(&config), config.anchorer.clone())?,
         anchors: Arc::clone(&reader) as _,

@@ -6,7 +6,8 @@ use tracing_subscriber::EnvFilter;
 /// Sets up logging: text, or JSON for machines. `RUST_LOG` chooses what; `info` of our own parts if unset.
 pub(crate) fn init_logs(json: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,anomaly_ledger=info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     if json { builder.json().init() } else { builder.with_target(false).init() }
 }
 

@@ -86,20 +86,40 @@ impl Live {
             }
         });
         spawn_local(async move {
-            match server::anomalies(None).await {
-                Ok(page) => {
-                    if self.anomalies.with_untracked(|list| !matches!(list, Remote::Ready(_))) {
-                        self.cursor.set(page.next_cursor);
-                    }
-                    self.merge(page.items);
-                }
-                Err(fault) => self.anomalies.update(|list| {
+            if let Err(fault) = self.catch_up().await {
+                self.anomalies.update(|list| {
                     if !matches!(list, Remote::Ready(_)) {
                         *list = Remote::Failed(fault);
                     }
-                }),
+                });
             }
         });
+    }
+
+    /// Asks for the newest anomalies, page by page until one is known, so that an interruption leaves no hole. After a
+    /// very long one the list begins anew.
+    async fn catch_up(self) -> Result<(), Fault> {
+        let known = self.anomalies.with_untracked(|list| match list {
+            Remote::Ready(known) => known.first().map(|newest| newest.index),
+            Remote::Loading | Remote::Failed(_) => None,
+        });
+        let mut cursor = None;
+        let mut fetched = Vec::new();
+        loop {
+            let page = server::anomalies(cursor.as_deref()).await?;
+            let met = page.items.iter().any(|anomaly| Some(anomaly.index) <= known);
+            fetched.extend(page.items);
+            cursor = page.next_cursor;
+            if met {
+                self.merge(fetched);
+                return Ok(());
+            }
+            if known.is_none() || cursor.is_none() || fetched.len() >= MAX_ROWS {
+                self.cursor.set(cursor);
+                self.anomalies.set(Remote::Ready(fetched));
+                return Ok(());
+            }
+        }
     }
 
     /// Asks for the page after the oldest anomaly here.
@@ -124,6 +144,7 @@ impl Live {
             News::Anomaly(anomaly) => {
                 self.arrived.update(|count| *count += 1);
                 self.merge(vec![*anomaly]);
+                self.drop_oldest();
             }
         }
     }
@@ -138,12 +159,22 @@ impl Live {
             known.retain(|old| items.iter().all(|new| new.index != old.index));
             known.extend(items);
             known.sort_by_key(|anomaly| std::cmp::Reverse(anomaly.index));
-            // Rows that the reader has paged to stay.
-            if self.cursor.with_untracked(Option::is_some) {
-                known.truncate(MAX_ROWS);
-            }
             *list = Remote::Ready(known);
         });
+    }
+
+    /// Keeps a page that stays open for days from growing without end. "Older" then goes on below what is left.
+    fn drop_oldest(self) {
+        let last = self.anomalies.try_update(|list| match list {
+            Remote::Ready(known) if known.len() > MAX_ROWS => {
+                known.truncate(MAX_ROWS);
+                known.last().map(|anomaly| anomaly.index)
+            }
+            _ => None,
+        });
+        if let Some(Some(last)) = last {
+            self.cursor.set(Some(last.to_string()));
+        }
     }
 
     /// How far an anomaly has come: as it was listed, or further if the ledger has moved since.

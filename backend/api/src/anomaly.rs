@@ -65,7 +65,7 @@ pub struct Anomaly {
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Give it as `cursor` to get the next page; absent on the last.
+    /// Give it as `cursor` to get the next page: what is below this index. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }

@@ -173,8 +173,12 @@ impl Chain {
         let final_block = match self.config.finality {
             Finality::Depth(depth) => latest_block.checked_sub(depth),
             Finality::Tag => {
-                let block = self.provider.get_block_by_number(BlockNumberOrTag::Finalized).await;
-                block.map_err(|e| self.unreachable(e))?.map(|block| block.header.number)
+                match self.provider.get_block_by_number(BlockNumberOrTag::Finalized).await {
+                    Ok(block) => block.map(|block| block.header.number),
+                    // A node without the tag, or one that has not heard of a final block yet.
+                    Err(error) if error.is_error_resp() => None,
+                    Err(error) => return Err(self.unreachable(error)),
+                }
             }
         };
         let finalized = match final_block {

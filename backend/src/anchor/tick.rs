@@ -44,7 +44,7 @@ pub(crate) struct AnchorerConfig {
     pub(crate) max_age: Duration,
     /// How often to look.
     pub(crate) poll: Duration,
-    /// Send the same transaction again when it has not been included for this long.
+    /// Send the transaction again, with a higher fee, when it has not been included for this long.
     pub(crate) resend_after: Duration,
     /// Whether payloads travel with the anchor.
     pub(crate) publish: bool,
@@ -185,8 +185,10 @@ impl Anchorer {
         let heads = self.chain.heads().await?;
         block_in_place(|| self.compare(heads, memory))?;
         let final_size = heads.finalized.map_or(0, |(_, head)| head.size.min(heads.latest.size));
-        self.settle(heads, final_size, &trust).await?;
+        // A node that gives no proofs, because it has pruned the state, say, must not keep the next anchor back.
+        let settled = self.settle(heads, final_size, &trust).await;
         self.advance(heads.latest, &trust, memory).await?;
+        settled?;
 
         let oldest = block_in_place(|| self.oldest_age(heads.latest.size))?;
         if heads.latest.size > self.view.borrow().anchored_size {
@@ -391,7 +393,9 @@ impl Anchorer {
             tracing::warn!(size = row.size, "the anchoring transaction is not of this account; making another");
             return Ok(block_in_place(|| self.anchors.drop_anchor(row.size))?);
         }
-        if self.chain.nonce().await? != row.nonce {
+        if self.chain.nonce().await? == row.nonce {
+            memory.astray = None;
+        } else {
             // Used up, or, after a rollback, not reached. Once may be a block between two questions; twice means that
             // this transaction will never be included.
             if memory.astray.replace(row.nonce) == Some(row.nonce) {
@@ -411,7 +415,9 @@ impl Anchorer {
             // With a higher fee if the ceiling allows it; the very same transaction otherwise.
             let signed = self.chain.sign_again(&row.raw).await?;
             tracing::info!(size = row.size, nonce = row.nonce, transaction = %signed.hash, "sending the anchor again");
-            let row = AnchorRow { sent_ms: now.0, transaction: Some(signed.hash), raw: signed.raw, ..row.clone() };
+            // Which of several will be included is not known, so none is named in the evidence.
+            let transaction = row.transaction.filter(|hash| *hash == signed.hash);
+            let row = AnchorRow { sent_ms: now.0, transaction, raw: signed.raw, ..row.clone() };
             block_in_place(|| self.anchors.put_anchor(&row))?;
             self.send(&row, memory).await?;
         }

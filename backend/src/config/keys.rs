@@ -1,9 +1,9 @@
 //! The log's identity: its origin and its signing key, files that only the owner may read.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -43,12 +43,10 @@ impl LogIdentity {
     pub(crate) fn init(data_dir: &Path, origin: Option<Origin>) -> Result<LogSigner, KeyError> {
         let (key_file, origin_file) = files(data_dir);
         if !key_file.exists() {
+            // Payloads and salts will lie here: for nobody else's eyes. A directory that was there keeps its mode.
             let dir = data_dir.join("keys");
-            fs::create_dir_all(&dir).map_err(|source| KeyError::File { path: dir, source })?;
-            // Payloads and salts will lie here: for nobody else's eyes.
-            let private = fs::Permissions::from_mode(0o700);
-            fs::set_permissions(data_dir, private)
-                .map_err(|source| KeyError::File { path: data_dir.to_owned(), source })?;
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+            made.map_err(|source| KeyError::File { path: dir, source })?;
             let mut secret = [0; 32];
             getrandom::fill(&mut secret).map_err(KeyError::Random)?;
             let origin = match origin {

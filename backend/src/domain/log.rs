@@ -108,7 +108,7 @@ pub(crate) enum ChainHealth {
     Misconfigured,
     /// The log's own store cannot be read or written now.
     StoreFailed,
-    /// Entries wait much longer for their anchor than they should, and no request has failed.
+    /// The node does not take the transaction, or entries wait much longer for their anchor than they should.
     Behind,
     /// Log and contract contradict each other.
     Diverged,

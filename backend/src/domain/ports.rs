@@ -96,6 +96,9 @@ pub(crate) trait Detections {
     /// Commits devices as they are after those readings, new ones included.
     fn put_devices(&mut self, devices: &[Device]) -> Result<(), StoreError>;
 
+    /// Writes something that means nothing: only a commit that writes shows whether the store takes writes.
+    fn probe(&mut self) -> Result<(), StoreError>;
+
     /// Keeps a model, so that a past verdict can be computed again, and queues its entry.
     fn add_model(&mut self, model: &NewModel) -> Result<(), StoreError>;
 }
@@ -206,7 +209,7 @@ pub(crate) struct AnchorRow {
     pub(crate) nonce: u64,
     /// Its hash; `None` where the row was made from the contract's head.
     pub(crate) transaction: Option<B256>,
-    /// The signed transaction, so that the very same one is sent again.
+    /// The signed transaction: what is sent again is made of it.
     pub(crate) raw: Vec<u8>,
     pub(crate) sent_ms: i64,
     pub(crate) proof: Option<Anchor>,
@@ -225,6 +228,9 @@ pub(crate) trait AnchorStore: Send + Sync {
 
     /// Stores an anchoring, in place of one of the same size. On disk when this returns.
     fn put_anchor(&self, row: &AnchorRow) -> Result<(), StoreError>;
+
+    /// The largest size that was seen anchored, and the largest that was seen final; 0 before.
+    fn anchored_sizes(&self) -> Result<(u64, u64), StoreError>;
 
     /// Forgets final anchorings above a size: a deep reorganisation has taken them back. Gives how many.
     fn drop_final_above(&self, size: u64) -> Result<usize, StoreError>;

@@ -68,9 +68,12 @@ mod tests {
         };
         let silent = || Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
         let slow: Vec<_> = (0..32).map(|_| tokio::spawn(send(silent()))).collect();
-        while bodies.0.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
+        let all_taken = async {
+            while bodies.0.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), all_taken).await.unwrap();
         let refused = send(Body::from("x")).await;
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(refused.headers().contains_key("retry-after"));

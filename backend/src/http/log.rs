@@ -149,7 +149,7 @@ pub(crate) async fn tile(State(site): State<Site>, Path(path): Path<String>) -> 
     let (index, width) = tile::parse_index(index).map_err(|_| no_tile())?;
     let level = match level {
         "entries" => None,
-        // 63 levels hold 2^63 entries, so two digits are plenty.
+        // Eight levels of tiles hold 2^64 entries.
         digits => Some(digits.parse::<u32>().ok().filter(|l| *l < 8 && l.to_string() == digits).ok_or_else(no_tile)?),
     };
     let caching = caching(&site);

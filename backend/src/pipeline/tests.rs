@@ -289,9 +289,12 @@ async fn findings_wait_until_the_log_was_held_against_the_chain() {
     assert_eq!((accepted.verdict.label, accepted.index), (Label::Anomaly, None));
     let size = waiting.assert_log_verifies();
     waiting.halt.set_compared();
-    while waiting.assert_log_verifies() == size {
-        tokio::task::yield_now().await;
-    }
+    let sequenced = async {
+        while waiting.assert_log_verifies() == size {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), sequenced).await.unwrap();
     let again = waiting.submit(vec![reading("a", 1, 200.0)]).await.remove(0).unwrap();
     assert_eq!((again.duplicate, again.index), (true, Some(size)));
     drop(waiting);

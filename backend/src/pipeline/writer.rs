@@ -99,7 +99,7 @@ impl<W: WriteStore> Writer<W> {
         self.halt.reason().is_none() && (self.waiting || self.halt.is_failing())
     }
 
-    /// An empty commit: sequences what waits, if that is allowed by now, and shows whether the store works.
+    /// A commit without readings: sequences what waits, if that is allowed by now, and shows whether the store works.
     fn catch_up(&mut self) {
         if self.halt.may_sequence() || self.halt.is_failing() {
             let result = self.commit(&[], &[]);
@@ -155,6 +155,9 @@ impl<W: WriteStore> Writer<W> {
             }
             for model in new {
                 tx.add_model(model)?;
+            }
+            if group.is_empty() && new.is_empty() {
+                tx.probe()?;
             }
             if !may_sequence {
                 return Ok(());

@@ -43,6 +43,15 @@ impl AnchorStore for Reader {
         .map(drop)
     }
 
+    fn anchored_sizes(&self) -> Result<(u64, u64), StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT coalesce(max(size), 0), coalesce(max(size) FILTER (WHERE state = 2), 0)
+                       FROM anchor WHERE state > 0";
+            let mut select = connection.prepare_cached(sql)?;
+            Ok(select.query_row([], |row| Ok((from_sql(row.get(0)?), from_sql(row.get(1)?))))?)
+        })
+    }
+
     fn drop_final_above(&self, size: u64) -> Result<usize, StoreError> {
         self.write(|connection| connection.execute("DELETE FROM anchor WHERE state = 2 AND size > ?", [to_sql(size)]))
     }

@@ -106,6 +106,13 @@ impl Detections for SqliteTransaction<'_> {
         Ok(queued)
     }
 
+    fn probe(&mut self) -> Result<(), StoreError> {
+        let next = "INSERT INTO setting (name, value) VALUES ('probe', '0')
+                    ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1";
+        self.transaction.execute(next, [])?;
+        Ok(())
+    }
+
     fn add_model(&mut self, model: &NewModel) -> Result<(), StoreError> {
         let hash = model.hash.to_string();
         self.transaction.execute(

@@ -1,4 +1,4 @@
-//! Steps 7 to 12: chain, block, code, record, history, finality.
+//! Steps 7 to 15: trust, seen before, stored anchor, chain, block, code, record, history, finality.
 
 use alloy_primitives::{B256, Bytes};
 
@@ -185,7 +185,7 @@ fn live(case: &Case<'_>, checkpoint: &Checkpoint, chain: &ChainState, steps: &mu
     }
 }
 
-/// Steps 8 to 11 against one state of the contract; `None` if a proof does not hold.
+/// Steps 11 to 14 against one state of the contract; `None` if a proof does not hold.
 fn contract_steps(
     case: &Case<'_>,
     checkpoint: &Checkpoint,
@@ -242,7 +242,7 @@ fn record_step(checkpoint: &Checkpoint, header: &Header, record: Option<Record>)
     Step::compared(NAME, &note, format!("size {}", checkpoint.size), format!("size {}", record.size), Outcome::Differs)
 }
 
-/// Step 11: nothing else may stand at the checkpoint's size, neither in the contract nor in what was seen before.
+/// Step 14: nothing else may stand at the checkpoint's size in the contract.
 fn history(checkpoint: &Checkpoint, account: &AccountProof, state: &ContractState, steps: &mut Vec<Step>) {
     const NAME: &str = "history";
     let differs = |note: &str, computed: String| Step {

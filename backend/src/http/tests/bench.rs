@@ -130,6 +130,10 @@ impl AnchorStore for NoAnchors {
         Ok(Vec::new())
     }
 
+    fn anchored_sizes(&self) -> Result<(u64, u64), StoreError> {
+        Ok((0, 0))
+    }
+
     fn final_anchor(&self, _: u64) -> Result<Option<AnchorRow>, StoreError> {
         Ok(None)
     }
