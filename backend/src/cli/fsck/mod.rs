@@ -65,13 +65,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 
 fn check(args: &Args) -> Result<Found, Box<dyn std::error::Error>> {
     let mut found = Found::default();
-    let log = match Reader::open_snapshot(&args.data_dir) {
-        Ok(log) => log,
-        Err(error) => {
-            found.damaged("database", error)?;
-            return Ok(found);
-        }
-    };
+    // A directory without a log is a slip of the hand, and no damage: so the key is looked for first.
     let key = match log_key(args) {
         Ok(key) => key,
         Err(error @ (KeyError::Key(_) | KeyError::Origin(_))) => {
@@ -82,6 +76,13 @@ fn check(args: &Args) -> Result<Found, Box<dyn std::error::Error>> {
             return Err(WrongUse(format!("{error}, or give the log's public key with --log-key")).into());
         }
         Err(error) => return Err(error.into()),
+    };
+    let log = match Reader::open_snapshot(&args.data_dir) {
+        Ok(log) => log,
+        Err(error) => {
+            found.damaged("database", error)?;
+            return Ok(found);
+        }
     };
     Pass::new(&log, &key, &mut found).run()?;
     if let Some(url) = &args.rpc_url
