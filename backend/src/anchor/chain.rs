@@ -28,6 +28,7 @@ use ledger::{
 };
 
 use super::contract::AnomalyLogger::{AnomalyLoggerErrors, anchorCall, anchorerCall, headCall, logIdCall};
+use crate::domain::redact;
 
 /// A node that has not answered by then is as good as down.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,7 +107,6 @@ pub(crate) struct Signed {
 /// A node, a contract, and the account that anchors.
 pub(crate) struct Chain {
     config: ChainConfig,
-    url: reqwest::Url,
     /// The address without user and password, for messages.
     shown_url: String,
     provider: RootProvider,
@@ -118,15 +118,14 @@ impl Chain {
     pub(crate) fn new(config: ChainConfig, signer: PrivateKeySigner) -> Result<Self, ChainError> {
         let bad = |why: String| ChainError::Misconfigured(format!("the RPC address cannot be used: {why}"));
         let url: reqwest::Url = config.rpc_url.parse().map_err(|error| bad(format!("{error}")))?;
-        let shown_url = without_credentials(&url);
+        let shown_url = redact::without_userinfo(url.as_str());
         let client = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|error| bad(error.to_string()))?;
-        let provider = RootProvider::new(RpcClient::new(Http::with_client(client, url.clone()), false));
-        Ok(Self { config, url, shown_url, provider, signer })
+        let provider = RootProvider::new(RpcClient::new(Http::with_client(client, url), false));
+        Ok(Self { config, shown_url, provider, signer })
     }
 
     fn unreachable(&self, source: RpcFailure) -> ChainError {
-        let why = source.to_string().replace(self.url.as_str(), &self.shown_url);
-        ChainError::Unreachable { url: self.shown_url.clone(), why }
+        ChainError::Unreachable { url: self.shown_url.clone(), why: redact::in_text(&source.to_string()) }
     }
 
     /// Reads chain id, genesis and code, and checks that log and anchorer are the contract's.
@@ -319,15 +318,6 @@ impl Chain {
             }
         }
     }
-}
-
-/// An address without user and password.
-fn without_credentials(url: &reqwest::Url) -> String {
-    let mut url = url.clone();
-    // Both fail only for addresses that cannot have them.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.to_string()
 }
 
 /// Whether the node's error message says one of these things. Nodes agree on no code for them.

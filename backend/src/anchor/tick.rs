@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use alloy::primitives::Bytes;
 use ledger::{
     Hash,
-    chain::{Record, contract_account, record_slot, storage_word},
+    chain::contract_account,
     checkpoint::LogKey,
     entry::Entry,
     evidence::Anchor,
@@ -324,9 +324,8 @@ impl Anchorer {
         if account.code_hash != trust.code_hash {
             return Err(lies(format!("code hash {}", account.code_hash)).into());
         }
-        let word = storage_word(account.storage_root, record_slot(&row.root), &at.record_proof)
-            .map_err(|error| lies(error.to_string()))?;
-        let recorded = Record::from_word(word).is_some_and(|record| record.size == row.size);
+        let record = account.record(&row.root, &at.record_proof).map_err(|error| lies(error.to_string()))?;
+        let recorded = record.is_some_and(|record| record.size == row.size);
         if !recorded {
             return Ok(Proof::NotRecorded);
         }

@@ -16,7 +16,7 @@ use crate::{
     problem::{Fault, Guarded, Parameters, Stored, blocking},
 };
 
-/// Items of a page at most: about 0.3 MB.
+/// Items of a page or list at most: about 0.3 MB.
 const MAX_PAGE: u64 = 500;
 
 /// What is shown instead of an entry that is damaged. The reader who verifies it sees how.
@@ -56,15 +56,21 @@ pub(crate) async fn anomalies(
 ) -> Result<Json<Page<Anomaly>>, Fault> {
     let invalid = |what: String| Fault::new(Code::InvalidParameter, what);
     let Query(PageQuery { limit, cursor }) = query.map_err(|error| invalid(error.body_text()))?;
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(invalid(format!("expected a limit from 1 to {MAX_PAGE}, found {limit}")));
-    }
+    let limit = checked_limit(limit)?;
     let before = match cursor {
         None => u64::MAX,
         Some(cursor) => canonical(&cursor)
             .ok_or_else(|| invalid(format!("expected a next_cursor, found {:?}", excerpt(&cursor))))?,
     };
     Ok(Json(blocking(move || page(&site, before, limit)).await?))
+}
+
+/// A limit within its bounds.
+pub(super) fn checked_limit(limit: u64) -> Result<u64, Fault> {
+    if (1..=MAX_PAGE).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Fault::new(Code::InvalidParameter, format!("expected a limit from 1 to {MAX_PAGE}, found {limit}")))
 }
 
 /// The newest anomalies below an index.

@@ -8,11 +8,11 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Site, anomalies::page};
+use super::{
+    Site,
+    anomalies::{checked_limit, page},
+};
 use crate::problem::{Fault, Guarded, Parameters, Stored, blocking};
-
-/// Items of a list at most.
-const MAX_LIST: u64 = 500;
 
 /// How many.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -30,12 +30,9 @@ fn default_limit() -> u64 {
 }
 
 fn limit(query: Result<Query<ListQuery>, QueryRejection>) -> Result<u64, Fault> {
-    let invalid = |what: String| Fault::new(api::Code::InvalidParameter, what);
-    let Query(ListQuery { limit }) = query.map_err(|error| invalid(error.body_text()))?;
-    if (1..=MAX_LIST).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(invalid(format!("expected a limit from 1 to {MAX_LIST}, found {limit}")))
+    let Query(ListQuery { limit }) =
+        query.map_err(|error| Fault::new(api::Code::InvalidParameter, error.body_text()))?;
+    checked_limit(limit)
 }
 
 async fn newest(site: Site, limit: u64) -> Result<Vec<Anomaly>, Fault> {

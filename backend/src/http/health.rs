@@ -8,9 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Site, errors::documented, redact};
+use super::{Site, errors::documented};
 use crate::{
-    domain::log::ChainHealth,
+    domain::{log::ChainHealth, redact},
     problem::{Fault, Guarded, Stored, blocking},
 };
 

@@ -16,11 +16,12 @@ use ledger::{
     trust::TrustRoots,
 };
 
-use super::{Site, parse_index, redact};
+use super::{Site, parse_index};
 use crate::{
     domain::{
         log::{ChainView, read_tile},
         ports::{LogReader, StoreError, StoredCheckpoint},
+        redact,
     },
     problem::{Fault, Guarded, Parameters, Stored, blocking},
 };

@@ -13,7 +13,6 @@ mod feed;
 mod guard;
 mod health;
 mod log;
-mod redact;
 mod server;
 #[cfg(test)]
 mod tests;

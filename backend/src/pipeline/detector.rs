@@ -105,12 +105,11 @@ impl Detector {
         let (reply, answer) = mpsc::sync_channel(1);
         let sent = self.commits.send(Slice { judged, devices, reply }).is_ok();
         let result = if sent { answer.recv().unwrap_or(Err(STOPPING)) } else { Err(STOPPING) };
-        if result.is_err() {
-            // Judged on a state that was never stored: forget it, and read what is stored.
-            changed.iter().for_each(|name| drop(self.known.remove(name)));
-        }
         for name in &changed {
-            if let Some(known) = self.known.get_mut(name) {
+            if result.is_err() {
+                // Judged on a state that was never stored: forget it, and read what is stored.
+                self.known.remove(name);
+            } else if let Some(known) = self.known.get_mut(name) {
                 known.changed = false;
             }
         }

@@ -6,6 +6,9 @@
 use alloy_primitives::{Address, B256, Bytes, U256, b256, keccak256};
 use alloy_rlp::{Decodable, Header, PayloadView};
 
+use super::record::{Record, record_slot};
+use crate::Hash;
+
 /// The root of a trie without entries: keccak256 of the RLP of an empty text.
 const EMPTY_TRIE: B256 = b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
@@ -56,6 +59,16 @@ pub struct AccountProof {
     pub code_hash: B256,
     /// The root of its storage.
     pub storage_root: B256,
+}
+
+impl AccountProof {
+    /// The contract's record of a root; `None` if the storage proof shows that there is none.
+    ///
+    /// # Errors
+    /// See [`ProofError`].
+    pub fn record(&self, root: &Hash, proof: &[Bytes]) -> Result<Option<Record>, ProofError> {
+        storage_word(self.storage_root, record_slot(root), proof).map(Record::from_word)
+    }
 }
 
 /// The contract's account in the state with this root.

@@ -8,7 +8,7 @@ use crate::{
     chain::{
         AccountProof, HEAD_SLOT, Header, Record, contract_account,
         query::{ChainState, ContractState},
-        record_slot, storage_word,
+        storage_word,
     },
     checkpoint::Checkpoint,
     evidence::Anchor,
@@ -113,9 +113,7 @@ fn proven_record(case: &Case<'_>, checkpoint: &Checkpoint, anchor: &Anchor) -> R
 }
 
 fn record_of(account: &AccountProof, root: &Hash, proof: &[Bytes]) -> Result<Option<Record>, String> {
-    let word =
-        storage_word(account.storage_root, record_slot(root), proof).map_err(|e| format!("storage proof: {e}"))?;
-    Ok(Record::from_word(word))
+    account.record(root, proof).map_err(|error| format!("storage proof: {error}"))
 }
 
 /// The auditor has the block's hash from elsewhere.

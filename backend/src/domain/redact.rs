@@ -1,9 +1,9 @@
-//! Credentials in addresses are the operator's: what is served shows addresses without them.
+//! Credentials in addresses are the operator's: what is served or logged shows addresses without them.
 
 use reqwest::Url;
 
 /// An address without user name and password. Path and query stay: without them it is another address.
-pub(super) fn without_userinfo(address: &str) -> String {
+pub(crate) fn without_userinfo(address: &str) -> String {
     match Url::parse(address) {
         Ok(url) if url.username().is_empty() && url.password().is_none() => address.to_owned(),
         Ok(mut url) => match (url.set_username(""), url.set_password(None)) {
@@ -15,7 +15,7 @@ pub(super) fn without_userinfo(address: &str) -> String {
 }
 
 /// A text in which no address has user name and password.
-pub(super) fn in_text(text: &str) -> String {
+pub(crate) fn in_text(text: &str) -> String {
     let mut parts = text.split("://");
     let mut shown = parts.next().unwrap_or_default().to_owned();
     for part in parts {
