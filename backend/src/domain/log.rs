@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use alloy::primitives::B256;
 use ledger::{
     Hash,
     tile::{self, TileId},
@@ -129,6 +130,14 @@ impl ChainHealth {
     }
 }
 
+/// A block of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) number: u64,
+    /// Computed from the header that the node gave; not what the node calls it.
+    pub(crate) hash: B256,
+}
+
 /// The chain as the service last saw it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ChainView {
@@ -137,7 +146,8 @@ pub(crate) struct ChainView {
     pub(crate) problem: Option<String>,
     /// The contract's head at the newest block.
     pub(crate) head: Option<(u64, Hash)>,
-    pub(crate) latest_block: Option<u64>,
+    /// The newest block.
+    pub(crate) latest_block: Option<Block>,
     pub(crate) finalized_block: Option<u64>,
     /// Entries under a recorded root.
     pub(crate) anchored_size: u64,
