@@ -1,8 +1,11 @@
 //! The log's affairs that several parts share: what happened, whether it may go on, and reading its tiles.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use alloy::primitives::B256;
@@ -13,6 +16,15 @@ use ledger::{
 };
 
 use super::ports::{LogReader, StoreError};
+
+/// How often entries are made that no reading asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Periods {
+    /// A heartbeat, and with it the audit log's digest, this often.
+    pub(crate) heartbeat: Duration,
+    /// A beacon before findings, if the last one is older than this.
+    pub(crate) beacon: Duration,
+}
 
 /// What is to be told to whoever listens, after it has happened.
 #[derive(Debug, Clone)]
