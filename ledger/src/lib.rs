@@ -16,6 +16,7 @@ pub mod entry;
 pub mod evidence;
 pub mod hash;
 pub mod heartbeat;
+pub mod keys;
 pub mod merkle;
 pub mod publication;
 pub mod text;
