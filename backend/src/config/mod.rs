@@ -63,3 +63,10 @@ pub(crate) fn anchorer_from_env() -> Result<PrivateKeySigner, ConfigError> {
     let key = std::env::var(ANCHORER_KEY).map_err(|_| ConfigError::AnchorerKey("it is not set"))?;
     key.trim().parse().map_err(|_| ConfigError::AnchorerKey("it is malformed"))
 }
+
+/// Who runs this program, for the audit log: the user's number, as the system has it.
+pub(crate) fn operator() -> String {
+    use std::os::unix::fs::MetadataExt;
+    // The system shows a process its own directory as its user's.
+    std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |process| format!("uid {}", process.uid()))
+}

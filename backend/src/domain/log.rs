@@ -11,6 +11,8 @@ use std::{
 use alloy::primitives::B256;
 use ledger::{
     Hash,
+    checkpoint::LogKey,
+    keys::KeyHistory,
     tile::{self, TileId},
     trust::TrustRoots,
 };
@@ -197,4 +199,16 @@ pub(crate) fn read_tile(log: &dyn LogReader, id: TileId) -> Result<Vec<Hash>, St
     }
     hashes.truncate(width as usize);
     Ok(hashes)
+}
+
+/// All keys of a log. There are few.
+pub(crate) fn key_history(log: &dyn LogReader, first: LogKey) -> Result<KeyHistory, StoreError> {
+    let mut entries = Vec::new();
+    let mut before = u64::MAX;
+    while let Some((index, bytes)) = log.newest("key", before)? {
+        entries.push((index, bytes));
+        before = index;
+    }
+    entries.reverse();
+    KeyHistory::from_entries(first, entries).map_err(|error| StoreError::Damaged(error.to_string()))
 }

@@ -19,7 +19,7 @@ use ledger::{
 use super::{Site, parse_index};
 use crate::{
     domain::{
-        log::{ChainView, read_tile},
+        log::{ChainView, key_history, read_tile},
         ports::{LogReader, StoreError, StoredCheckpoint},
         redact,
     },
@@ -197,10 +197,12 @@ pub(crate) async fn ledger(State(site): State<Site>) -> Result<Json<LedgerStatus
 pub(super) fn status(site: &Site) -> Result<LedgerStatus, StoreError> {
     let newest = site.log.newest_checkpoint()?;
     let (tree_size, root) = newest.map_or((0, ledger::hash::EMPTY_ROOT), |newest| (newest.size, newest.root));
+    let keys = key_history(&*site.log, site.log_key.clone())?;
     let view = site.view.borrow().clone();
     Ok(LedgerStatus {
         origin: site.log_key.origin().to_string(),
-        log_key: site.log_key.to_string(),
+        // The one that has signed the newest checkpoint.
+        log_key: keys.key_at(tree_size).to_string(),
         tree_size,
         root: root.to_string(),
         anchored_size: view.anchored_size,
