@@ -39,6 +39,10 @@ pub(crate) struct ServeConfig {
     pub(crate) max_fee_per_gas: u128,
     pub(crate) batch_entries: u64,
     pub(crate) batch_age: Duration,
+    pub(crate) poll: Duration,
+    pub(crate) resend_after: Duration,
+    pub(crate) behind_after: Duration,
+    pub(crate) rpc_timeout: Duration,
     pub(crate) publish: bool,
     pub(crate) anchorer: PrivateKeySigner,
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod log;
+pub(crate) mod loopback;
 pub(crate) mod ports;
 pub(crate) mod reading;
 pub(crate) mod redact;
