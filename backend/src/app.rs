@@ -112,6 +112,8 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         devices: detectors(&config)?,
         models: Arc::clone(&models),
         sequencer,
+        periods: config.periods,
+        view: seen.clone(),
         clock: Arc::clone(&clock),
         halt: halt.clone(),
         events: events.clone(),

@@ -7,6 +7,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use ledger::chain::query::Finality;
 
+use crate::domain::log::Periods;
 pub(crate) use keys::{KeyError, LogIdentity};
 
 /// The environment variable with the anchoring account's private key.
@@ -40,6 +41,7 @@ pub(crate) struct ServeConfig {
     pub(crate) batch_entries: u64,
     pub(crate) batch_age: Duration,
     pub(crate) publish: bool,
+    pub(crate) periods: Periods,
     pub(crate) anchorer: PrivateKeySigner,
 }
 

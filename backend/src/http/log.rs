@@ -217,7 +217,7 @@ fn chain_status(rpc_url: &Arc<str>, view: ChainView) -> ChainStatus {
         problem: view.problem.as_deref().map(redact::in_text),
         tree_size: view.head.map(|(size, _)| size),
         root: view.head.map(|(_, root)| root.to_string()),
-        latest_block: view.latest_block,
+        latest_block: view.latest_block.map(|block| block.number),
         finalized_block: view.finalized_block,
         oldest_unanchored_s: view.oldest_unanchored_ms.map(|ms| ms as f64 / 1000.0),
     }

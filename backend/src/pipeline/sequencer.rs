@@ -11,8 +11,9 @@ use ledger::{
     entry::{self, Entry, EntryError, Judged, MetricValue, Payload, Reason, commitment},
     evidence::Disclosure,
     hash::leaf_hash,
+    heartbeat::Totals,
     publication::{Item, MAX_PUBLICATION},
-    text::{Decimal, Id, TextError},
+    text::{Decimal, Id, TextError, Time},
     tile::Frontier,
 };
 
@@ -107,29 +108,38 @@ impl Sequencer {
 fn encode(pending: &Pending, now: Millis) -> Result<NewEntry, EncodeError> {
     let id = new_id(now)?;
     let recorded = now.to_time();
-    match pending {
+    let entry = match pending {
+        Pending::Finding(finding) => return encode_finding(id, recorded, finding),
         Pending::Model { model, name, sample } => {
-            let entry = entry::Model::new(id, recorded, model.parse()?, name.clone(), sample.parse()?);
-            let bytes = Entry::Model(entry).to_bytes()?;
-            Ok(NewEntry { bytes, kind: "model", disclosure: None, queued: 0 })
+            Entry::Model(entry::Model::new(id, recorded, model.parse()?, name.clone(), sample.parse()?))
         }
-        Pending::Finding(finding) => {
-            let payload = payload(id.clone(), finding)?;
-            let bytes = payload.to_bytes()?;
-            let salt = random();
-            let entry = entry::Anomaly::new(
-                id,
-                recorded,
-                commitment(&salt, &bytes),
-                finding.pseudonym.parse()?,
-                payload.model,
-                payload.time,
-                finding.severity,
-            );
-            let disclosure = Some(Disclosure { payload: bytes, salt });
-            Ok(NewEntry { bytes: Entry::Anomaly(entry).to_bytes()?, kind: "anomaly", disclosure, queued: 0 })
+        Pending::Beacon { chain_id, block, block_hash } => {
+            Entry::Beacon(entry::Beacon::new(id, recorded, *chain_id, *block, *block_hash))
         }
-    }
+        Pending::Heartbeat { from, devices, readings, anomalies, root } => {
+            let totals = Totals { devices: *devices, readings: *readings, anomalies: *anomalies, root: *root };
+            Entry::Heartbeat(entry::Heartbeat::new(id, recorded, *from, totals))
+        }
+        Pending::Audit { from, records, root } => Entry::Audit(entry::Audit::new(id, recorded, *from, *records, *root)),
+    };
+    Ok(NewEntry { bytes: entry.to_bytes()?, kind: entry.kind(), disclosure: None, queued: 0 })
+}
+
+fn encode_finding(id: Id, recorded: Time, finding: &PendingFinding) -> Result<NewEntry, EncodeError> {
+    let payload = payload(id.clone(), finding)?;
+    let bytes = payload.to_bytes()?;
+    let salt = random();
+    let entry = entry::Anomaly::new(
+        id,
+        recorded,
+        commitment(&salt, &bytes),
+        finding.pseudonym.parse()?,
+        payload.model,
+        payload.time,
+        finding.severity,
+    );
+    let disclosure = Some(Disclosure { payload: bytes, salt });
+    Ok(NewEntry { bytes: Entry::Anomaly(entry).to_bytes()?, kind: "anomaly", disclosure, queued: 0 })
 }
 
 fn payload(id: Id, finding: &PendingFinding) -> Result<Payload, EncodeError> {

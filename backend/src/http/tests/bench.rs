@@ -76,6 +76,14 @@ impl LogReader for Log {
         })
     }
 
+    fn newest(&self, _kind: &str, _before: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        self.query(|_| None)
+    }
+
+    fn counters(&self, _heartbeat: u64, _visit: &mut dyn FnMut(Vec<u8>)) -> Result<(), StoreError> {
+        self.query(|_| ())
+    }
+
     fn disclosure(&self, _: u64) -> Result<Option<Disclosure>, StoreError> {
         self.query(|_| None)
     }
