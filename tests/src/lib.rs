@@ -8,6 +8,7 @@ pub mod browser;
 pub mod chain;
 pub mod command;
 pub mod examples;
+pub mod ganache;
 pub mod paths;
 pub mod poll;
 pub mod process;
@@ -17,5 +18,6 @@ pub mod trial;
 
 pub use browser::Browser;
 pub use chain::Chain;
+pub use ganache::Ganache;
 pub use service::Service;
 pub use trial::Trial;

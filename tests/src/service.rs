@@ -28,6 +28,8 @@ pub struct Settings {
     pub contract: String,
     /// Its port; 0 for any.
     pub port: u16,
+    /// A block is final with so many on top, instead of by the tag `finalized`.
+    pub confirmations: Option<u64>,
 }
 
 /// A running service.
@@ -60,6 +62,9 @@ impl Service {
         command.args(["serve", "--trial", "--publish", "payloads", "--data-dir"]).arg(&settings.data_dir);
         command.args(["--listen", &format!("127.0.0.1:{}", settings.port)]);
         command.args(["--rpc-url", &settings.rpc_url, "--contract", &settings.contract]);
+        if let Some(confirmations) = settings.confirmations {
+            command.args(["--confirmations", &confirmations.to_string()]);
+        }
         command.env("ANOMALY_LEDGER_ANCHORER_KEY", ANCHORER_KEY);
         let mut process = Process::start("service", &mut command, logs);
         let started = poll::within(START, "the service says where it listens", async || {
