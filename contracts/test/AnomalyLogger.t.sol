@@ -56,6 +56,13 @@ contract AnomalyLoggerTest is Base {
         anchorAs(OWNER, logger, roots[5], 5, none);
     }
 
+    function test_Anchor_RevertWhen_CallerIsCandidate() external {
+        vm.prank(OWNER);
+        logger.proposeAnchorer(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(IAnomalyLogger.NotAnchorer.selector, STRANGER));
+        anchorAs(STRANGER, logger, roots[5], 5, none);
+    }
+
     function test_Anchor_RevertGiven_RecordedWithALessSize() external {
         anchorAs(ANCHORER, logger, roots[5], 5, none);
         vm.expectRevert(abi.encodeWithSelector(IAnomalyLogger.SizeContradictsRecord.selector, roots[5], 5, 4));
