@@ -6,6 +6,7 @@
 mod anomalies;
 mod assets;
 mod bodies;
+mod coding;
 mod compat;
 mod docs;
 mod errors;
@@ -49,6 +50,8 @@ pub(crate) struct Site {
     pub(crate) halt: Halt,
     /// The log's name and verifier key.
     pub(crate) log_key: ledger::checkpoint::LogKey,
+    /// The signed checkpoint of the log when it is empty: nothing was stored then, and a reader may ask.
+    pub(crate) empty_checkpoint: Arc<str>,
     /// Where the chain may be asked.
     pub(crate) rpc_url: Arc<str>,
     /// Version of the model for unknown profiles.
