@@ -5,6 +5,7 @@
 //! checks evidence with is the `ledger` crate.
 
 pub mod browser;
+pub mod c2sp;
 pub mod chain;
 pub mod command;
 pub mod examples;
