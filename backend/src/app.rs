@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
-use ledger::hash::EMPTY_ROOT;
+use ledger::{audit::Record, hash::EMPTY_ROOT};
 use tokio::{
     sync::{broadcast, watch},
     task::JoinHandle,
@@ -11,11 +11,11 @@ use utoipa::OpenApi;
 
 use crate::{
     anchor::{Anchorer, AnchorerConfig, Chain, ChainConfig, ChainError},
-    config::{KeyError, LogIdentity, ServeConfig},
+    config::{KeyError, LogIdentity, ServeConfig, operator},
     domain::{
         Clock,
         log::{ChainHealth, ChainView, Halt},
-        ports::{AnchorStore, DeviceReader, StoreError},
+        ports::{AnchorStore, AuditLog, DeviceReader, StoreError},
     },
     http::{self, Guard, Server, Site},
     ingest::{self, Intake},
@@ -64,7 +64,7 @@ pub(crate) struct Running {
 
 /// Starts the service. It is ready for requests when this returns.
 pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
-    let signer = Arc::new(LogIdentity::load(&config.data_dir)?);
+    let keyring = Arc::new(LogIdentity::load(&config.data_dir)?);
     let lock = lock(&config)?;
     // Bound first: whoever waits for the address learns at once that it is taken.
     let server = Server::bind(config.listen).await.map_err(|error| StartError::Listen(config.listen, error))?;
@@ -74,15 +74,25 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let writer = SqliteWriter::open_existing(&config.data_dir)?;
     let reader = Arc::new(Reader::open(&config.data_dir)?);
     let halt = Halt::default();
-    let sequencer = match Sequencer::load(&*reader, Arc::clone(&signer)) {
+    let sequencer = match Sequencer::load(&*reader, Arc::clone(&keyring)) {
         Ok(sequencer) => sequencer,
         // What is stored can still be read, and shown to be damaged; nothing more is signed.
         Err(StoreError::Damaged(why)) => {
             halt.set(why);
-            Sequencer::unloaded(Arc::clone(&signer))
+            Sequencer::unloaded(Arc::clone(&keyring))
         }
         Err(error) => return Err(error.into()),
     };
+
+    let version = format!("anomaly-ledger {}", env!("CARGO_PKG_VERSION"));
+    reader.add_audit_record(&Record::new(
+        clock.now().to_time(),
+        operator(),
+        "this machine".into(),
+        "service.start".into(),
+        version,
+        "started".into(),
+    ))?;
 
     let (stop, stopped) = watch::channel(false);
     let (events, _) = broadcast::channel(EVENT_BUFFER);
@@ -93,7 +103,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         chain: Chain::new(chain_config(&config), config.anchorer.clone())?,
         anchors: Arc::clone(&reader) as _,
         log: Arc::clone(&reader) as _,
-        log_key: signer.log_key(),
+        log_key: keyring.first().clone(),
         config: anchorer_config(&config),
         clock: Arc::clone(&clock),
         halt: halt.clone(),
@@ -113,6 +123,8 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         devices: detectors(&config)?,
         models: Arc::clone(&models),
         sequencer,
+        periods: config.periods,
+        view: seen.clone(),
         clock: Arc::clone(&clock),
         halt: halt.clone(),
         events: events.clone(),
@@ -125,9 +137,9 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         view: seen,
         events,
         halt,
-        log_key: signer.log_key(),
+        log_key: keyring.first().clone(),
         // Every tree extends the empty one, so that this contradicts no other checkpoint.
-        empty_checkpoint: signer.sign(0, EMPTY_ROOT).into(),
+        empty_checkpoint: keyring.signer(keyring.first()).map(|signer| signer.sign(0, EMPTY_ROOT).into()),
         rpc_url: config.rpc_url.as_str().into(),
         model_version: models.generic_version(),
         trial: true,

@@ -8,12 +8,15 @@
 //! This crate refuses to do: input and output, clocks, random numbers, storage, concurrency. What it needs
 //! of those is an argument. The bytes are fixed in `docs/spec`.
 
+pub mod audit;
 pub mod canonical;
 pub mod chain;
 pub mod checkpoint;
 pub mod entry;
 pub mod evidence;
 pub mod hash;
+pub mod heartbeat;
+pub mod keys;
 pub mod merkle;
 pub mod publication;
 pub mod text;

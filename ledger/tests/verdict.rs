@@ -10,11 +10,9 @@ use ledger::{
         query::{Answer, ChainQuery, ChainState, Finality, Progress, QueryError},
     },
     checkpoint::{Checkpoint, LogSigner},
-    entry::{Entry, Payload, commitment},
     evidence::{Anchor, Bundle, Disclosure},
     hash::leaf_hash,
     merkle::{MemoryTree, inclusion_proof, root},
-    text::Id,
     trust::TrustRoots,
     verdict::{Case, ChainAnswer, Outcome, Report, Verdict, examine},
 };
@@ -298,22 +296,6 @@ fn bundles_of_another_form_are_refused() {
         assert!(Bundle::from_json(json.as_bytes()).is_err(), "{json:.60}");
     }
     assert_eq!(Bundle::from_json(real.bundle.to_json().as_bytes()).unwrap(), real.bundle);
-}
-
-#[test]
-fn the_example_of_the_specification_is_as_it_says() {
-    let file: Value = serde_json::from_str(include_str!("../../tests/vectors/entry/anomaly.json")).unwrap();
-    let text = |name: &str| file[name].as_str().unwrap();
-    let Entry::Anomaly(entry) = Entry::from_bytes(text("entry").as_bytes()).unwrap() else { panic!("an anomaly") };
-    let payload = Payload::from_bytes(text("payload").as_bytes()).unwrap();
-    let salt: Hash = text("salt").parse().unwrap();
-    assert_eq!(leaf_hash(text("entry").as_bytes()).to_string(), text("leaf_hash"));
-    assert_eq!(commitment(&salt.0, text("payload").as_bytes()).to_string(), text("commitment"));
-    assert_eq!(entry.commitment.to_string(), text("commitment"));
-    assert_eq!(payload.entry, entry.id);
-    assert_eq!(Entry::Anomaly(entry).to_bytes().unwrap(), text("entry").as_bytes());
-    assert_eq!(payload.to_bytes().unwrap(), text("payload").as_bytes());
-    assert!("not-a-uuid".parse::<Id>().is_err());
 }
 
 proptest! {

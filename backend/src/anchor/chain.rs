@@ -28,7 +28,7 @@ use ledger::{
 };
 
 use super::contract::AnomalyLogger::{AnomalyLoggerErrors, anchorCall, anchorerCall, headCall, logIdCall};
-use crate::domain::redact;
+use crate::domain::{log::Block, redact};
 
 /// A node that has not answered by then is as good as down.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,7 +81,7 @@ pub(crate) struct Head {
 /// The heads at the newest and at the final block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Heads {
-    pub(crate) latest_block: u64,
+    pub(crate) latest_block: Block,
     pub(crate) latest: Head,
     /// Block and head; `None` while no final block has the contract.
     pub(crate) finalized: Option<(u64, Head)>,
@@ -131,15 +131,7 @@ impl Chain {
     /// Reads chain id, genesis and code, and checks that log and anchorer are the contract's.
     pub(crate) async fn identify(&self, log_key: &ledger::checkpoint::LogKey) -> Result<TrustRoots, ChainError> {
         let chain_id = self.provider.get_chain_id().await.map_err(|e| self.unreachable(e))?;
-        let genesis: serde_json::Value = self
-            .provider
-            .raw_request("eth_getBlockByNumber".into(), ("0x0", false))
-            .await
-            .map_err(|e| self.unreachable(e))?;
-        // The hash is computed, as every verifier will compute it; what the node says of it is not believed.
-        let genesis_hash = Header::from_json(&genesis)
-            .map_err(|error| ChainError::Misconfigured(format!("block 0 of the chain cannot be read: {error}")))?
-            .hash;
+        let genesis_hash = self.block("0x0").await?.hash;
         let contract = self.config.contract;
         let code = self.provider.get_code_at(contract).await.map_err(|e| self.unreachable(e))?;
         let wrong = |what: String| Err(ChainError::Misconfigured(what));
@@ -167,10 +159,10 @@ impl Chain {
 
     /// The contract's head at the newest and at the final block.
     pub(crate) async fn heads(&self) -> Result<Heads, ChainError> {
-        let latest_block = self.provider.get_block_number().await.map_err(|e| self.unreachable(e))?;
-        let latest = self.head(BlockId::number(latest_block)).await?;
+        let latest_block = self.block("latest").await?;
+        let latest = self.head(BlockId::number(latest_block.number)).await?;
         let final_block = match self.config.finality {
-            Finality::Depth(depth) => latest_block.checked_sub(depth),
+            Finality::Depth(depth) => latest_block.number.checked_sub(depth),
             Finality::Tag => {
                 match self.provider.get_block_by_number(BlockNumberOrTag::Finalized).await {
                     Ok(block) => block.map(|block| block.header.number),
@@ -190,6 +182,17 @@ impl Chain {
             None => None,
         };
         Ok(Heads { latest_block, latest, finalized })
+    }
+
+    /// The block with this number or tag. Its hash is computed, as every verifier will compute it; what the node says
+    /// of it is not believed.
+    async fn block(&self, which: &'static str) -> Result<Block, ChainError> {
+        let request = self.provider.raw_request("eth_getBlockByNumber".into(), (which, false));
+        let block: serde_json::Value = request.await.map_err(|e| self.unreachable(e))?;
+        let header = Header::from_json(&block).map_err(|error| {
+            ChainError::Misconfigured(format!("the block {which:?} of the chain cannot be read: {error}"))
+        })?;
+        Ok(Block { number: header.number, hash: header.hash })
     }
 
     async fn head(&self, block: BlockId) -> Result<Head, ChainError> {

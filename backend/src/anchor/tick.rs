@@ -477,13 +477,9 @@ impl Anchorer {
     /// How long the oldest entry above this size has waited; negative if the clock was turned back.
     fn oldest_age(&self, anchored: u64) -> Result<Option<i64>, StoreError> {
         let Some(entry) = self.log.entries(anchored, 1)?.pop() else { return Ok(None) };
-        let recorded = match Entry::from_bytes(&entry) {
-            Ok(Entry::Anomaly(anomaly)) => anomaly.recorded,
-            Ok(Entry::Model(model)) => model.recorded,
-            // A damaged entry is fsck's matter; for the age it counts as new.
-            Err(_) => return Ok(Some(0)),
-        };
-        let recorded = Millis::parse(recorded.as_str()).unwrap_or(self.clock.now());
+        // A damaged entry is fsck's matter; for the age it counts as new.
+        let Ok(entry) = Entry::from_bytes(&entry) else { return Ok(Some(0)) };
+        let recorded = Millis::parse(entry.recorded().as_str()).unwrap_or(self.clock.now());
         Ok(Some(self.clock.now().since(recorded)))
     }
 }

@@ -10,8 +10,11 @@ use super::{Outcome, WrongUse, client::parse_url, parse_duration};
 use crate::{
     app,
     config::{self, ConfigError, ServeConfig},
-    domain::SystemClock,
+    domain::{SystemClock, log::Periods},
 };
+
+/// Heartbeats are no metronome: each is an entry for ever.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Run the service.
 #[derive(Debug, clap::Args)]
@@ -46,6 +49,12 @@ pub(crate) struct Args {
     /// Anchor when an entry has waited this long.
     #[arg(long, default_value = "2s", value_parser = parse_duration, value_name = "DURATION")]
     batch_age: Duration,
+    /// Close a window of the log this often: a heartbeat with each device's counters, and the audit log's digest.
+    #[arg(long, default_value = "1h", value_parser = parse_duration, value_name = "DURATION")]
+    heartbeat: Duration,
+    /// Write a recent block's hash into the log before findings, if the last one is older than this.
+    #[arg(long, default_value = "1m", value_parser = parse_duration, value_name = "DURATION")]
+    beacon: Duration,
     /// Call a block final when this many are on top, instead of by the tag `finalized`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     confirmations: Option<u64>,
@@ -84,6 +93,7 @@ pub(super) fn run(args: Args) -> Outcome {
         batch_entries: args.batch_entries.max(1),
         batch_age: args.batch_age,
         publish: args.publish == Publish::Payloads,
+        periods: Periods { heartbeat: args.heartbeat.max(SHORTEST), beacon: args.beacon },
         anchorer: config::anchorer_from_env().map_err(WrongUse::new)?,
     };
     let config = config.check(args.trial).map_err(WrongUse::new)?;

@@ -1,17 +1,32 @@
 //! The log's affairs that several parts share: what happened, whether it may go on, and reading its tiles.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
+use alloy::primitives::B256;
 use ledger::{
     Hash,
+    checkpoint::LogKey,
+    keys::KeyHistory,
     tile::{self, TileId},
     trust::TrustRoots,
 };
 
 use super::ports::{LogReader, StoreError};
+
+/// How often entries are made that no reading asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Periods {
+    /// A heartbeat, and with it the audit log's digest, this often.
+    pub(crate) heartbeat: Duration,
+    /// A beacon before findings, if the last one is older than this.
+    pub(crate) beacon: Duration,
+}
 
 /// What is to be told to whoever listens, after it has happened.
 #[derive(Debug, Clone)]
@@ -129,6 +144,14 @@ impl ChainHealth {
     }
 }
 
+/// A block of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) number: u64,
+    /// Computed from the header that the node gave; not what the node calls it.
+    pub(crate) hash: B256,
+}
+
 /// The chain as the service last saw it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ChainView {
@@ -137,7 +160,8 @@ pub(crate) struct ChainView {
     pub(crate) problem: Option<String>,
     /// The contract's head at the newest block.
     pub(crate) head: Option<(u64, Hash)>,
-    pub(crate) latest_block: Option<u64>,
+    /// The newest block.
+    pub(crate) latest_block: Option<Block>,
     pub(crate) finalized_block: Option<u64>,
     /// Entries under a recorded root.
     pub(crate) anchored_size: u64,
@@ -175,4 +199,16 @@ pub(crate) fn read_tile(log: &dyn LogReader, id: TileId) -> Result<Vec<Hash>, St
     }
     hashes.truncate(width as usize);
     Ok(hashes)
+}
+
+/// All keys of a log. There are few.
+pub(crate) fn key_history(log: &dyn LogReader, first: LogKey) -> Result<KeyHistory, StoreError> {
+    let mut entries = Vec::new();
+    let mut before = u64::MAX;
+    while let Some((index, bytes)) = log.newest("key", before)? {
+        entries.push((index, bytes));
+        before = index;
+    }
+    entries.reverse();
+    KeyHistory::from_entries(first, entries).map_err(|error| StoreError::Damaged(error.to_string()))
 }

@@ -8,7 +8,9 @@ use std::{collections::HashMap, ops::Range};
 use alloy::primitives::B256;
 use ledger::{
     Hash,
+    audit::Record,
     evidence::{Anchor, Disclosure},
+    heartbeat::Counter,
     tile::ChangedTiles,
 };
 
@@ -89,8 +91,8 @@ pub(crate) trait Transaction: Detections + Sequencing {}
 
 /// Detection's half: readings with their verdicts, devices with their detector state, findings to be sequenced.
 pub(crate) trait Detections {
-    /// Commits judged readings, in order, and queues their findings; gives the queue's row of each that has one.
-    /// The keys are new: the caller has looked.
+    /// Commits judged readings, in order, counts them for the next heartbeat, and queues their findings; gives the
+    /// queue's row of each that has one. The keys are new: the caller has looked.
     fn record(&mut self, judged: &[Judged]) -> Result<Vec<Option<i64>>, StoreError>;
 
     /// Commits devices as they are after those readings, new ones included.
@@ -120,8 +122,25 @@ pub(crate) trait Sequencing {
     /// The oldest rows of the queue.
     fn queue(&mut self, limit: usize) -> Result<Vec<(i64, Pending)>, StoreError>;
 
-    /// Appends to the log if the newest checkpoint's size is still `extension.from`.
+    /// Appends to the log if the newest checkpoint's size is still `extension.from`. Counts its anomalies for the next
+    /// heartbeat.
     fn append(&mut self, extension: &Extension) -> Result<(), StoreError>;
+
+    /// What the next heartbeat is to say: a counter for each device that has sent a reading, or has an anomaly in the
+    /// log, since the last. Sorted by pseudonym.
+    fn counters(&mut self) -> Result<Vec<Counter>, StoreError>;
+
+    /// Keeps the counters of the heartbeat at this index, and begins to count anew.
+    fn close_window(&mut self, heartbeat: u64, counters: &[Counter]) -> Result<(), StoreError>;
+
+    /// Records of the audit log from a number on, at most `count`.
+    fn audit_records(&mut self, from: u64, count: u64) -> Result<Vec<Vec<u8>>, StoreError>;
+}
+
+/// The audit log. Append only.
+pub(crate) trait AuditLog: Send + Sync {
+    /// Adds a record at the end, and gives its number. On disk when this returns.
+    fn add_audit_record(&self, record: &Record) -> Result<u64, StoreError>;
 }
 
 /// The store as detection reads it: sees every commit that was acknowledged before the call.
@@ -162,6 +181,12 @@ pub(crate) struct StoredAnomaly {
 pub(crate) trait LogReader: Send + Sync {
     /// Entries from `from` on, at most `count`.
     fn entries(&self, from: u64, count: u64) -> Result<Vec<Vec<u8>>, StoreError>;
+
+    /// The newest entry of a kind with an index below `before`. Only for kinds of which there are few: not `anomaly`.
+    fn newest(&self, kind: &str, before: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError>;
+
+    /// Gives each counter of the heartbeat at this index to `visit`, in the order of its tree.
+    fn counters(&self, heartbeat: u64, visit: &mut dyn FnMut(Vec<u8>)) -> Result<(), StoreError>;
 
     /// Payload and salt of an entry; `None` if it has none, or they were erased.
     fn disclosure(&self, index: u64) -> Result<Option<Disclosure>, StoreError>;

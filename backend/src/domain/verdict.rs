@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ledger::{Hash, checkpoint::LogKey};
 use serde::{Deserialize, Serialize};
 
 use super::{DeviceName, Micros, Reading};
@@ -50,7 +51,7 @@ pub(crate) struct Device {
     pub(crate) last_time: Option<Micros>,
 }
 
-/// What waits to become a log entry. Kept as JSON between detection and sequencing.
+/// What is to become a log entry. Findings and models wait in the queue, as JSON; the others are made when they are due.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Pending {
@@ -64,6 +65,42 @@ pub(crate) enum Pending {
         name: String,
         /// SHA-256 of its training sample, hex.
         sample: String,
+    },
+    /// A recent block.
+    Beacon {
+        /// The chain's id.
+        chain_id: u64,
+        /// The block's number.
+        block: u64,
+        /// Its hash.
+        block_hash: Hash,
+    },
+    /// What was counted since the last heartbeat.
+    Heartbeat {
+        /// The window's first entry.
+        from: u64,
+        /// Devices counted.
+        devices: u64,
+        /// Their readings.
+        readings: u64,
+        /// Their anomalies.
+        anomalies: u64,
+        /// The root over the counters.
+        root: Hash,
+    },
+    /// The key that signs from here on.
+    Key {
+        /// The new key.
+        log_key: LogKey,
+    },
+    /// The next part of the audit log.
+    Audit {
+        /// The first record's number.
+        from: u64,
+        /// How many records.
+        records: u64,
+        /// The root over them.
+        root: Hash,
     },
 }
 

@@ -19,7 +19,7 @@ use ledger::{
 use super::{Site, canonical, coding, parse_index};
 use crate::{
     domain::{
-        log::{ChainView, read_tile},
+        log::{ChainView, key_history, read_tile},
         ports::{LogReader, StoreError, StoredCheckpoint},
         redact,
     },
@@ -126,10 +126,14 @@ fn covering(
     )
 )]
 pub(crate) async fn checkpoint(State(site): State<Site>) -> Result<Response, Fault> {
-    let log = site.log;
-    let newest = blocking(move || log.newest_checkpoint()).await?;
-    let note = newest.map_or_else(|| site.empty_checkpoint.as_bytes().to_vec(), |newest| newest.note.into_bytes());
-    Ok(typed("text/plain; charset=utf-8", "no-cache", note))
+    let note = blocking(move || {
+        let missing = || StoreError::Damaged("the log has changed its key, and has no checkpoint".into());
+        match site.log.newest_checkpoint()? {
+            Some(newest) => Ok(newest.note),
+            None => site.empty_checkpoint.map(|note| note.to_string()).ok_or_else(missing),
+        }
+    });
+    Ok(typed("text/plain; charset=utf-8", "no-cache", note.await?.into_bytes()))
 }
 
 /// A tile of hashes, or of entries
@@ -214,10 +218,12 @@ pub(crate) async fn ledger(State(site): State<Site>) -> Result<Json<LedgerStatus
 pub(super) fn status(site: &Site) -> Result<LedgerStatus, StoreError> {
     let newest = site.log.newest_checkpoint()?;
     let (tree_size, root) = newest.map_or((0, ledger::hash::EMPTY_ROOT), |newest| (newest.size, newest.root));
+    let keys = key_history(&*site.log, site.log_key.clone())?;
     let view = site.view.borrow().clone();
     Ok(LedgerStatus {
         origin: site.log_key.origin().to_string(),
-        log_key: site.log_key.to_string(),
+        // The one that has signed the newest checkpoint.
+        log_key: keys.key_at(tree_size).to_string(),
         tree_size,
         root: root.to_string(),
         anchored_size: view.anchored_size,
@@ -234,7 +240,7 @@ fn chain_status(rpc_url: &Arc<str>, view: ChainView) -> ChainStatus {
         problem: view.problem.as_deref().map(redact::in_text),
         tree_size: view.head.map(|(size, _)| size),
         root: view.head.map(|(_, root)| root.to_string()),
-        latest_block: view.latest_block,
+        latest_block: view.latest_block.map(|block| block.number),
         finalized_block: view.finalized_block,
         oldest_unanchored_s: view.oldest_unanchored_ms.map(|ms| ms as f64 / 1000.0),
     }

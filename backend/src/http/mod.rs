@@ -13,6 +13,7 @@ mod errors;
 mod feed;
 mod guard;
 mod health;
+mod heartbeats;
 mod log;
 mod server;
 #[cfg(test)]
@@ -48,10 +49,11 @@ pub(crate) struct Site {
     pub(crate) view: watch::Receiver<ChainView>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) halt: Halt,
-    /// The log's name and verifier key.
+    /// The log's first key, with its name.
     pub(crate) log_key: ledger::checkpoint::LogKey,
-    /// The signed checkpoint of the log when it is empty: nothing was stored then, and a reader may ask.
-    pub(crate) empty_checkpoint: Arc<str>,
+    /// The signed checkpoint of the log while it is empty: nothing is stored then, and a reader may ask. `None` if the
+    /// first key's secret was destroyed, which a log without entries does not survive.
+    pub(crate) empty_checkpoint: Option<Arc<str>>,
     /// Where the chain may be asked.
     pub(crate) rpc_url: Arc<str>,
     /// Version of the model for unknown profiles.
@@ -83,6 +85,8 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
         .route("/api/v1/anomalies", get(anomalies::anomalies))
         .route("/api/v1/entries/{index}", get(log::entry))
         .route("/api/v1/entries/{index}/evidence", get(log::evidence))
+        .route("/api/v1/heartbeats", get(heartbeats::heartbeats))
+        .route("/api/v1/heartbeats/{index}/devices/{device}", get(heartbeats::device))
         .route("/api/v1/ledger", get(log::ledger))
         .route("/api/v1/trust", get(log::trust))
         .route("/api/v1/feed", get(feed::feed).with_state(feed))

@@ -6,6 +6,7 @@
 
 mod detector;
 mod models;
+mod rounds;
 mod sequencer;
 mod writer;
 
@@ -18,11 +19,11 @@ use std::{
     thread::JoinHandle,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 
 use crate::domain::{
     Clock, DeviceName, Reading,
-    log::{Event, Halt},
+    log::{ChainView, Event, Halt, Periods},
     ports::{DeviceReader, LogReader, StoreError, WriteStore},
     verdict::{Accepted, Refusal},
 };
@@ -65,6 +66,10 @@ pub(crate) struct Parts<W> {
     pub(crate) models: Arc<Models>,
     /// From findings to entries.
     pub(crate) sequencer: Sequencer,
+    /// How often entries are made that no reading asks for.
+    pub(crate) periods: Periods,
+    /// The chain as it was last seen.
+    pub(crate) view: watch::Receiver<ChainView>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether the log may be extended.
@@ -95,10 +100,10 @@ impl Pipeline {
         parts: Parts<W>,
         log: Arc<dyn LogReader>,
     ) -> Result<(Self, Threads), StoreError> {
-        let Parts { writer, devices, models, sequencer, clock, halt, events } = parts;
+        let Parts { writer, devices, models, sequencer, periods, view, clock, halt, events } = parts;
         let halted = halt.reason().is_some();
-        let mut writer =
-            writer::Writer::new(writer, Arc::clone(&log), sequencer, Arc::clone(&clock), halt.clone(), events);
+        let rounds = rounds::Rounds::load(&*log, periods, view, clock.now())?;
+        let mut writer = writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, clock, halt.clone(), events);
         if !halted {
             writer.recover(&models.unknown_to(&*log)?)?;
         }

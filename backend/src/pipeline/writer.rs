@@ -12,9 +12,9 @@ use std::{
 
 use tokio::sync::broadcast;
 
-use super::Sequencer;
+use super::{Sequencer, rounds::Rounds};
 use crate::domain::{
-    Clock,
+    Clock, Millis,
     log::{Event, Halt},
     ports::{Extension, LogReader, NewModel, StoreError, Transaction, WriteStore},
     verdict::{Device, Judged},
@@ -29,8 +29,8 @@ const STEP: usize = 10_000;
 /// How often the writer looks whether the chain has answered, while findings may not be sequenced.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Nothing to look for but slices.
-const FOR_EVER: Duration = Duration::from_secs(3_600 * 24 * 365);
+/// In place of a queue's row, for entries that were never queued: rows are numbered from 1.
+const UNQUEUED: i64 = 0;
 
 /// What a detector wants committed.
 pub(super) struct Slice {
@@ -45,6 +45,7 @@ pub(super) struct Writer<W> {
     store: W,
     log: Arc<dyn LogReader>,
     sequencer: Sequencer,
+    rounds: Rounds,
     /// A commit has failed, perhaps after the point of no return: look again where the log stands.
     stale: bool,
     /// Findings may lie in the queue, because the log was not yet held against the chain.
@@ -59,11 +60,12 @@ impl<W: WriteStore> Writer<W> {
         store: W,
         log: Arc<dyn LogReader>,
         sequencer: Sequencer,
+        rounds: Rounds,
         clock: Arc<dyn Clock>,
         halt: Halt,
         events: broadcast::Sender<Event>,
     ) -> Self {
-        Self { store, log, sequencer, stale: false, waiting: true, clock, halt, events }
+        Self { store, log, sequencer, rounds, stale: false, waiting: true, clock, halt, events }
     }
 
     /// Sequences what a crash has left in the queue, and what is new at the start.
@@ -74,8 +76,7 @@ impl<W: WriteStore> Writer<W> {
     /// Works until all detectors are gone.
     pub(super) fn run(&mut self, slices: &mpsc::Receiver<Slice>) {
         loop {
-            let idle = if self.has_more_to_do() { LOOK_AGAIN } else { FOR_EVER };
-            let first = match slices.recv_timeout(idle) {
+            let first = match slices.recv_timeout(self.idle()) {
                 Ok(first) => first,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
@@ -93,15 +94,17 @@ impl<W: WriteStore> Writer<W> {
         }
     }
 
-    /// Whether there is something to do without a slice: findings wait for the chain's first answer, or the store for
-    /// being tried again, so that `/ready` tells the truth.
-    fn has_more_to_do(&self) -> bool {
-        self.halt.reason().is_none() && (self.waiting || self.halt.is_failing())
+    /// How long there is nothing to do without a slice. Findings wait for the chain's first answer, or the store for
+    /// being tried again, so that `/ready` tells the truth; then a heartbeat is due.
+    fn idle(&self) -> Duration {
+        let more = self.halt.reason().is_none() && (self.waiting || self.halt.is_failing());
+        // Never without a pause: where a heartbeat is due and cannot be made, it is looked at again then.
+        if more { LOOK_AGAIN } else { self.rounds.until_due(self.clock.now()).max(LOOK_AGAIN) }
     }
 
     /// A commit without readings: sequences what waits, if that is allowed by now, and shows whether the store works.
     fn catch_up(&mut self) {
-        if self.halt.may_sequence() || self.halt.is_failing() {
+        if self.halt.may_sequence() || (self.halt.reason().is_none() && self.halt.is_failing()) {
             let result = self.commit(&[], &[]);
             self.halt.set_failing(result.is_err());
         }
@@ -135,8 +138,9 @@ impl<W: WriteStore> Writer<W> {
 
     /// One transaction: readings and findings, then the log. Gives the log index of each reading that has one.
     fn commit(&mut self, group: &[Slice], new: &[NewModel]) -> Result<Vec<Vec<Option<u64>>>, StoreError> {
+        let now = self.clock.now();
         if self.stale {
-            self.sequencer = self.sequencer.reload(&*self.log).inspect_err(|error| {
+            self.look_again(now).inspect_err(|error| {
                 if let StoreError::Damaged(why) = error {
                     self.halt.set(why.clone());
                 }
@@ -144,10 +148,10 @@ impl<W: WriteStore> Writer<W> {
         }
         self.stale = true;
         let may_sequence = self.halt.may_sequence();
-        let now = self.clock.now();
-        let mut sequencer = self.sequencer.clone();
+        let (mut sequencer, mut rounds) = (self.sequencer.clone(), self.rounds.clone());
         let mut indexes: HashMap<i64, u64> = HashMap::new();
         let mut queued: Vec<Vec<Option<i64>>> = Vec::new();
+        let mut grown = false;
         self.store.transaction(&mut |tx: &mut dyn Transaction| {
             for slice in group {
                 tx.put_devices(&slice.devices)?;
@@ -163,26 +167,51 @@ impl<W: WriteStore> Writer<W> {
                 return Ok(());
             }
             loop {
-                let rows = tx.queue(STEP)?;
+                let mut rows = tx.queue(STEP)?;
                 if rows.is_empty() {
-                    return Ok(());
+                    break;
                 }
+                rows.splice(0..0, rounds.beacon(now).map(|beacon| (UNQUEUED, beacon)));
                 let extension = sequencer.extend(rows, now)?;
                 tx.append(&extension)?;
                 let Extension { from, entries, .. } = extension;
                 indexes.extend((from..).zip(&entries).map(|(index, entry)| (entry.queued, index)));
             }
+            if let Some(key) = sequencer.next_key()? {
+                tx.append(&sequencer.extend(vec![(UNQUEUED, key)], now)?)?;
+                grown = true;
+            }
+            if rounds.is_due(now) {
+                let (rows, counters) = rounds.close(tx)?;
+                let extension = sequencer.extend(rows.iter().cloned().map(|row| (UNQUEUED, row)).collect(), now)?;
+                tx.append(&extension)?;
+                rounds.closed(&rows, &extension, now);
+                tx.close_window(extension.from + rows.len() as u64 - 1, &counters)?;
+                grown = true;
+            }
+            Ok(())
         })?;
-        self.sequencer = sequencer;
+        (self.sequencer, self.rounds) = (sequencer, rounds);
         self.stale = false;
         self.waiting = !may_sequence;
-        self.announce(&indexes);
+        indexes.remove(&UNQUEUED);
+        self.announce(&indexes, grown);
         let of_reading = |queued: Option<i64>| queued.and_then(|queued| indexes.get(&queued).copied());
         Ok(queued.into_iter().map(|rows| rows.into_iter().map(of_reading).collect()).collect())
     }
 
-    fn announce(&self, indexes: &HashMap<i64, u64>) {
+    /// Looks again where the log stands.
+    fn look_again(&mut self, now: Millis) -> Result<(), StoreError> {
+        self.sequencer = self.sequencer.reload(&*self.log)?;
+        self.rounds = self.rounds.reload(&*self.log, now)?;
+        Ok(())
+    }
+
+    fn announce(&self, indexes: &HashMap<i64, u64>, grown: bool) {
         if indexes.is_empty() {
+            if grown {
+                let _ = self.events.send(Event::Ledger);
+            }
             return;
         }
         let mut new: Vec<u64> = indexes.values().copied().collect();

@@ -83,7 +83,10 @@ impl AnchorStore for Reader {
 }
 
 impl Reader {
-    fn write(&self, statement: impl FnOnce(&Connection) -> rusqlite::Result<usize>) -> Result<usize, StoreError> {
+    pub(super) fn write(
+        &self,
+        statement: impl FnOnce(&Connection) -> rusqlite::Result<usize>,
+    ) -> Result<usize, StoreError> {
         let connection = self.anchors.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         Ok(statement(&connection)?)
     }

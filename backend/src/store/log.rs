@@ -20,6 +20,29 @@ impl LogReader for Reader {
         })
     }
 
+    fn newest(&self, kind: &str, before: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        self.read(|connection| {
+            // Named a second time, so that the partial index is used.
+            let sql = "SELECT idx, bytes FROM entry WHERE kind = ?1 AND kind <> 'anomaly' AND idx < ?2
+                       ORDER BY idx DESC LIMIT 1";
+            let mut select = connection.prepare_cached(sql)?;
+            let row = select.query_row(params![kind, to_sql(before)], |row| Ok((from_sql(row.get(0)?), row.get(1)?)));
+            Ok(row.optional()?)
+        })
+    }
+
+    fn counters(&self, heartbeat: u64, visit: &mut dyn FnMut(Vec<u8>)) -> Result<(), StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT bytes FROM counter WHERE heartbeat = ? ORDER BY place";
+            let mut select = connection.prepare_cached(sql)?;
+            let mut rows = select.query([to_sql(heartbeat)])?;
+            while let Some(row) = rows.next()? {
+                visit(row.get(0)?);
+            }
+            Ok(())
+        })
+    }
+
     fn disclosure(&self, index: u64) -> Result<Option<Disclosure>, StoreError> {
         self.read(|connection| {
             let mut select = connection.prepare_cached("SELECT salt, bytes FROM payload WHERE idx = ?")?;

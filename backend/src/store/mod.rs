@@ -4,7 +4,9 @@
 //! that has returned is on disk. No judgement, no hashing, no network here.
 
 mod anchors;
+mod audit;
 mod check;
+mod counts;
 mod log;
 mod pool;
 mod readings;

@@ -4,7 +4,8 @@ use rusqlite::Connection;
 
 use crate::domain::ports::StoreError;
 
-const STEPS: [&str; 1] = [r#"
+const STEPS: [&str; 2] = [
+    r#"
 -- The service's own settings, such as the trust roots that it has seen.
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 
@@ -67,7 +68,32 @@ CREATE TABLE anchor (
     proof  TEXT                         -- JSON, as in the evidence bundle
 ) STRICT;
 CREATE INDEX anchor_open ON anchor (size) WHERE state < 2;
-"#];
+"#,
+    r#"
+-- Anomalies have an index of their own; the others are few, and looked for by kind.
+CREATE INDEX entry_kind ON entry (kind, idx) WHERE kind <> 'anomaly';
+
+-- What the next heartbeat will count: one row for each device that has sent, or has an anomaly, since the last.
+CREATE TABLE device_count (
+    device        INTEGER PRIMARY KEY REFERENCES device (id),
+    readings      INTEGER NOT NULL,
+    anomalies     INTEGER NOT NULL,
+    sequence_low  INTEGER,
+    sequence_high INTEGER
+) STRICT;
+
+-- What each heartbeat has counted, in the order of its tree.
+CREATE TABLE counter (
+    heartbeat INTEGER NOT NULL REFERENCES entry (idx),
+    place     INTEGER NOT NULL,
+    bytes     BLOB NOT NULL,
+    PRIMARY KEY (heartbeat, place)
+) STRICT, WITHOUT ROWID;
+
+-- The audit log, numbered from 0. Append only.
+CREATE TABLE audit (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+"#,
+];
 
 /// The version that this program writes and reads.
 pub(super) const VERSION: usize = STEPS.len();

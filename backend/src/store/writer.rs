@@ -2,9 +2,15 @@
 
 use std::path::Path;
 
+use ledger::heartbeat::Counter;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{from_sql, readings::label_to_sql, to_sql};
+use super::{
+    counts::{self, Counts},
+    from_sql,
+    readings::label_to_sql,
+    to_sql,
+};
 use crate::domain::{
     Key,
     ports::{Detections, Extension, NewModel, Sequencing, StoreError, Transaction, WriteStore, values_text},
@@ -79,6 +85,7 @@ impl Detections for SqliteTransaction<'_> {
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?;
         let mut known: Option<(&str, i64)> = None;
+        let mut counts = Counts::default();
         for Judged { reading, verdict, finding } in judged {
             // Readings of one device come in runs, so the last look-up usually serves.
             let name = reading.device().as_str();
@@ -87,6 +94,7 @@ impl Detections for SqliteTransaction<'_> {
                 _ => find.query_row([name], |row| row.get(0))?,
             };
             known = Some((name, device));
+            counts.reading(device, reading.sequence());
             let (by_sequence, key) = key_to_sql(reading.key());
             insert.execute(params![
                 device,
@@ -103,6 +111,7 @@ impl Detections for SqliteTransaction<'_> {
             let pending = finding.clone().map(Pending::Finding);
             queued.push(pending.map(|pending| self.queue_row(Some(id), &pending)).transpose()?);
         }
+        counts.store(self.transaction)?;
         Ok(queued)
     }
 
@@ -157,6 +166,7 @@ impl Sequencing for SqliteTransaction<'_> {
         let mut reading = self
             .transaction
             .prepare_cached("UPDATE reading SET entry = ? WHERE id = (SELECT reading FROM queue WHERE id = ?)")?;
+        let mut count = self.transaction.prepare_cached(counts::ANOMALY)?;
         let mut settle = self.transaction.prepare_cached("DELETE FROM queue WHERE id = ?")?;
         for (index, new) in (extension.from..).zip(&extension.entries) {
             let index = to_sql(index);
@@ -165,6 +175,9 @@ impl Sequencing for SqliteTransaction<'_> {
                 payload.execute(params![index, disclosure.salt, disclosure.payload])?;
             }
             reading.execute(params![index, new.queued])?;
+            if new.kind == "anomaly" {
+                count.execute([new.queued])?;
+            }
             settle.execute([new.queued])?;
         }
         let mut tile = self.transaction.prepare_cached(
@@ -179,6 +192,18 @@ impl Sequencing for SqliteTransaction<'_> {
             checkpoint.execute(params![to_sql(new.size), new.root.to_string(), new.note])?;
         }
         Ok(())
+    }
+
+    fn counters(&mut self) -> Result<Vec<Counter>, StoreError> {
+        counts::counters(self.transaction)
+    }
+
+    fn close_window(&mut self, heartbeat: u64, counters: &[Counter]) -> Result<(), StoreError> {
+        counts::close_window(self.transaction, heartbeat, counters)
+    }
+
+    fn audit_records(&mut self, from: u64, count: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        super::audit::records(self.transaction, from, count)
     }
 }
 

@@ -7,6 +7,7 @@ use ledger::{
     entry::{Entry, EntryError},
     evidence::{Anchor, Bundle, Disclosure},
     hash::leaf_hash,
+    keys::KeyHistory,
     tile::{self, ChangedTiles, Frontier},
     trust::TrustRoots,
     verdict::{Case, ChainAnswer, Outcome, Step, examine},
@@ -24,7 +25,8 @@ const STEP: u64 = 1_024;
 /// One pass.
 pub(super) struct Pass<'a> {
     log: &'a Reader,
-    key: &'a LogKey,
+    /// The keys that the entries up to here have announced.
+    keys: KeyHistory,
     found: &'a mut Found,
     /// The newest checkpoint's size: entries beyond it are in no root.
     size: u64,
@@ -37,9 +39,19 @@ pub(super) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(log: &'a Reader, key: &'a LogKey, found: &'a mut Found) -> Self {
+    pub(super) fn new(log: &'a Reader, key: LogKey, found: &'a mut Found) -> Self {
         let frontier = Frontier::default();
-        Self { log, key, found, size: 0, frontier, whole: true, entries: 0, checkpoints: 0, erased: 0 }
+        Self {
+            log,
+            keys: KeyHistory::new(key),
+            found,
+            size: 0,
+            frontier,
+            whole: true,
+            entries: 0,
+            checkpoints: 0,
+            erased: 0,
+        }
     }
 
     /// Takes all steps. One that ends in damage does not keep the others from being taken.
@@ -133,6 +145,12 @@ impl<'a> Pass<'a> {
     fn entry(&mut self, row: &StoredEntry) -> Result<(), StoreError> {
         let index = row.index;
         let kind = match Entry::from_bytes(&row.bytes) {
+            Ok(Entry::Key(key)) => {
+                if let Err(error) = self.keys.announce(index.unsigned_abs(), key.log_key) {
+                    self.damage(format!("entry {index}: {error}"));
+                }
+                "key".to_owned()
+            }
             Ok(entry) => entry.kind().to_owned(),
             // A later edition's kind is no damage.
             Err(EntryError::Kind(kind)) => kind.as_str().unwrap_or_default().to_owned(),
@@ -171,7 +189,7 @@ impl<'a> Pass<'a> {
     fn checkpoint(&mut self, row: &StoredNote, derived: Option<Hash>) {
         self.checkpoints += 1;
         let size = row.size;
-        let signed = match self.key.verify(&row.note) {
+        let signed = match self.keys.key_at(u64::try_from(size).unwrap_or_default()).verify(&row.note) {
             Ok(signed) => signed,
             Err(error) => return self.damage(format!("checkpoint {size}: {error}")),
         };
@@ -257,9 +275,12 @@ impl<'a> Pass<'a> {
                 return Ok(());
             }
         };
-        if trust.log_key != *self.key {
-            let line =
-                format!("setting {TRUST_SETTING}: pinned is the log key {}, this is {}", trust.log_key, self.key);
+        if trust.log_key != *self.keys.first() {
+            let line = format!(
+                "setting {TRUST_SETTING}: pinned is the log key {}, this is {}",
+                trust.log_key,
+                self.keys.first()
+            );
             self.found.contradictions.push(line);
         }
         self.found.trust = Some(trust);
@@ -321,7 +342,7 @@ impl<'a> Pass<'a> {
             Some(trust) => (trust.chain_id, trust.genesis_hash, trust.contract, trust.code_hash),
             None => (0, B256::ZERO, Address::ZERO, B256::ZERO),
         };
-        TrustRoots { log_key: self.key.clone(), chain_id, genesis_hash, contract, code_hash }
+        TrustRoots { log_key: self.keys.first().clone(), chain_id, genesis_hash, contract, code_hash }
     }
 }
 

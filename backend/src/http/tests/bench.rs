@@ -76,6 +76,14 @@ impl LogReader for Log {
         })
     }
 
+    fn newest(&self, _kind: &str, _before: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        self.query(|_| None)
+    }
+
+    fn counters(&self, _heartbeat: u64, _visit: &mut dyn FnMut(Vec<u8>)) -> Result<(), StoreError> {
+        self.query(|_| ())
+    }
+
     fn disclosure(&self, _: u64) -> Result<Option<Disclosure>, StoreError> {
         self.query(|_| None)
     }
@@ -202,7 +210,7 @@ impl Bench {
             events: events.clone(),
             halt: halt.clone(),
             log_key: signer.log_key(),
-            empty_checkpoint: signer.sign(0, EMPTY_ROOT).into(),
+            empty_checkpoint: Some(signer.sign(0, EMPTY_ROOT).into()),
             rpc_url: "http://user:secret@node.example:8545/path".into(),
             model_version: "test".into(),
             trial,

@@ -41,8 +41,8 @@ pub(crate) fn Facts(checked: Checked) -> impl IntoView {
     let content = match entry {
         Ok(Entry::Anomaly(entry)) => view! { {payload} <EntryFacts entry index=bundle.index/> }.into_any(),
         Ok(Entry::Model(model)) => view! { <ModelFacts model/> }.into_any(),
-        Err(_) => view! {
-            <p>"This version cannot explain the entry. Its bytes:"</p>
+        _ => view! {
+            <p>"An entry that says nothing of a device. Its bytes:"</p>
             <pre>{String::from_utf8_lossy(&bundle.entry).into_owned()}</pre>
         }
         .into_any(),

@@ -1,0 +1,36 @@
+//! The audit log: who did what to the service.
+
+use ledger::audit::Record;
+use rusqlite::{Connection, params};
+
+use super::{from_sql, pool::Reader, to_sql};
+use crate::domain::ports::{AuditLog, StoreError};
+
+impl AuditLog for Reader {
+    fn add_audit_record(&self, record: &Record) -> Result<u64, StoreError> {
+        let bytes = record.to_bytes().map_err(|error| StoreError::Engine(Box::new(error)))?;
+        let mut number = 0;
+        self.write(|connection| {
+            // One statement, so that two processes cannot take the same number.
+            let sql = "INSERT INTO audit (number, bytes) SELECT coalesce(max(number) + 1, 0), ? FROM audit
+                       RETURNING number";
+            number = connection.query_row(sql, [bytes], |row| row.get(0))?;
+            Ok(1)
+        })?;
+        Ok(from_sql(number))
+    }
+}
+
+/// Records from a number on, without gaps.
+pub(super) fn records(connection: &Connection, from: u64, count: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+    let mut select =
+        connection.prepare_cached("SELECT number, bytes FROM audit WHERE number >= ? ORDER BY number LIMIT ?")?;
+    let rows = select.query_map(params![to_sql(from), to_sql(count)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    (from..)
+        .zip(rows)
+        .map(|(expected, row)| match row? {
+            (number, bytes) if from_sql(number) == expected => Ok(bytes),
+            (number, _) => Err(StoreError::Damaged(format!("expected audit record {expected}, found {number}"))),
+        })
+        .collect()
+}
