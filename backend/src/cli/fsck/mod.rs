@@ -3,9 +3,9 @@
 
 mod contract;
 mod pass;
-
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::{fmt::Display, path::PathBuf, process::ExitCode};
 

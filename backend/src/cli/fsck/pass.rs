@@ -13,7 +13,7 @@ use ledger::{
     verdict::{Case, ChainAnswer, Outcome, Step, examine},
 };
 
-use super::Found;
+use super::{Found, windows::Windows};
 use crate::{
     domain::ports::{AnchorStore, LogReader, StoreError, TRUST_SETTING},
     store::{Counted, Reader, StoredAnchor, StoredEntry, StoredNote},
@@ -27,6 +27,7 @@ pub(super) struct Pass<'a> {
     log: &'a Reader,
     /// The keys that the entries up to here have announced.
     keys: KeyHistory,
+    windows: Windows,
     found: &'a mut Found,
     /// The newest checkpoint's size: entries beyond it are in no root.
     size: u64,
@@ -44,6 +45,7 @@ impl<'a> Pass<'a> {
         Self {
             log,
             keys: KeyHistory::new(key),
+            windows: Windows::default(),
             found,
             size: 0,
             frontier,
@@ -145,13 +147,10 @@ impl<'a> Pass<'a> {
     fn entry(&mut self, row: &StoredEntry) -> Result<(), StoreError> {
         let index = row.index;
         let kind = match Entry::from_bytes(&row.bytes) {
-            Ok(Entry::Key(key)) => {
-                if let Err(error) = self.keys.announce(index.unsigned_abs(), key.log_key) {
-                    self.damage(format!("entry {index}: {error}"));
-                }
-                "key".to_owned()
+            Ok(entry) => {
+                self.explain(index.unsigned_abs(), &entry)?;
+                entry.kind().to_owned()
             }
-            Ok(entry) => entry.kind().to_owned(),
             // A later edition's kind is no damage.
             Err(EntryError::Kind(kind)) => kind.as_str().unwrap_or_default().to_owned(),
             Err(error) => {
@@ -170,6 +169,20 @@ impl<'a> Pass<'a> {
             Ok(None) => {}
             Ok(Some(disclosure)) => self.payload(row, disclosure),
             Err(error) => self.found.damaged(format!("payload {index}: cannot be read"), error)?,
+        }
+        Ok(())
+    }
+
+    /// What an entry says of the log itself has to be so.
+    fn explain(&mut self, index: u64, entry: &Entry) -> Result<(), StoreError> {
+        if let Entry::Key(key) = entry
+            && let Err(error) = self.keys.announce(index, key.log_key.clone())
+        {
+            self.damage(format!("entry {index}: {error}"));
+        }
+        match self.windows.entry(self.log, index, entry) {
+            Ok(lines) => self.found.damage.extend(lines),
+            Err(error) => self.found.damaged(format!("entry {index}"), error)?,
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod windows;
+
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
@@ -166,7 +168,7 @@ fn judged(sequence: u64, label: Label) -> Judged {
 
 /// Block 0 of a real Anvil.
 fn genesis() -> Value {
-    let file: Value = serde_json::from_str(include_str!("../../../../tests/vectors/verdict/final.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../../../../../tests/vectors/verdict/final.json")).unwrap();
     file["rounds"][0][1]["Ok"].clone()
 }
 
