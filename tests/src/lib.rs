@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod browser;
+pub mod c2sp;
 pub mod chain;
 pub mod command;
 pub mod examples;
