@@ -158,7 +158,8 @@ impl Chain {
                 self.signer.address()
             ));
         }
-        Ok(TrustRoots { log_key: log_key.clone(), chain_id, genesis_hash, contract, code_hash })
+        let log_key = log_key.clone();
+        Ok(TrustRoots { log_key, chain_id, genesis_hash, contract, code_hash, predecessors: Vec::new() })
     }
 
     /// The contract's head at the newest and at the final block.

@@ -134,12 +134,12 @@ impl Anchorer {
                  node (--rpc-url)"
             ))
         };
-        let account = contract_account(at.header.state_root, trust.contract, &at.account_proof)
+        let account = contract_account(at.header.state_root, trust.contract, &at.contract.account_proof)
             .map_err(|error| lies(error.to_string()))?;
         if account.code_hash != trust.code_hash {
             return Err(lies(format!("code hash {}, expected {}", account.code_hash, trust.code_hash)).into());
         }
-        let record = account.record(&row.root, &at.record_proof).map_err(|error| lies(error.to_string()))?;
+        let record = account.record(&row.root, &at.contract.record_proof).map_err(|error| lies(error.to_string()))?;
         // The block must be the chain's still, now that the proof of it is here.
         let there = self.chain.block_at(at.header.number).await?;
         if there.is_none_or(|there| there.hash != at.header.hash) {
@@ -155,9 +155,10 @@ impl Anchorer {
         };
         Ok(Proof::Recorded(Box::new(Anchor {
             transaction,
+            contract: Some(trust.contract),
             header: Bytes::from(at.header.rlp),
-            account_proof: at.account_proof,
-            storage_proof: at.record_proof,
+            account_proof: at.contract.account_proof,
+            storage_proof: at.contract.record_proof,
         })))
     }
 }
