@@ -99,7 +99,7 @@ async fn reorganised_deeper_than_the_confirmations() {
 /// Rolled back, and standing still there: an older chain is believed when it stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn rolled_back() {
-    let mut faulty = Faulty::start(&["--resend-after", "3s"]).await;
+    let mut faulty = Faulty::start(&["--resend-after", "6s"]).await;
     let index = faulty.provoke(1).await[0];
     faulty.heals().await;
     let depth = faulty.chain.height().await - included_at(&faulty, index).await + 1;

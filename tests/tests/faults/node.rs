@@ -78,7 +78,7 @@ async fn a_node_that_says_too_much_is_not_listened_to() {
 /// A node that lags is not believed for a while: nothing is sent on its word, and nothing final forgotten.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_node() {
-    let mut faulty = Faulty::start(&["--resend-after", "20s"]).await;
+    let mut faulty = Faulty::start(&["--resend-after", "60s"]).await;
     let old = faulty.chain.height().await;
     let index = faulty.provoke(1).await[0];
     faulty.heals().await;

@@ -96,11 +96,7 @@ async fn a_dropped_transaction() {
         let before = faulty.proxy.sent().len();
         faulty.provoke(1).await;
         faulty.sends(before, 1).await;
-        poll::until("the pool has it", async || {
-            let status = faulty.chain.rpc("txpool_status", json!([])).await;
-            (status["pending"] == "0x1").then_some(())
-        })
-        .await;
+        poll::until("the pool has it", async || (faulty.pool().await > 0).then_some(())).await;
         faulty.chain.rpc("anvil_dropAllTransactions", json!([])).await;
         if forget == "restart" {
             faulty.kill_service();
@@ -151,11 +147,7 @@ async fn the_original_is_included_while_the_fee_is_raised() {
     faulty.proxy.nth(SEND, 1, Fault::Hold(Arc::clone(&go)));
     let index = faulty.provoke(1).await[0];
     faulty.sends(before, 1).await;
-    poll::until("the pool has it", async || {
-        let status = faulty.chain.rpc("txpool_status", json!([])).await;
-        (status["pending"] == "0x1").then_some(())
-    })
-    .await;
+    poll::until("the pool has it", async || (faulty.pool().await > 0).then_some(())).await;
     // A block passes it over, because this node has forgotten it; others have not.
     faulty.chain.rpc("anvil_dropAllTransactions", json!([])).await;
     faulty.chain.mine(1).await;
@@ -173,6 +165,7 @@ async fn the_original_is_included_while_the_fee_is_raised() {
     let before = faulty.proxy.sent().len();
     let index = faulty.provoke(1).await[0];
     faulty.sends(before, 1).await;
+    poll::until("the pool has it", async || (faulty.pool().await > 0).then_some(())).await;
     faulty.chain.rpc("anvil_dropAllTransactions", json!([])).await;
     faulty.chain.mine(1).await;
     faulty.sends(before, 2).await;
