@@ -96,7 +96,6 @@ impl Faulty {
         });
         let found = found.await;
         let health = found.unwrap_or_else(|| panic!("expected {chain:?} with {words:?}, found {last:#?}"));
-        // The same to whoever looks at the ledger, the metrics and the log.
         let problem = health.last_error.as_ref().map(|error| error.problem.as_str());
         assert!(problem.is_some(), "{health:#?}");
         health
