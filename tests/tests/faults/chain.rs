@@ -131,6 +131,11 @@ async fn the_chain_halts() {
     assert_eq!(faulty.state_of(index).await, EntryState::Anchored);
     faulty.heals().await;
 
+    let newest = Some(faulty.chain.height().await);
+    poll::until("the newest block is seen", async || {
+        (faulty.ledger().await.chain.latest_block == newest).then_some(())
+    })
+    .await;
     // Before inclusion: the same transaction is offered again, but no more is paid for a chain that stands still.
     let before = faulty.proxy.sent().len();
     faulty.provoke(1).await;

@@ -107,18 +107,19 @@ async fn a_dropped_transaction() {
     assert_eq!(faulty.in_vain().await, 0);
 }
 
-/// The node takes it, and no block does.
+/// The node says that it takes it, and no block has it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_that_no_block_takes() {
     let mut faulty = Faulty::start(&[]).await;
+    faulty.proxy.always(SEND, Fault::Answer(json!(format!("0x{}", "12".repeat(32)))));
     faulty.provoke(1).await;
     poll::until("the service says that it waits too long", async || {
-        faulty.chain.rpc("anvil_dropAllTransactions", json!([])).await;
         faulty.chain.mine(1).await;
         let health = faulty.health().await;
         (health.chain == "behind" && health.status.contains("the oldest entry has waited")).then_some(())
     })
     .await;
+    faulty.proxy.heal();
     faulty.heals().await;
     assert_eq!(faulty.in_vain().await, 0);
 }
@@ -157,7 +158,8 @@ async fn the_base_fee_is_above_the_ceiling() {
 /// included all the same, before the second arrives.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_original_is_included_while_the_fee_is_raised() {
-    let mut faulty = Faulty::start(&[]).await;
+    // Time enough to bring the chain into the state that is wanted before the service acts again.
+    let mut faulty = Faulty::start(&["--resend-after", "4s"]).await;
     let before = faulty.proxy.sent().len();
     let go = Arc::new(Notify::new());
     faulty.proxy.nth(SEND, 1, Fault::Hold(Arc::clone(&go)));
