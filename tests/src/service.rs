@@ -28,6 +28,8 @@ pub struct Settings {
     pub contract: String,
     /// Its port; 0 for any.
     pub port: u16,
+    /// What it publishes: `payloads` or `roots`.
+    pub publish: &'static str,
 }
 
 /// A running service.
@@ -57,7 +59,7 @@ impl Service {
     /// Its exit code and what it complained of, if it ended instead.
     pub async fn start(settings: &Settings, logs: &Path) -> Result<Self, (i32, String)> {
         let mut command = Command::new(paths::service_binary());
-        command.args(["serve", "--trial", "--publish", "payloads", "--data-dir"]).arg(&settings.data_dir);
+        command.args(["serve", "--trial", "--publish", settings.publish, "--data-dir"]).arg(&settings.data_dir);
         command.args(["--listen", &format!("127.0.0.1:{}", settings.port)]);
         command.args(["--rpc-url", &settings.rpc_url, "--contract", &settings.contract]);
         command.env("ANOMALY_LEDGER_ANCHORER_KEY", ANCHORER_KEY);

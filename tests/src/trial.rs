@@ -37,11 +37,16 @@ impl Trial {
 
     /// Starts the service on this chain.
     pub async fn on(chain: Chain) -> Self {
+        Self::publishing(chain, "payloads").await
+    }
+
+    /// Starts a service on this chain that publishes `payloads` or `roots`.
+    pub async fn publishing(chain: Chain, publish: &'static str) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let data_dir = dir.path().join("data");
         let log_id = init(&data_dir).await;
         let contract = chain.deploy(&log_id).await;
-        let settings = Settings { data_dir, rpc_url: chain.url(), contract, port: free_port() };
+        let settings = Settings { data_dir, rpc_url: chain.url(), contract, port: free_port(), publish };
         let mut trial = Self { chain, settings, service: None, dir, provoked: 0 };
         trial.start_service().await;
         trial.ready().await;

@@ -7,7 +7,7 @@
 //! Nothing here reads or writes readings, and nothing here signs checkpoints.
 
 mod chain;
-mod contract;
+pub(crate) mod contract;
 mod tick;
 
 pub(crate) use chain::{Chain, ChainConfig, ChainError};

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use ledger::checkpoint::Origin;
 
-use super::Outcome;
+use super::{Outcome, erase};
 use crate::{config::LogIdentity, store::SqliteWriter};
 
 /// Set up and look after a log.
@@ -22,6 +22,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME")]
         origin: Option<Origin>,
     },
+    /// Erase payloads for good; entries and proofs stay.
+    Erase(Box<erase::Args>),
 }
 
 pub(super) fn run(command: Command) -> Outcome {
@@ -41,6 +43,7 @@ pub(super) fn run(command: Command) -> Outcome {
             println!("{line}");
             Ok(ExitCode::SUCCESS)
         }
+        Command::Erase(args) => erase::run(&args),
     }
 }
 

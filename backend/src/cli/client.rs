@@ -150,15 +150,51 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
+/// Why a chain's node gave no result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ChainFault {
+    /// It did not answer, or not by JSON-RPC.
+    #[error("{0}")]
+    Silent(String),
+    /// It answered with an error.
+    #[error("{0}")]
+    Refused(String),
+    /// Its answer is longer than was allowed.
+    #[error("the answer is too long")]
+    TooLong,
+}
+
+/// The most that is read of an answer where nothing else is said: proofs and blocks are far below.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
 /// Asks a chain by JSON-RPC.
 pub(super) async fn ask_chain(http: &reqwest::Client, url: &Url, method: &str, params: &Value) -> Answer {
+    ask_chain_bounded(http, url, method, params, MAX_ANSWER).await.map_err(|fault| fault.to_string())
+}
+
+/// Asks a chain by JSON-RPC, and reads no more than this many bytes.
+pub(super) async fn ask_chain_bounded(
+    http: &reqwest::Client,
+    url: &Url,
+    method: &str,
+    params: &Value,
+    most: usize,
+) -> Result<Value, ChainFault> {
+    let silent = |error| ChainFault::Silent(explain(error));
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-    let answer = http.post(url.clone()).json(&request).send().await.map_err(explain)?;
-    let answer: Value = answer.json().await.map_err(explain)?;
-    match (answer.get("result"), answer.get("error")) {
-        (_, Some(error)) if !error.is_null() => Err(error["message"].as_str().unwrap_or("an error").to_owned()),
-        (Some(result), _) => Ok(result.clone()),
-        _ => Err("the answer is no JSON-RPC".into()),
+    let mut answer = http.post(url.clone()).json(&request).send().await.map_err(silent)?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(silent)? {
+        if bytes.len() + chunk.len() > most {
+            return Err(ChainFault::TooLong);
+        }
+        bytes.extend(chunk);
+    }
+    let no_rpc = || ChainFault::Silent("the answer is no JSON-RPC".into());
+    let mut answer: Value = serde_json::from_slice(&bytes).map_err(|_| no_rpc())?;
+    match answer.get("error").filter(|error| !error.is_null()) {
+        Some(error) => Err(ChainFault::Refused(error["message"].as_str().unwrap_or("an error").to_owned())),
+        None => answer.get_mut("result").map(Value::take).ok_or_else(no_rpc),
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod admin;
 mod client;
+mod erase;
+mod events;
 mod evidence;
 mod fsck;
 mod progress;

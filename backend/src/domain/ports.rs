@@ -137,9 +137,12 @@ pub(crate) trait DeviceReader: Send {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StoredReading {
     pub(crate) time_us: i64,
-    /// The text of [`values_text`].
+    /// The text of [`values_text`], or [`ERASED_VALUES`].
     pub(crate) values: String,
 }
+
+/// What stands in the place of that text once the values are erased.
+pub(crate) const ERASED_VALUES: &str = "";
 
 /// The text in which a reading's values are stored and compared: a JSON object sorted by metric.
 pub(crate) fn values_text(values: &[(String, f64)]) -> String {
