@@ -7,8 +7,10 @@
 //! Nothing here reads or writes readings, and nothing here signs checkpoints.
 
 mod chain;
+mod compare;
 pub(crate) mod contract;
 mod tick;
 
-pub(crate) use chain::{Chain, ChainConfig, ChainError};
+pub(crate) use chain::{Chain, ChainConfig, ChainError, Head};
+pub(crate) use compare::contradiction;
 pub(crate) use tick::{Anchorer, AnchorerConfig};

@@ -19,7 +19,10 @@ use tokio::{
     task::block_in_place,
 };
 
-use super::chain::{Anchoring, Chain, ChainError, Head, Heads};
+use super::{
+    chain::{Anchoring, Chain, ChainError, Head, Heads},
+    compare::contradiction,
+};
 use crate::domain::{
     Clock, Millis,
     log::{ChainHealth, ChainView, Event, Halt, read_tile, stopped},
@@ -240,19 +243,8 @@ impl Anchorer {
             if head.size == 0 || memory.compared == Some(head) {
                 continue;
             }
-            if head.size > newest {
-                return Err(TickError::Diverged(format!(
-                    "the contract's head has {} entries, our log {newest}: the database is older than the chain \
-                     (restored from a backup?). Restore the newest one",
-                    head.size
-                )));
-            }
-            let ours = root(&self.tiles(newest), head.size)?;
-            if ours != head.root {
-                return Err(TickError::Diverged(format!(
-                    "at size {} the contract's root is {}, ours {ours}: the log was changed. Run `anomaly-ledger fsck`",
-                    head.size, head.root
-                )));
+            if let Some(why) = contradiction(&*self.log, newest, head)? {
+                return Err(TickError::Diverged(why));
             }
         }
         memory.compared = Some(heads.latest);

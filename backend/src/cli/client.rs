@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy::primitives::Bytes;
 use ledger::chain::query::Answer;
 use reqwest::Url;
 use serde::Serialize;
@@ -157,8 +158,13 @@ pub(super) enum ChainFault {
     #[error("{0}")]
     Silent(String),
     /// It answered with an error.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{message}")]
+    Refused {
+        /// What it says.
+        message: String,
+        /// What a contract has reverted with.
+        data: Option<Bytes>,
+    },
     /// Its answer is longer than was allowed.
     #[error("the answer is too long")]
     TooLong,
@@ -193,7 +199,10 @@ pub(super) async fn ask_chain_bounded(
     let no_rpc = || ChainFault::Silent("the answer is no JSON-RPC".into());
     let mut answer: Value = serde_json::from_slice(&bytes).map_err(|_| no_rpc())?;
     match answer.get("error").filter(|error| !error.is_null()) {
-        Some(error) => Err(ChainFault::Refused(error["message"].as_str().unwrap_or("an error").to_owned())),
+        Some(error) => Err(ChainFault::Refused {
+            message: error["message"].as_str().unwrap_or("an error").to_owned(),
+            data: error["data"].as_str().and_then(|data| data.parse().ok()),
+        }),
         None => answer.get_mut("result").map(Value::take).ok_or_else(no_rpc),
     }
 }

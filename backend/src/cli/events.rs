@@ -99,7 +99,7 @@ impl<'a> Events<'a> {
                     return self.read(logs, from, to).map(Some);
                 }
                 // Too many blocks, too many events, too long an answer: nodes agree on no code, so ask for less.
-                Err(ChainFault::Refused(_) | ChainFault::TooLong) if self.range > 1 && halvings < MAX_HALVINGS => {
+                Err(ChainFault::Refused { .. } | ChainFault::TooLong) if self.range > 1 && halvings < MAX_HALVINGS => {
                     halvings += 1;
                     self.range = (to - self.next + 1).div_ceil(2).max(1);
                     if to == self.next {

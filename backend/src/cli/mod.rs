@@ -2,6 +2,7 @@
 
 mod admin;
 mod client;
+mod drill;
 mod erase;
 mod events;
 mod evidence;
@@ -62,6 +63,8 @@ enum Command {
     Verify(Box<verify::Args>),
     /// Derive the whole log again from its entries, and name each difference.
     Fsck(fsck::Args),
+    /// Attack a copy of your own ledger, and see what is noticed.
+    Drill(drill::Args),
     /// Set up and look after a log.
     #[command(subcommand)]
     Admin(admin::Command),
@@ -78,6 +81,7 @@ impl Cli {
             Command::Evidence(args) => evidence::run(args),
             Command::Verify(args) => verify::run(&args),
             Command::Fsck(args) => fsck::run(&args),
+            Command::Drill(args) => drill::run(&args),
             Command::Admin(command) => admin::run(command),
         };
         outcome.unwrap_or_else(|error| {

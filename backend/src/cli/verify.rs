@@ -107,8 +107,7 @@ fn trust(args: &Args) -> Result<TrustRoots, WrongUse> {
         };
         return Ok(TrustRoots { log_key: log_key.clone(), chain_id, genesis_hash, contract, code_hash });
     };
-    let mut trust: TrustRoots = serde_json::from_slice(&read(file)?)
-        .map_err(|error| WrongUse(format!("{}: not a trust file: {error}", file.display())))?;
+    let mut trust = trust_file(file)?;
     if let Some(log_key) = &args.log_key {
         trust.log_key = log_key.clone();
     }
@@ -119,8 +118,14 @@ fn trust(args: &Args) -> Result<TrustRoots, WrongUse> {
     Ok(trust)
 }
 
+/// Reads a trust file.
+pub(super) fn trust_file(file: &Path) -> Result<TrustRoots, WrongUse> {
+    serde_json::from_slice(&read(file)?)
+        .map_err(|error| WrongUse(format!("{}: not a trust file: {error}", file.display())))
+}
+
 /// Asks the chain for what it holds of the bundle's root.
-async fn ask(url: &Url, trust: &TrustRoots, bundle: &Bundle, finality: Finality) -> ChainAnswer {
+pub(super) async fn ask(url: &Url, trust: &TrustRoots, bundle: &Bundle, finality: Finality) -> ChainAnswer {
     let checkpoint = match Checkpoint::unverified(&bundle.checkpoint) {
         Ok(checkpoint) => checkpoint,
         Err(error) => return ChainAnswer::Silent(format!("there is no root to ask for: {error}")),

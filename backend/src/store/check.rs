@@ -115,6 +115,15 @@ impl Reader {
         self.one("SELECT coalesce(max(size), 0) FROM checkpoint")
     }
 
+    /// The size of the newest checkpoint below another size.
+    pub(crate) fn checkpoint_below(&self, size: u64) -> Result<Option<u64>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT max(size) FROM checkpoint WHERE size < ?";
+            let size: Option<i64> = connection.query_row(sql, [to_sql(size)], |row| row.get(0))?;
+            Ok(size.and_then(|size| u64::try_from(size).ok()))
+        })
+    }
+
     /// How many entries, checkpoints and tiles there are.
     pub(crate) fn row_counts(&self) -> Result<(i64, i64, i64), StoreError> {
         Ok((
@@ -146,6 +155,15 @@ impl Reader {
                 }
             }
             Ok(found)
+        })
+    }
+
+    /// The models: hash, bytes, and whether the model's entry still waits in the queue. There are few.
+    pub(crate) fn stored_models(&self) -> Result<Vec<(String, Vec<u8>, bool)>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT hash, bytes, EXISTS (SELECT 1 FROM queue WHERE instr(pending, model.hash) > 0)
+                       FROM model ORDER BY hash";
+            all(connection, sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         })
     }
 

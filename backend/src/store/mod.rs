@@ -5,6 +5,7 @@
 
 mod anchors;
 mod check;
+mod copy;
 mod erase;
 mod log;
 mod pool;
@@ -19,6 +20,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::domain::ports::StoreError;
 pub(crate) use check::{Counted, StoredAnchor, StoredEntry, StoredNote, is_damage};
+pub(crate) use copy::copy_database;
 pub(crate) use erase::{DeviceHeld, Eraser, Gone, Held, may_pass};
 pub(crate) use pool::Reader;
 pub(crate) use readings::SqliteDevices;
