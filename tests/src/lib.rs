@@ -8,6 +8,7 @@ pub mod browser;
 pub mod chain;
 pub mod command;
 pub mod examples;
+pub mod liar;
 pub mod paths;
 pub mod poll;
 pub mod process;

@@ -9,6 +9,7 @@ mod evidence;
 mod fsck;
 mod progress;
 mod replay;
+mod restore;
 mod serve;
 mod simulate;
 mod verify;
@@ -63,6 +64,8 @@ enum Command {
     Verify(Box<verify::Args>),
     /// Derive the whole log again from its entries, and name each difference.
     Fsck(fsck::Args),
+    /// Rebuild entries and payloads from what was published on the chain.
+    Restore(Box<restore::Args>),
     /// Attack a copy of your own ledger, and see what is noticed.
     Drill(drill::Args),
     /// Set up and look after a log.
@@ -81,6 +84,7 @@ impl Cli {
             Command::Evidence(args) => evidence::run(args),
             Command::Verify(args) => verify::run(&args),
             Command::Fsck(args) => fsck::run(&args),
+            Command::Restore(args) => restore::run(&args),
             Command::Drill(args) => drill::run(&args),
             Command::Admin(command) => admin::run(command),
         };

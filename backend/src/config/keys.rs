@@ -64,6 +64,16 @@ impl LogIdentity {
         Self::load(data_dir)
     }
 
+    /// Puts an identity that exists already into a new directory: the key as hexadecimal text.
+    pub(crate) fn put(data_dir: &Path, origin: &Origin, secret: &str) -> Result<(), KeyError> {
+        let (key_file, origin_file) = files(data_dir);
+        let dir = data_dir.join("keys");
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
+        made.map_err(|source| KeyError::File { path: dir, source })?;
+        write_private(&origin_file, origin.to_string())?;
+        write_private(&key_file, secret.to_owned())
+    }
+
     /// Reads the identity.
     pub(crate) fn load(data_dir: &Path) -> Result<LogSigner, KeyError> {
         let (key_file, origin_file) = files(data_dir);

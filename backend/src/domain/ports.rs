@@ -221,6 +221,9 @@ pub(crate) struct AnchorRow {
 /// The setting that keeps the trust roots which the service has seen first.
 pub(crate) const TRUST_SETTING: &str = "trust_roots";
 
+/// The setting that keeps up to which size the log was restored from the chain: its readings are lost.
+pub(crate) const RESTORED_SETTING: &str = "restored_below";
+
 /// What the anchorer keeps.
 pub(crate) trait AnchorStore: Send + Sync {
     /// The anchorings that are not final, by size.

@@ -44,7 +44,8 @@ pub(crate) struct Counted {
     pub(crate) first: i64,
 }
 
-/// What the tables must not hold between them. A reading whose finding still waits in the queue has no entry yet.
+/// What the tables must not hold between them. A reading whose finding still waits in the queue has no entry yet, and
+/// an entry that was restored from the chain has no reading any more.
 const CONTRADICTIONS: [(&str, &str); 5] = [
     (
         "readings labelled anomaly name no entry",
@@ -63,7 +64,8 @@ const CONTRADICTIONS: [(&str, &str); 5] = [
     (
         "anomaly entries have no reading",
         "SELECT count(*), min(idx) FROM entry WHERE kind = 'anomaly'
-         AND idx NOT IN (SELECT entry FROM reading WHERE entry IS NOT NULL)",
+         AND idx NOT IN (SELECT entry FROM reading WHERE entry IS NOT NULL)
+         AND idx >= coalesce((SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'restored_below'), 0)",
     ),
     (
         "entries are named by several readings",
