@@ -240,3 +240,62 @@ async fn a_reader_in_the_way_is_said_and_the_next_run_finishes() {
     assert_eq!(said.code, 0, "{said:#?}");
     assert_eq!(holding(&trial, &secrets), Vec::<PathBuf>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_about_to_be_published_waits_for_the_service_to_stop() {
+    let mut trial = Trial::start().await;
+    trial.provoke(1).await;
+    trial.all_final().await;
+    let trust = trial.pin_trust().await;
+    // No more blocks: the anchor is sent, and stays in the outbox with its publication.
+    trial.chain.rpc("evm_setIntervalMining", json!([0])).await;
+    let index = index(&send(&trial, &[telling("patient-7", 1)]).await[0]);
+    let secrets = secrets(&disclosure(&trial, index).await.expect("a payload"));
+    let at = index.to_string();
+    let early = erase(&trial, &[&at, "--although-published"]).await;
+    assert_eq!(early.code, 4, "{early:#?}");
+    e2e::poll::until("the transaction is in the outbox", async || {
+        let said = erase(&trial, &[&at, "--although-published"]).await;
+        assert_eq!(said.code, 4, "{said:#?}");
+        said.stderr.contains("holds the payload").then_some(())
+    })
+    .await;
+
+    trial.stop_service().await;
+    let said = erase(&trial, &[&at]).await;
+    assert_eq!(said.code, 4, "it is with the node already: {said:#?}");
+    let said = erase(&trial, &[&at, "--although-published"]).await;
+    assert_eq!(said.code, 0, "{said:#?}");
+    assert_eq!(holding(&trial, &secrets), Vec::<PathBuf>::new());
+
+    // Whether the node includes the old transaction or the new one: the service goes on by itself.
+    trial.start_service().await;
+    trial.chain.rpc("evm_setIntervalMining", json!([1])).await;
+    trial.all_final().await;
+    verifies(&trial, index, &trust).await;
+    assert_eq!(holding(&trial, &secrets), Vec::<PathBuf>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_erased_before_it_is_published_is_never_published() {
+    let mut trial = Trial::start().await;
+    trial.provoke(1).await;
+    trial.all_final().await;
+    let trust = trial.pin_trust().await;
+    trial.chain.stop().await;
+    let index = index(&send(&trial, &[telling("patient-7", 1)]).await[0]);
+    let at = index.to_string();
+    let salt = disclosure(&trial, index).await.expect("a payload").salt;
+    let running = erase(&trial, &[&at]).await;
+    assert_eq!(running.code, 4, "{running:#?}");
+    assert!(running.stderr.contains("about to publish"), "{running:#?}");
+    trial.stop_service().await;
+    assert_eq!(erase(&trial, &[&at, "--although-published"]).await.code, 0);
+    trial.chain.resume().await;
+    trial.start_service().await;
+    trial.all_final().await;
+    verifies(&trial, index, &trust).await;
+    let filter = json!([{ "address": trial.contract(), "fromBlock": "0x0", "toBlock": "latest" }]);
+    let events = trial.chain.rpc("eth_getLogs", filter).await.to_string();
+    assert!(!events.contains(&alloy_primitives::hex::encode(salt)));
+}
