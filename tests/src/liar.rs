@@ -103,8 +103,17 @@ pub fn few_blocks(request: &Value, answer: &mut Value) {
     }
 }
 
-/// Changes one digit in what was published last.
-pub fn other_publication(request: &Value, answer: &mut Value) {
+/// Changes one digit in what was published last, among its entries.
+pub fn other_entry(request: &Value, answer: &mut Value) {
+    change_published(request, answer, |_| 600);
+}
+
+/// Changes one digit in what was published last, in its last payload.
+pub fn other_payload(request: &Value, answer: &mut Value) {
+    change_published(request, answer, |length| length - 300);
+}
+
+fn change_published(request: &Value, answer: &mut Value, place: fn(usize) -> usize) {
     if request["method"] != "eth_getLogs" {
         return;
     }
@@ -112,7 +121,8 @@ pub fn other_publication(request: &Value, answer: &mut Value) {
     // What is published is long; what is anchored is one word.
     if let Some(log) = logs.filter(|log| log["data"].as_str().is_some_and(|data| data.len() > 1_000)).last() {
         let mut data = log["data"].as_str().unwrap_or_default().as_bytes().to_vec();
-        let digit = &mut data[600];
+        let at = place(data.len());
+        let digit = &mut data[at];
         *digit = if *digit == b'1' { b'2' } else { b'1' };
         log["data"] = String::from_utf8_lossy(&data).into_owned().into();
     }

@@ -167,8 +167,9 @@ async fn a_batch_that_was_not_published_is_named_and_ends_the_log() {
 async fn a_node_that_lies_is_refused_and_leaves_nothing() {
     let Lost { trial, trust, key, .. } = lost().await;
     let to = trial.file("restored");
-    let lies: [(liar::Lie, &str); 3] = [
-        (liar::other_publication, "anchored is "),
+    let lies: [(liar::Lie, &str); 4] = [
+        (liar::other_entry, "anchored is "),
+        (liar::other_payload, "payload 8: expected "),
         (liar::fewer_events, "it hides events"),
         (liar::no_first_event, "expected anchor number 1, found number 2"),
     ];

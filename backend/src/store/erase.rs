@@ -97,9 +97,10 @@ impl Eraser {
     pub(crate) fn device(&self, name: &str) -> Result<DeviceHeld, StoreError> {
         let id: Option<i64> =
             self.connection.query_row("SELECT id FROM device WHERE name = ?", [name], |row| row.get(0)).optional()?;
-        let mut select = self
-            .connection
-            .prepare("SELECT idx FROM payload WHERE json_extract(CAST(bytes AS TEXT), '$.device') = ? ORDER BY idx")?;
+        let mut select = self.connection.prepare(
+            "SELECT idx FROM payload WHERE json_valid(CAST(bytes AS TEXT))
+             AND json_extract(CAST(bytes AS TEXT), '$.device') = ? ORDER BY idx",
+        )?;
         let entries = select.query_map([name], |row| Ok(from_sql(row.get(0)?)))?.collect::<Result<Vec<_>, _>>()?;
         let count = |sql: &str| match id {
             None => Ok(0),

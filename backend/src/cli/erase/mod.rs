@@ -122,6 +122,9 @@ fn erase(args: &Args) -> Result<ExitCode, Stop> {
     if !args.data_dir.join(FILE).exists() {
         return Err(Stop::Wrong(format!("there is no log in {}", args.data_dir.display())));
     }
+    if let Some(path) = args.also_search.iter().find(|path| !path.exists()) {
+        return Err(Stop::Wrong(format!("there is no {} to look in", path.display())));
+    }
     // Held to the end: a service that starts meanwhile would read what is being erased.
     let lock = config::lock(&args.data_dir).map_err(|error| Stop::Failed(format!("the file lock: {error}")))?;
     if args.forget_state && lock.is_none() {

@@ -1,6 +1,6 @@
 //! Whether a payload has left this service by the chain: from there nobody can take it back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{publication, trust::TrustRoots};
 use reqwest::Url;
@@ -25,6 +25,8 @@ pub(super) struct Published {
     pub(super) certain: bool,
     /// Transactions of the outbox that hold one of the payloads.
     pub(super) outbox: Vec<u64>,
+    /// Entries whose payloads are in such a transaction: it was sent, and may be included at any time.
+    sent: Vec<u64>,
 }
 
 impl Published {
@@ -37,7 +39,7 @@ impl Published {
         running: bool,
     ) -> Result<Self, Stop> {
         let salts = eraser.salts(indexes)?;
-        let outbox = in_outbox(eraser, &salts)?;
+        let (outbox, sent) = in_outbox(eraser, &salts)?;
         let below = log.may_be_published_below()?;
         if running {
             may_be_under_way(log, &salts, &outbox, below)?;
@@ -46,13 +48,17 @@ impl Published {
             Some(url) => on_chain(log, url, &salts)?,
             None => salts.iter().map(|(index, _)| *index).filter(|index| *index < below).collect(),
         };
-        Ok(Self { entries, certain: rpc_url.is_some(), outbox })
+        Ok(Self { entries, certain: rpc_url.is_some(), outbox, sent })
     }
 
     /// What there is to say if it was published; `None` if not.
     pub(super) fn sentence(&self) -> Option<String> {
-        let (first, more) = (self.entries.first()?, self.entries.len() - 1);
-        let which = if more == 0 { format!("entry {first}") } else { format!("entry {first} and {more} more") };
+        if let Some(which) = some_of(&self.sent) {
+            return Some(format!(
+                "the payload of {which} is in an anchoring transaction that was sent and may be included at any time"
+            ));
+        }
+        let which = some_of(&self.entries)?;
         Some(if self.certain {
             format!(
                 "the payload of {which} was published on the chain and cannot be taken back: whoever has the chain has it"
@@ -66,11 +72,24 @@ impl Published {
     }
 }
 
-/// The transactions of the outbox that hold one of these salts.
-fn in_outbox(eraser: &Eraser, salts: &[(u64, Vec<u8>)]) -> Result<Vec<u64>, StoreError> {
-    let known: BTreeSet<&[u8]> = salts.iter().map(|(_, salt)| salt.as_slice()).collect();
-    let holds = |raw: &[u8]| raw.windows(32).any(|window| known.contains(window));
-    Ok(eraser.outbox()?.into_iter().filter(|(_, raw)| holds(raw)).map(|(size, _)| size).collect())
+/// The first of these entries, and how many more there are.
+fn some_of(entries: &[u64]) -> Option<String> {
+    let (first, more) = (entries.first()?, entries.len() - 1);
+    Some(if more == 0 { format!("entry {first}") } else { format!("entry {first} and {more} more") })
+}
+
+/// The transactions of the outbox that hold one of these salts, and the entries whose salts they are.
+fn in_outbox(eraser: &Eraser, salts: &[(u64, Vec<u8>)]) -> Result<(Vec<u64>, Vec<u64>), StoreError> {
+    let known: BTreeMap<&[u8], u64> = salts.iter().map(|(index, salt)| (salt.as_slice(), *index)).collect();
+    let (mut sizes, mut entries) = (Vec::new(), BTreeSet::new());
+    for (size, raw) in eraser.outbox()? {
+        let held: Vec<u64> = raw.windows(32).filter_map(|window| known.get(window).copied()).collect();
+        if !held.is_empty() {
+            sizes.push(size);
+            entries.extend(held);
+        }
+    }
+    Ok((sizes, entries.into_iter().collect()))
 }
 
 /// A service at work holds what it is about to send in memory, and would write it back.

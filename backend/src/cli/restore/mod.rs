@@ -146,10 +146,12 @@ fn restore(args: &Args) -> Result<ExitCode, Stop> {
     let goes_on = signer.is_some() && complete;
     let (gaps, payloads, size, anchored) = (restored.gaps.clone(), restored.payloads, restored.size, restored.anchored);
     println!("restored: {size} entries and {payloads} payloads, held against the contract's roots");
-    println!(
-        "rests on block {} ({}): compare this hash with another source",
-        restored.proven.block, restored.proven.hash
-    );
+    let Proven { block, hash, is_final, .. } = &restored.proven;
+    let final_yet = if *is_final { "" } else { ", not final yet" };
+    println!("rests on block {block} ({hash}{final_yet}): compare this hash with another source");
+    if told.is_none() {
+        println!("chain id, genesis and code hash are as this node shows them (restored.json): compare them too");
+    }
     if let Some(signer) = signer.filter(|_| complete) {
         go_on(args, work.path(), &Arc::new(signer), restored)?;
     }
