@@ -101,10 +101,7 @@ impl<'a> Events<'a> {
                 // Too many blocks, too many events, too long an answer: nodes agree on no code, so ask for less.
                 Err(ChainFault::Refused { .. } | ChainFault::TooLong) if self.range > 1 && halvings < MAX_HALVINGS => {
                     halvings += 1;
-                    self.range = (to - self.next + 1).div_ceil(2).max(1);
-                    if to == self.next {
-                        self.range = 1;
-                    }
+                    self.range = (to - self.next + 1).div_ceil(2);
                 }
                 Err(error) => return Err(EventError::Refused { block: self.next, why: error.to_string() }),
             }

@@ -135,10 +135,10 @@ impl Eraser {
     }
 
     /// Erases payloads and salts of these entries, and the values of their readings. In one transaction.
-    pub(crate) fn entries(&mut self, indexes: &[u64], gone: &mut dyn FnMut(Gone)) -> Result<u64, StoreError> {
+    pub(crate) fn entries(&mut self, indexes: &[u64], gone: &mut dyn FnMut(Gone)) -> Result<(), StoreError> {
         let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let list = list(indexes);
-        let erased = payloads(&transaction, &list, gone)?;
+        payloads(&transaction, &list, gone)?;
         {
             let sql =
                 "SELECT pseudonym, by_sequence, key, time_us, metrics FROM reading JOIN device ON device.id = device
@@ -150,8 +150,14 @@ impl Eraser {
         }
         let sql = "UPDATE reading SET metrics = ? WHERE entry IN (SELECT value FROM json_each(?))";
         transaction.execute(sql, params![ERASED_VALUES, list])?;
-        transaction.commit()?;
-        Ok(erased)
+        Ok(transaction.commit()?)
+    }
+
+    /// Erases payloads and salts of these entries alone: for a device all of whose readings are erased as well.
+    pub(crate) fn payloads(&mut self, indexes: &[u64], gone: &mut dyn FnMut(Gone)) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        payloads(&transaction, &list(indexes), gone)?;
+        Ok(transaction.commit()?)
     }
 
     /// Erases the values of a device's readings, step by step; those that arrive meanwhile are left. Gives how many.
@@ -234,15 +240,15 @@ fn is_busy(error: rusqlite::ffi::Error) -> bool {
     matches!(error.code, rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
 }
 
-fn payloads(connection: &Connection, list: &str, gone: &mut dyn FnMut(Gone)) -> Result<u64, StoreError> {
+fn payloads(connection: &Connection, list: &str, gone: &mut dyn FnMut(Gone)) -> Result<(), StoreError> {
     let sql = "SELECT entry.bytes, salt FROM payload JOIN entry USING (idx)
                WHERE idx IN (SELECT value FROM json_each(?))";
     let mut select = connection.prepare(sql)?;
     for row in select.query_map([list], |row| Ok(Gone::Payload { entry: row.get(0)?, salt: row.get(1)? }))? {
         gone(row?);
     }
-    let erased = connection.execute("DELETE FROM payload WHERE idx IN (SELECT value FROM json_each(?))", [list])?;
-    Ok(erased as u64)
+    connection.execute("DELETE FROM payload WHERE idx IN (SELECT value FROM json_each(?))", [list])?;
+    Ok(())
 }
 
 fn reading(row: &rusqlite::Row<'_>) -> rusqlite::Result<Gone> {
@@ -255,4 +261,65 @@ fn reading(row: &rusqlite::Row<'_>) -> rusqlite::Result<Gone> {
 fn list(numbers: &[u64]) -> String {
     let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
     format!("[{}]", numbers.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::store::SqliteWriter;
+
+    /// Two devices with this many readings each, every hundredth of which has an entry with a payload.
+    fn filled(dir: &Path, readings: i64) -> Eraser {
+        drop(SqliteWriter::create(dir).unwrap());
+        let eraser = Eraser::open(dir).unwrap();
+        eraser
+            .connection
+            .execute_batch(&format!(
+                "INSERT INTO device VALUES (1, 'one', 'a', 'generic', x'', NULL, NULL);
+                 INSERT INTO device VALUES (2, 'two', 'b', 'generic', x'', NULL, NULL);
+                 INSERT INTO reading (device, by_sequence, key, time_us, metrics, score, threshold, label,
+                     model_version, entry)
+                     WITH RECURSIVE n (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM n WHERE n < 2 * {readings} - 1)
+                     SELECT 1 + n % 2, n % 3 = 0, n, n, '{{}}', 0, 0, 0, 'm', iif(n % 100 = 0, n / 100, NULL) FROM n;
+                 INSERT INTO entry SELECT entry, 'anomaly', x'' FROM reading WHERE entry IS NOT NULL;
+                 INSERT INTO payload SELECT entry, zeroblob(32), CAST('{{\"device\":\"one\"}}' AS BLOB) FROM reading
+                     WHERE entry IS NOT NULL;"
+            ))
+            .unwrap();
+        eraser
+    }
+
+    #[test]
+    fn a_device_is_erased_over_many_steps_and_the_other_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let readings = 2 * STEP + 3;
+        let mut eraser = filled(dir.path(), readings);
+        let held = eraser.device("one").unwrap();
+        assert_eq!((held.readings, held.entries.len() as i64), (readings as u64, readings / 50 + 1));
+        let mut gone = 0;
+        eraser.payloads(&held.entries, &mut |_| gone += 1).unwrap();
+        assert_eq!(gone, held.entries.len());
+        gone = 0;
+        assert_eq!(eraser.readings("one", &mut |_| gone += 1).unwrap(), readings as u64);
+        assert_eq!(gone as i64, readings);
+        let after = eraser.device("one").unwrap();
+        assert_eq!(after, DeviceHeld { known: true, ..DeviceHeld::default() });
+        assert_eq!(eraser.device("two").unwrap().readings, readings as u64);
+        assert_eq!(eraser.held(0).unwrap(), Held::Erased);
+    }
+
+    #[test]
+    fn an_entry_is_erased_with_its_reading_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut eraser = filled(dir.path(), 500);
+        assert_eq!(eraser.held(3).unwrap(), Held::Payload);
+        let mut gone = Vec::new();
+        eraser.entries(&[3], &mut |row| gone.push(matches!(row, Gone::Payload { .. }))).unwrap();
+        assert_eq!(gone, [true, false]);
+        assert_eq!((eraser.held(3).unwrap(), eraser.held(4).unwrap()), (Held::Erased, Held::Payload));
+        assert_eq!(eraser.held(10_000).unwrap(), Held::NoEntry);
+        assert_eq!(eraser.device("one").unwrap().readings, 499);
+    }
 }

@@ -209,7 +209,10 @@ fn destroy(
     let give_up = Instant::now() + args.wait;
     let devices = if args.forget_state { devices(eraser, selection)? } else { Vec::new() };
     for chunk in selection.entries.chunks(1_000) {
-        patiently(give_up, || eraser.entries(chunk, &mut |gone| traces.add(gone)))?;
+        patiently(give_up, || match selection.device {
+            None => eraser.entries(chunk, &mut |gone| traces.add(gone)),
+            Some(_) => eraser.payloads(chunk, &mut |gone| traces.add(gone)),
+        })?;
     }
     if let Some((name, _)) = &selection.device {
         patiently(give_up, || eraser.readings(name, &mut |gone| traces.add(gone)))?;

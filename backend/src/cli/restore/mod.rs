@@ -28,7 +28,12 @@ use self::{
     record::Record,
     walk::Walk,
 };
-use super::{Outcome, WrongUse, client::parse_url, events::Events, fsck, runtime, verify};
+use super::{
+    Outcome, WrongUse,
+    client::parse_url,
+    events::{EventError, Events},
+    fsck, runtime, verify,
+};
 use crate::config::LogIdentity;
 
 /// How often the contract's head is looked for again, when the service or another went on anchoring meanwhile.
@@ -92,6 +97,15 @@ enum Stop {
     Failed(String),
     #[error(transparent)]
     File(#[from] io::Error),
+}
+
+impl From<EventError> for Stop {
+    fn from(error: EventError) -> Self {
+        match error {
+            EventError::Refused { .. } => Stop::Silent(error.to_string()),
+            EventError::Malformed { .. } => Stop::Refused(error.to_string()),
+        }
+    }
 }
 
 impl Stop {
@@ -196,7 +210,7 @@ async fn collect(args: &Args, log_key: &LogKey, told: Option<&TrustRoots>, dir: 
     for _ in 0..LOOKS {
         let to = node.newest_block().await?;
         let mut events = Events::new(&node.http, &node.url, node.contract, from, to);
-        while let Some(range) = events.next().await.map_err(|error| Stop::Silent(error.to_string()))? {
+        while let Some(range) = events.next().await? {
             walk.take(range)?;
         }
         from = to + 1;
