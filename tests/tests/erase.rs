@@ -1,10 +1,17 @@
 //! Erasure: afterwards the proof still verifies, and no byte of the payload is in any file.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use e2e::{
-    Chain, Trial,
+    Browser, Chain, Trial,
     command::{self, Finished},
+    service::http,
     trial::reading,
 };
 use ledger::evidence::{Bundle, Disclosure};
@@ -126,6 +133,11 @@ async fn what_is_erased_beside_a_running_service_is_found_nowhere() {
     println!("{}", said.stdout);
     assert_eq!(holding(&trial, &secrets), Vec::<PathBuf>::new());
     verifies(&trial, index, &trust).await;
+    let browser = Browser::start().await;
+    let shown = browser.verify(&trial.url(), index).await;
+    assert_eq!(shown.verdict, "final", "{shown:#?}");
+    assert!(shown.says("payload", "skipped"), "{shown:#?}");
+    browser.quit().await;
 
     // The list tells it, and so does whoever sends the reading again, also with other values: those go nowhere.
     let anomalies = trial.anomalies().await;
@@ -150,6 +162,37 @@ async fn what_is_erased_beside_a_running_service_is_found_nowhere() {
     let checked = command::fsck(trial.data_dir(), Some(&rpc_url)).await;
     assert_eq!(checked.code, 0, "{checked:#?}");
     assert!(checked.stdout.contains("1 payloads are erased"), "{checked:#?}");
+}
+
+/// Sends readings one batch after the other, until told to stop; gives how many batches were taken.
+async fn load(url: String, stop: Arc<AtomicBool>) -> u64 {
+    let mut batches = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let wobble = |at: u64| json!({ "humidity": 50.0, "pressure": 1000.0, "temperature": 20.0 + (at % 7) as f64 });
+        let readings: Vec<Value> = (0..50).map(|n| reading("load", batches * 50 + n, wobble(n))).collect();
+        let request = http().post(format!("{url}/api/v1/readings")).json(&readings);
+        let answer = request.send().await.expect("the service answers");
+        assert_eq!(answer.status().as_u16(), 200, "batch {batches}");
+        batches += 1;
+    }
+    batches
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erasing_under_load_keeps_no_sender_waiting_in_vain() {
+    let mut trial = Trial::publishing(Chain::start().await, "roots").await;
+    let index = told(&mut trial).await;
+    let secrets = secrets(&disclosure(&trial, index).await.expect("a payload"));
+    let stop = Arc::new(AtomicBool::new(false));
+    let sender = tokio::spawn(load(trial.url(), Arc::clone(&stop)));
+    // Rewriting is the most that can get into a sender's way.
+    let said = erase(&trial, &[&index.to_string(), "--rewrite"]).await;
+    stop.store(true, Ordering::Relaxed);
+    let batches = sender.await.expect("every batch was taken");
+    println!("{batches} batches meanwhile");
+    assert_eq!(said.code, 0, "{said:#?}");
+    assert!(batches > 0);
+    assert_eq!(holding(&trial, &secrets), Vec::<PathBuf>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
