@@ -12,6 +12,7 @@ pub mod command;
 pub mod examples;
 pub mod faulty;
 pub mod ganache;
+pub mod liar;
 pub mod lineage;
 pub mod paths;
 pub mod poll;

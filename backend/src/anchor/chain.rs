@@ -47,9 +47,9 @@ pub(crate) struct ChainConfig {
 
 /// A head of the contract at some block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) size: u64,
-    pub(super) root: Hash,
+pub(crate) struct Head {
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
 }
 
 /// The heads at the newest and at the final block.

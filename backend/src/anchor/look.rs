@@ -1,11 +1,12 @@
 //! Is it the chain that was there before, does it go forward, and does the contract hold our log?
 
-use ledger::{Hash, merkle::root, tile::TileTree, trust::TrustRoots};
+use ledger::{Hash, tile::TileTree, trust::TrustRoots};
 use tokio::task::block_in_place;
 
 use super::{
     anchorer::{Anchorer, Memory, TickError},
     chain::Heads,
+    compare::contradiction,
     error::ChainError,
 };
 use crate::domain::{
@@ -98,21 +99,8 @@ impl Anchorer {
             if head.size == 0 || memory.compared.contains(head) {
                 continue;
             }
-            if head.size > newest {
-                return Err(TickError::Diverged(format!(
-                    "the contract's head has {} entries, our log {newest}: the database is older than the chain \
-                     (restored from a backup?), or another service has the keys of this log. Restore the newest \
-                     database, and let one service alone use it",
-                    head.size
-                )));
-            }
-            let ours = root(&self.tiles(newest), head.size)?;
-            if ours != head.root {
-                return Err(TickError::Diverged(format!(
-                    "at size {} the contract's root is {}, ours {ours}: the log was changed, or another service has \
-                     the keys of this log. Run `anomaly-ledger fsck`",
-                    head.size, head.root
-                )));
+            if let Some(why) = contradiction(&*self.log, newest, *head)? {
+                return Err(TickError::Diverged(why));
             }
         }
         memory.compared = seen;

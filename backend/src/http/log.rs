@@ -21,7 +21,7 @@ use super::{Site, canonical, coding, parse_index};
 use crate::{
     domain::{
         log::{ChainView, Trouble, key_history, read_tile},
-        ports::{LogReader, StoreError, StoredCheckpoint},
+        ports::{AnchorStore, LogReader, StoreError, StoredCheckpoint},
         redact,
     },
     problem::{Fault, Guarded, Parameters, Stored, blocking},
@@ -75,7 +75,11 @@ pub(crate) async fn entry(State(site): State<Site>, Path(index): Path<String>) -
 )]
 pub(crate) async fn evidence(State(site): State<Site>, Path(index): Path<String>) -> Result<Response, Fault> {
     let index = parse_index(&index)?;
-    let bundle = blocking(move || bundle(&site, index)).await?.ok_or_else(|| no_entry(index))?;
+    let bundle = blocking(move || {
+        let head = site.view.borrow().anchored_size;
+        bundle(&*site.log, &*site.anchors, head, index)
+    });
+    let bundle = bundle.await?.ok_or_else(|| no_entry(index))?;
     let mut response = typed("application/json", "no-cache", bundle.to_json().into_bytes());
     let name = format!("attachment; filename=\"evidence-{index}.json\"");
     if let Ok(name) = HeaderValue::try_from(name) {
@@ -85,10 +89,15 @@ pub(crate) async fn evidence(State(site): State<Site>, Path(index): Path<String>
 }
 
 /// Puts a bundle together out of what is stored, without checking it: the reader does.
-fn bundle(site: &Site, index: u64) -> Result<Option<Bundle>, StoreError> {
-    let log = &*site.log;
+/// `head` is how many entries the contract's newest root covers.
+pub(crate) fn bundle(
+    log: &dyn LogReader,
+    anchors: &dyn AnchorStore,
+    head: u64,
+    index: u64,
+) -> Result<Option<Bundle>, StoreError> {
     let Some(entry) = log.entries(index, 1)?.pop() else { return Ok(None) };
-    let Some((checkpoint, anchor)) = covering(site, index)? else { return Ok(None) };
+    let Some((checkpoint, anchor)) = covering(log, anchors, head, index)? else { return Ok(None) };
     // The tree as wide as the newest checkpoint says: tiles hold at least that much.
     let tiles = TileTree::new(checkpoint.size, |id| read_tile(log, id));
     let proof = inclusion_proof(&tiles, index, checkpoint.size)?;
@@ -125,21 +134,22 @@ fn key_links(log: &dyn LogReader, size: u64) -> Result<Vec<KeyLink>, StoreError>
 
 /// The checkpoint that speaks for an entry: of the first final anchor, else under the contract's head, else the newest.
 fn covering(
-    site: &Site,
+    log: &dyn LogReader,
+    anchors: &dyn AnchorStore,
+    head: u64,
     index: u64,
 ) -> Result<Option<(StoredCheckpoint, Option<ledger::evidence::Anchor>)>, StoreError> {
-    if let Some(row) = site.anchors.final_anchor(index)?
-        && let Some(checkpoint) = site.log.checkpoint_at(row.size)?
+    if let Some(row) = anchors.final_anchor(index)?
+        && let Some(checkpoint) = log.checkpoint_at(row.size)?
     {
         return Ok(Some((checkpoint, row.proof)));
     }
-    let head = site.view.borrow().anchored_size;
     if head > index
-        && let Some(checkpoint) = site.log.checkpoint_at(head)?
+        && let Some(checkpoint) = log.checkpoint_at(head)?
     {
         return Ok(Some((checkpoint, None)));
     }
-    let newest = site.log.newest_checkpoint()?.filter(|newest| newest.size > index);
+    let newest = log.newest_checkpoint()?.filter(|newest| newest.size > index);
     Ok(newest.map(|newest| (newest, None)))
 }
 

@@ -142,7 +142,13 @@ mod tests {
     use ledger::{Hash, evidence::Anchor};
 
     fn row(size: u64, state: AnchorState) -> AnchorRow {
-        let proof = Anchor { transaction: None, header: [1].into(), account_proof: vec![], storage_proof: vec![] };
+        let proof = Anchor {
+            transaction: None,
+            contract: None,
+            header: [1].into(),
+            account_proof: vec![],
+            storage_proof: vec![],
+        };
         AnchorRow {
             size,
             root: Hash([size as u8; 32]),
