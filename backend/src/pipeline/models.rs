@@ -5,7 +5,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -166,7 +167,9 @@ fn load(
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     let error = |source| ModelError::File { path: path.to_owned(), source };
     let partial = path.with_extension("partial");
-    fs::write(&partial, bytes).map_err(error)?;
+    let mut file = fs::File::create(&partial).map_err(error)?;
+    // Else a power cut may leave the name without the bytes, and the service would not start again.
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
     fs::rename(&partial, path).map_err(error)
 }
 
