@@ -1,6 +1,7 @@
 //! The service as a program that is started, asked and stopped.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -28,6 +29,8 @@ pub struct Settings {
     pub contract: String,
     /// Its port; 0 for any.
     pub port: u16,
+    /// Environment variables that it is given.
+    pub environment: Vec<(&'static str, OsString)>,
 }
 
 /// A running service.
@@ -60,7 +63,7 @@ impl Service {
         command.args(["serve", "--trial", "--publish", "payloads", "--data-dir"]).arg(&settings.data_dir);
         command.args(["--listen", &format!("127.0.0.1:{}", settings.port)]);
         command.args(["--rpc-url", &settings.rpc_url, "--contract", &settings.contract]);
-        command.env("ANOMALY_LEDGER_ANCHORER_KEY", ANCHORER_KEY);
+        command.env("ANOMALY_LEDGER_ANCHORER_KEY", ANCHORER_KEY).envs(settings.environment.iter().cloned());
         let mut process = Process::start("service", &mut command, logs);
         let started = poll::within(START, "the service says where it listens", async || {
             let address = process

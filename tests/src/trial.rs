@@ -41,7 +41,8 @@ impl Trial {
         let data_dir = dir.path().join("data");
         let log_id = init(&data_dir).await;
         let contract = chain.deploy(&log_id).await;
-        let settings = Settings { data_dir, rpc_url: chain.url(), contract, port: free_port() };
+        let settings =
+            Settings { data_dir, rpc_url: chain.url(), contract, port: free_port(), environment: Vec::new() };
         let mut trial = Self { chain, settings, service: None, dir, provoked: 0 };
         trial.start_service().await;
         trial.ready().await;
