@@ -13,6 +13,9 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "measure")]
+pub(crate) use fsck::finds_nothing;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -63,6 +66,10 @@ enum Command {
     /// Set up and look after a log.
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Measure the log on this machine. In builds with the feature `measure` only.
+    #[cfg(feature = "measure")]
+    #[command(subcommand)]
+    Measure(crate::measure::Command),
 }
 
 impl Cli {
@@ -77,6 +84,8 @@ impl Cli {
             Command::Verify(args) => verify::run(&args),
             Command::Fsck(args) => fsck::run(&args),
             Command::Admin(command) => admin::run(command),
+            #[cfg(feature = "measure")]
+            Command::Measure(command) => crate::measure::run(command),
         };
         outcome.unwrap_or_else(|error| {
             eprintln!("anomaly-ledger: {error}");
