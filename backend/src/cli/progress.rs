@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Between two lines where there is no terminal: often enough to see life, seldom enough for a log file.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Progress of readings that are sent.
+/// Progress of readings that are sent, or of entries that are checked.
 pub(super) struct Progress {
     bar: ProgressBar,
     /// When the last line was written; `None` on a terminal.
@@ -42,6 +42,27 @@ impl Progress {
         {
             *written = Instant::now();
             eprintln!("{}", self.line(anomalies));
+        }
+    }
+
+    /// Begins a check of so many entries.
+    pub(super) fn checking(entries: u64) -> Self {
+        let mut progress = Self::new(Some(entries));
+        if progress.written.is_none() {
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} entries checked, {eta} left");
+            progress.bar = progress.bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        }
+        progress
+    }
+
+    /// More entries have been checked.
+    pub(super) fn checked(&mut self, entries: u64) {
+        self.bar.inc(entries);
+        if let Some(written) = &mut self.written
+            && written.elapsed() >= PAUSE
+        {
+            *written = Instant::now();
+            eprintln!("{} of {} entries checked", self.bar.position(), self.bar.length().unwrap_or_default());
         }
     }
 

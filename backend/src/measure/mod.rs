@@ -2,6 +2,7 @@
 //! `measure`, so that none of it ships; `scripts/bench ledger` builds and calls it. It asserts nothing about time.
 
 mod load;
+mod machine;
 mod readings;
 mod rig;
 mod scale;
@@ -11,6 +12,12 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 /// Measure the log.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    /// Say what the numbers are measured on.
+    Machine {
+        /// Where the logs are to grow.
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+    },
     /// Append, prove, start and check at several sizes.
     Scale {
         /// Where the log is to grow.
@@ -54,6 +61,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = match command {
+        Command::Machine { data_dir } => machine::run(&data_dir),
         Command::Scale { data_dir, sizes } => scale::run(&data_dir, &sizes),
         Command::Step { data_dir, step } => runtime.block_on(scale::step(&data_dir, &step)),
         Command::Load { data_dir, seconds, rate, verifiers, pause } => {

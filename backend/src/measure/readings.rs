@@ -25,8 +25,9 @@ impl Readings {
         Self { name, next: 0, now: SystemClock.now() }
     }
 
-    /// The next ones.
+    /// The next ones, of stations that nobody has heard of: batches may overtake each other.
     pub(super) fn take(&mut self, count: usize) -> Result<Vec<Reading>, ReadingError> {
+        self.next = self.next.next_multiple_of(ESCALATIONS);
         (0..count)
             .map(|_| {
                 let (station, sequence) = (self.next / ESCALATIONS, self.next % ESCALATIONS);

@@ -242,7 +242,8 @@ impl Detector {
         };
         let finding = judgement.finding.map(|finding| {
             let state = Hash(known.state.hash());
-            pending(&reading, &known.device, model, &verdict, finding, state)
+            let hashes = (self.models.hash_of(&known.device.profile), state);
+            pending(&reading, &known.device, model, &verdict, finding, hashes)
         });
         known.state = next;
         let device = &mut known.device;
@@ -304,7 +305,7 @@ fn pending(
     model: &detect::Model,
     verdict: &Verdict,
     finding: detect::Finding,
-    state: Hash,
+    (model_hash, state): (Hash, Hash),
 ) -> PendingFinding {
     let unit = |metric: &str| {
         let spec = model.metrics().iter().find(|spec| spec.name() == metric);
@@ -346,7 +347,7 @@ fn pending(
             })
             .collect(),
         sentence: finding.sentence,
-        model: Hash(model.hash()).to_string(),
+        model: model_hash.to_string(),
         state: state.to_string(),
     }
 }

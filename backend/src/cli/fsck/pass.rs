@@ -12,7 +12,7 @@ use ledger::{
     verdict::{Case, ChainAnswer, Outcome, Step, examine},
 };
 
-use super::Found;
+use super::{super::progress::Progress, Found};
 use crate::{
     domain::ports::{AnchorStore, LogReader, StoreError, TRUST_SETTING},
     store::{Counted, Reader, StoredAnchor, StoredEntry, StoredNote},
@@ -20,6 +20,9 @@ use crate::{
 
 /// Rows read at a time: memory does not grow with the log.
 const STEP: u64 = 1_024;
+
+/// From this size on the pass says which step it takes: each may last a while.
+const LONG: i64 = 100_000;
 
 /// One pass.
 pub(super) struct Pass<'a> {
@@ -54,6 +57,9 @@ impl<'a> Pass<'a> {
             ("readings", Self::readings),
         ];
         for (name, take) in steps {
+            if self.log.newest_size().is_ok_and(|size| size >= LONG) {
+                eprintln!("checking: {name}");
+            }
             if let Err(error) = take(&mut self) {
                 self.found.damaged(name, error)?;
             }
@@ -82,14 +88,17 @@ impl<'a> Pass<'a> {
         let size = self.log.newest_size()?;
         self.size = u64::try_from(size).unwrap_or_default();
         let mut last = -1;
+        let mut progress = Progress::checking(self.size);
         loop {
             let rows = self.log.stored_entries(last, STEP)?;
             // Rows beyond the newest checkpoint are counted later.
             let within: Vec<StoredEntry> = rows.into_iter().take_while(|row| row.index < size).collect();
             let Some(to) = within.last().map(|row| row.index) else { break };
             self.entries(last, &within)?;
+            progress.checked(within.len() as u64);
             last = to;
         }
+        progress.finish();
         if last + 1 < size {
             self.damage(format!("entries {} to {}: missing", last + 1, size - 1));
             self.whole = false;
