@@ -28,6 +28,18 @@ pub struct Acknowledged {
     pub mark: u64,
 }
 
+impl Acknowledged {
+    /// Whether a later judgement of the reading is the one that was acknowledged.
+    ///
+    /// Right after a start the chain may not have answered yet. Then findings wait, and are acknowledged without an
+    /// index, which they get later; one that was told never changes.
+    pub fn is_kept_by(&self, later: Option<&api::Judgement>) -> bool {
+        let (Some(told), Some(later)) = (&self.result.judgement, later) else { return false };
+        let index = if told.label == api::Label::Anomaly { told.index.or(later.index) } else { told.index };
+        *later == api::Judgement { index, ..told.clone() }
+    }
+}
+
 /// Senders at work. They go on until the service does not answer any more.
 #[derive(Debug)]
 pub struct Load {

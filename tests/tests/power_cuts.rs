@@ -203,8 +203,11 @@ fn stored(image: &Path, cut: u64, run: &Run) -> rusqlite::Result<Vec<String>> {
             let index = row.get::<_, Option<i64>>(4)?.map(|index| index as u64);
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, label, index))
         });
-        let expected = (told.score, told.threshold, told.model_version.clone(), told.label, told.index);
-        match found.optional()? {
+        let found = found.optional()?;
+        // One that was acknowledged before the chain had answered got its index later.
+        let index = told.index.or(found.as_ref().and_then(|found| found.4));
+        let expected = (told.score, told.threshold, told.model_version.clone(), told.label, index);
+        match found {
             None => losses.push(format!("lost: the acknowledged reading {sent}")),
             Some(found) if found != expected => {
                 losses.push(format!("{sent}: told {expected:?}, found {found:?}"));
@@ -255,7 +258,7 @@ async fn goes_on(run: &mut Run, image: &Path, cut: u64) {
         let again: api::Readings = serde_json::from_slice(&answer.body).expect("results");
         for (told, again) in chunk.iter().zip(&again.results) {
             assert_eq!(again.status, api::Status::Duplicate, "{}: {again:?}", told.reading);
-            assert_eq!(again.judgement, told.result.judgement, "{}", told.reading);
+            assert!(told.is_kept_by(again.judgement.as_ref()), "{told:?}: {again:?}");
         }
     }
     let size = run.trial.ledger().await.tree_size;

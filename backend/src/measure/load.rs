@@ -13,6 +13,7 @@ use std::{
 use ledger::{checkpoint::LogKey, evidence::Bundle, hash::leaf_hash, merkle::verify_inclusion};
 
 use super::{Failure, quantile, readings::Readings, rig::Rig, scale::all_are_findings};
+use crate::{domain::Reading, pipeline::Pipeline};
 
 /// Findings handed over at a time.
 const BATCH: usize = 1_024;
@@ -26,6 +27,7 @@ pub(super) struct Asked {
     pub(super) rate: u64,
     pub(super) verifiers: usize,
     pub(super) pause: Duration,
+    pub(super) http: bool,
 }
 
 /// What the clients and the feeder share.
@@ -52,7 +54,8 @@ pub(super) async fn run(data_dir: &Path, asked: &Asked) -> Result<(), Failure> {
     let verifiers: Vec<_> =
         (0..asked.verifiers).map(|_| tokio::spawn(verify(Arc::clone(&shared), asked.pause))).collect();
     let started = Instant::now();
-    let handed = feed(&rig, asked).await?;
+    let way = if asked.http { Way::Http(client()?, shared.url.clone()) } else { Way::Pipeline(rig.pipeline.clone()) };
+    let handed = feed(&way, asked).await?;
     let took = started.elapsed();
     let last = handed.iter().map(|batch| batch.last).max().unwrap_or_default();
     while shared.size.load(Ordering::SeqCst) <= last {
@@ -64,8 +67,49 @@ pub(super) async fn run(data_dir: &Path, asked: &Asked) -> Result<(), Failure> {
         verifier.await??;
     }
     print(asked, &handed, &published, took, shared.proofs.load(Ordering::SeqCst));
+    drop(way);
     rig.stop();
     Ok(())
+}
+
+/// How findings are handed over.
+#[derive(Clone)]
+enum Way {
+    Pipeline(Pipeline),
+    Http(reqwest::Client, String),
+}
+
+impl Way {
+    /// Hands readings over; gives the last index when all are answered.
+    async fn hand_over(self, readings: Vec<Reading>) -> Result<u64, Failure> {
+        match self {
+            Way::Pipeline(pipeline) => Ok(all_are_findings(pipeline.submit(readings).await)?.unwrap_or_default()),
+            Way::Http(client, url) => {
+                let request = client.post(format!("{url}/api/v1/readings")).json(&body(&readings));
+                let answer: api::Readings = request.send().await?.error_for_status()?.json().await?;
+                let index = |result: &api::ReadingResult| result.judgement.as_ref().and_then(|told| told.index);
+                let indexes: Option<Vec<u64>> = answer.results.iter().map(index).collect();
+                let indexes = indexes.ok_or("a reading was no finding, or was refused")?;
+                Ok(indexes.into_iter().max().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// Readings as a client sends them.
+fn body(readings: &[Reading]) -> serde_json::Value {
+    let one = |reading: &Reading| {
+        let metrics: serde_json::Map<_, _> =
+            reading.values().iter().map(|(metric, value)| (metric.clone(), (*value).into())).collect();
+        let time = reading.time().millis().to_time().to_string();
+        let (device, sequence) = (reading.device().as_str(), reading.sequence());
+        serde_json::json!({ "device": device, "time": time, "sequence": sequence, "metrics": metrics })
+    };
+    readings.iter().map(one).collect()
+}
+
+fn client() -> Result<reqwest::Client, Failure> {
+    Ok(reqwest::Client::builder().no_proxy().build()?)
 }
 
 /// A batch: when it was to be handed over, when it was answered, and its last index.
@@ -75,7 +119,7 @@ struct Handed {
     last: u64,
 }
 
-async fn feed(rig: &Rig, asked: &Asked) -> Result<Vec<Handed>, Failure> {
+async fn feed(way: &Way, asked: &Asked) -> Result<Vec<Handed>, Failure> {
     let mut readings = Readings::new(format!("load-{}", std::process::id()));
     let mut under_way = tokio::task::JoinSet::new();
     let mut handed = Vec::new();
@@ -100,12 +144,10 @@ async fn feed(rig: &Rig, asked: &Asked) -> Result<Vec<Handed>, Failure> {
             }
         };
         sent += BATCH as u64;
-        let pipeline = rig.pipeline.clone();
+        let way = way.clone();
         under_way.spawn(async move {
-            let results = pipeline.submit(batch).await;
-            let answered = Instant::now();
-            let last = all_are_findings(results)?.unwrap_or_default();
-            Ok::<_, Failure>(Handed { at, answered, last })
+            let last = way.hand_over(batch).await?;
+            Ok::<_, Failure>(Handed { at, answered: Instant::now(), last })
         });
     }
     while let Some(done) = under_way.join_next().await {
@@ -116,7 +158,7 @@ async fn feed(rig: &Rig, asked: &Asked) -> Result<Vec<Handed>, Failure> {
 
 /// Reads the checkpoint again and again: when which size was readable.
 async fn read_checkpoints(shared: Arc<Shared>) -> Result<Vec<(Instant, u64)>, Failure> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
+    let client = client()?;
     let mut published = Vec::new();
     while !shared.stop.load(Ordering::SeqCst) {
         let note = client.get(format!("{}/checkpoint", shared.url)).send().await?.text().await?;
@@ -130,7 +172,7 @@ async fn read_checkpoints(shared: Arc<Shared>) -> Result<Vec<(Instant, u64)>, Fa
 
 /// Fetches the evidence of entries all over the log, and checks signature and inclusion.
 async fn verify(shared: Arc<Shared>, pause: Duration) -> Result<(), Failure> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
+    let client = client()?;
     let mut at = 0_u64;
     while !shared.stop.load(Ordering::SeqCst) {
         at = at.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -161,8 +203,9 @@ fn print(asked: &Asked, handed: &[Handed], published: &[(Instant, u64)], took: D
     publications.sort();
     let seconds = took.as_secs_f64();
     let rate = (handed.len() * BATCH) as f64 / seconds;
+    let http = asked.http;
     let asked = if asked.rate == 0 { "as many as are taken".to_owned() } else { format!("{}/s", asked.rate) };
-    println!("findings handed over         {asked}");
+    println!("findings handed over         {asked}, {}", if http { "by POST /api/v1/readings" } else { "in process" });
     println!("entries appended             {rate:.0}/s over {seconds:.1} s");
     let [answer, publication] = [&answers, &publications].map(|all| [0.5, 0.99, 1.0].map(|share| quantile(all, share)));
     println!("hand-over to answer          p50 {:.0?}, p99 {:.0?}, longest {:.0?}", answer[0], answer[1], answer[2]);

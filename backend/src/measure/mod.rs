@@ -52,6 +52,9 @@ pub(crate) enum Command {
         /// The pause of each between two proofs, in milliseconds.
         #[arg(long, default_value_t = 5)]
         pause: u64,
+        /// Send them as JSON over HTTP, instead of handing them over in process.
+        #[arg(long)]
+        http: bool,
     },
 }
 
@@ -64,9 +67,9 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Erro
         Command::Machine { data_dir } => machine::run(&data_dir),
         Command::Scale { data_dir, sizes } => scale::run(&data_dir, &sizes),
         Command::Step { data_dir, step } => runtime.block_on(scale::step(&data_dir, &step)),
-        Command::Load { data_dir, seconds, rate, verifiers, pause } => {
+        Command::Load { data_dir, seconds, rate, verifiers, pause, http } => {
             let pause = Duration::from_millis(pause);
-            let asked = load::Asked { seconds: Duration::from_secs(seconds), rate, verifiers, pause };
+            let asked = load::Asked { seconds: Duration::from_secs(seconds), rate, verifiers, pause, http };
             runtime.block_on(load::run(&data_dir, &asked))
         }
     };

@@ -116,16 +116,17 @@ impl<'a> Pass<'a> {
         let mut checkpoints = self.log.stored_checkpoints(last + 1, to + 1)?.into_iter().peekable();
         let mut changed = ChangedTiles::new();
         let mut before = last;
-        for row in rows {
+        for (row, shown) in rows.iter().zip(self.show(rows)?) {
             if row.index != before + 1 {
                 self.damage(format!("entries {} to {}: missing", before + 1, row.index - 1));
                 self.whole = false;
             }
             before = row.index;
             self.entries += 1;
-            self.entry(row)?;
+            self.erased += u64::from(shown.erased);
+            self.found.damage.extend(shown.damage);
             if self.whole {
-                self.frontier.append([leaf_hash(&row.bytes)], &mut changed);
+                self.frontier.append([shown.leaf], &mut changed);
             }
             while let Some(checkpoint) = checkpoints.next_if(|checkpoint| checkpoint.size <= row.index + 1) {
                 let derived = self.whole.then(|| self.frontier.root());
@@ -139,41 +140,26 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn entry(&mut self, row: &StoredEntry) -> Result<(), StoreError> {
-        let index = row.index;
-        let kind = match Entry::from_bytes(&row.bytes) {
-            Ok(entry) => entry.kind().to_owned(),
-            // A later edition's kind is no damage.
-            Err(EntryError::Kind(kind)) => kind.as_str().unwrap_or_default().to_owned(),
-            Err(error) => {
-                self.damage(format!("entry {index}: {error}"));
-                return Ok(());
-            }
-        };
-        if kind != row.kind {
-            self.damage(format!("entry {index}: it is of kind {kind:?}, its row says {:?}", row.kind));
+    /// What entries and payloads show of themselves, in their order. Reading is for one thread, judging for all cores.
+    fn show(&mut self, rows: &[StoredEntry]) -> Result<Vec<Shown>, StoreError> {
+        let mut read = Vec::with_capacity(rows.len());
+        for row in rows {
+            let disclosure = if row.disclosed { self.log.disclosure(row.index.unsigned_abs()) } else { Ok(None) };
+            let what = format_args!("payload {}: cannot be read", row.index);
+            let disclosure = disclosure.or_else(|error| self.found.damaged(what, error).map(|()| None))?;
+            read.push((row, disclosure));
         }
-        if !row.disclosed {
-            self.erased += u64::from(kind == "anomaly");
-            return Ok(());
-        }
-        match self.log.disclosure(index.unsigned_abs()) {
-            Ok(None) => {}
-            Ok(Some(disclosure)) => self.payload(row, disclosure),
-            Err(error) => self.found.damaged(format!("payload {index}: cannot be read"), error)?,
-        }
-        Ok(())
-    }
-
-    /// Judges a payload as the verifier does.
-    fn payload(&mut self, row: &StoredEntry, disclosure: Disclosure) {
-        let index = row.index.unsigned_abs();
-        let bundle = Bundle { disclosure: Some(disclosure), ..bundle(row.bytes.clone(), index, String::new(), None) };
-        if let Some(step) = step(&bundle, self.trust(), "payload")
-            && step.outcome == Outcome::Fails
-        {
-            self.damage(format!("payload {index}: {}", explain(&step)));
-        }
+        let trust = &self.trust();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = read.len().div_ceil(cores).max(1);
+        Ok(std::thread::scope(|scope| {
+            let judge = |part: &[(&StoredEntry, Option<Disclosure>)]| -> Vec<Shown> {
+                part.iter().map(|(row, disclosure)| shown(row, disclosure.as_ref(), trust)).collect()
+            };
+            let parts: Vec<_> = read.chunks(share).map(|part| scope.spawn(move || judge(part))).collect();
+            let judged = parts.into_iter().map(|part| part.join().unwrap_or_else(|why| std::panic::resume_unwind(why)));
+            judged.flatten().collect()
+        }))
     }
 
     /// A checkpoint, against itself and against the root that the entries give, where they do.
@@ -308,7 +294,7 @@ impl<'a> Pass<'a> {
         }
         let bundle = bundle(Vec::new(), 0, note, Some(anchor));
         // Without a signed checkpoint the step is not taken; that is reported as the checkpoint's damage.
-        let Some(step) = step(&bundle, self.trust(), "stored anchor") else { return };
+        let Some(step) = step(&bundle, &self.trust(), "stored anchor") else { return };
         match step.outcome {
             Outcome::Holds | Outcome::Skipped => {}
             Outcome::Fails => self.damage(format!("anchor {size}: its proof does not hold: {}", explain(&step))),
@@ -334,13 +320,49 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// What an entry shows of itself, without its neighbours.
+struct Shown {
+    leaf: Hash,
+    damage: Vec<String>,
+    erased: bool,
+}
+
+fn shown(row: &StoredEntry, disclosure: Option<&Disclosure>, trust: &TrustRoots) -> Shown {
+    let index = row.index;
+    let mut shown = Shown { leaf: leaf_hash(&row.bytes), damage: Vec::new(), erased: false };
+    let kind = match Entry::from_bytes(&row.bytes) {
+        Ok(entry) => entry.kind().to_owned(),
+        // A later edition's kind is no damage.
+        Err(EntryError::Kind(kind)) => kind.as_str().unwrap_or_default().to_owned(),
+        Err(error) => {
+            shown.damage.push(format!("entry {index}: {error}"));
+            return shown;
+        }
+    };
+    if kind != row.kind {
+        shown.damage.push(format!("entry {index}: it is of kind {kind:?}, its row says {:?}", row.kind));
+    }
+    shown.erased = !row.disclosed && kind == "anomaly";
+    shown.damage.extend(disclosure.and_then(|disclosure| payload(row, disclosure, trust)));
+    shown
+}
+
+/// Judges a payload as the verifier does; says what is wrong.
+fn payload(row: &StoredEntry, disclosure: &Disclosure, trust: &TrustRoots) -> Option<String> {
+    let index = row.index.unsigned_abs();
+    let disclosure = Some(disclosure.clone());
+    let bundle = Bundle { disclosure, ..bundle(row.bytes.clone(), index, String::new(), None) };
+    let step = step(&bundle, trust, "payload").filter(|step| step.outcome == Outcome::Fails)?;
+    Some(format!("payload {index}: {}", explain(&step)))
+}
+
 /// A bundle that carries only what one step of the verdict is to look at.
 fn bundle(entry: Vec<u8>, index: u64, checkpoint: String, anchor: Option<Anchor>) -> Bundle {
     Bundle { entry, disclosure: None, index, proof: Vec::new(), checkpoint, anchor }
 }
 
-fn step(bundle: &Bundle, trust: TrustRoots, name: &str) -> Option<Step> {
-    let case = Case { bundle, trust: &trust, chain: ChainAnswer::NotAsked, tile: None, claimed: None, seen: None };
+fn step(bundle: &Bundle, trust: &TrustRoots, name: &str) -> Option<Step> {
+    let case = Case { bundle, trust, chain: ChainAnswer::NotAsked, tile: None, claimed: None, seen: None };
     examine(&case).steps.into_iter().find(|step| step.name == name)
 }
 
