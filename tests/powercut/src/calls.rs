@@ -3,6 +3,8 @@
 //! The system is called by number, so that nothing here calls itself. The `mode` of `open` is an optional argument in C;
 //! on the platforms that the tests run on (x86-64 and 64-bit ARM Linux) it arrives where a fixed one would.
 
+#![allow(clippy::not_unsafe_ptr_arg_deref, reason = "only C calls these, and it knows no `unsafe`")]
+
 use std::ffi::{c_char, c_int, c_long, c_void};
 
 use libc::{mode_t, off_t, size_t, ssize_t};
