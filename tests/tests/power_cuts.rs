@@ -269,14 +269,15 @@ async fn goes_on(run: &mut Run, image: &Path, cut: u64) {
     run.trial.chain.rpc("evm_revert", json!([chain])).await;
 }
 
-/// Cuts the power of a run at random moments; gives the losses of each cut that has some.
-async fn cut(run: &mut Run, seed: u64, count: usize, starts: usize) -> Vec<Vec<String>> {
+/// Cuts the power of a run at random moments; gives the losses of each cut that has some, and on how many images the
+/// service was started.
+async fn cut(run: &mut Run, seed: u64, count: usize, starts: usize) -> (Vec<Vec<String>>, usize) {
     let mut dice = Dice::new(seed);
     let points = run.cut_points(&mut dice, count);
     // Without a chain: on an older image, one that answers would know more than the log.
     let startable: Vec<usize> = points.iter().copied().filter(|at| run.journal[*at].0 >= run.chain_stopped).collect();
-    let every = startable.len().div_ceil(starts.max(1)).max(1);
-    let started: BTreeSet<usize> = startable.into_iter().step_by(every).take(starts).collect();
+    let starts = starts.min(startable.len());
+    let started: BTreeSet<usize> = (0..starts).map(|at| startable[at * startable.len() / starts]).collect();
     if !started.is_empty() {
         run.trial.chain.resume().await;
     }
@@ -298,16 +299,17 @@ async fn cut(run: &mut Run, seed: u64, count: usize, starts: usize) -> Vec<Vec<S
         }
         fs::remove_dir_all(&image).expect("the image can be removed");
     }
-    lost
+    (lost, started.len())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_power_cut_loses_nothing_acknowledged_and_takes_no_checkpoint_back() {
     let seed = seed();
     let mut run = Run::new(false).await;
-    let lost = cut(&mut run, seed, cuts(), STARTS).await;
+    let (lost, starts) = cut(&mut run, seed, cuts(), STARTS).await;
     let (readings, shown) = (run.promises.readings.len(), run.promises.checkpoints.len());
-    println!("{} cuts (seed {seed}) of {} records, {readings} acknowledged, {shown} shown", cuts(), run.journal.len());
+    println!("{} cuts (seed {seed}) of {} records, {starts} starts", cuts(), run.journal.len());
+    println!("{readings} readings were acknowledged, {shown} checkpoints shown");
     assert!(lost.is_empty(), "seed {seed}: {} of {} cuts lost something: {:#?}", lost.len(), cuts(), lost[0]);
 }
 
@@ -316,7 +318,7 @@ async fn a_power_cut_loses_nothing_acknowledged_and_takes_no_checkpoint_back() {
 async fn without_syncs_a_power_cut_loses_what_was_acknowledged() {
     let seed = seed();
     let mut run = Run::new(true).await;
-    let lost = cut(&mut run, seed, CUTS_WITHOUT_SYNCS, 0).await;
+    let (lost, _) = cut(&mut run, seed, CUTS_WITHOUT_SYNCS, 0).await;
     println!("without syncs {} of {CUTS_WITHOUT_SYNCS} cuts (seed {seed}) lost something", lost.len());
     let acknowledged = lost.iter().flatten().filter(|loss| loss.starts_with("lost: the acknowledged reading"));
     assert!(acknowledged.count() > 0, "seed {seed}: {lost:#?}");

@@ -238,3 +238,57 @@ pub(super) fn key_to_sql(key: Key) -> (bool, i64) {
         Key::Time(time) => (false, time.0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ports::NewEntry;
+
+    fn model(name: u8) -> NewModel {
+        let hash = ledger::Hash([name; 32]);
+        NewModel { hash, version: name.to_string(), profile: name.to_string(), bytes: vec![name], sample: hash }
+    }
+
+    fn names(rows: &[(i64, Pending)]) -> Vec<&str> {
+        rows.iter().map(|(_, pending)| if let Pending::Model { name, .. } = pending { name } else { "" }).collect()
+    }
+
+    #[test]
+    fn what_waits_outlives_its_transaction_and_goes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = SqliteWriter::create(dir.path()).unwrap();
+        writer.transaction(&mut |tx| (1..=2).try_for_each(|name| tx.add_model(&model(name)))).unwrap();
+        let waiting = |writer: &SqliteWriter| -> i64 {
+            writer.connection.query_row("SELECT count(*) FROM queue", [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(waiting(&writer), 2);
+
+        writer
+            .transaction(&mut |tx| {
+                tx.add_model(&model(3))?;
+                assert_eq!(names(&tx.queue(1)?), ["1"]);
+                let rows = tx.queue(10)?;
+                assert_eq!(names(&rows), ["1", "2", "3"]);
+                assert!(rows.is_sorted_by(|a, b| a.0 < b.0));
+                // One of the table and one that never was there stay behind.
+                let entry = |(queued, _): &(i64, Pending)| NewEntry {
+                    bytes: vec![1],
+                    kind: "model",
+                    disclosure: None,
+                    queued: *queued,
+                };
+                let entries: Vec<NewEntry> = rows.iter().take(1).map(entry).collect();
+                tx.append(&Extension { entries, ..Extension::default() })?;
+                assert_eq!(names(&tx.queue(10)?), ["2", "3"]);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(waiting(&writer), 2);
+        writer
+            .transaction(&mut |tx| {
+                assert_eq!(names(&tx.queue(10)?), ["2", "3"]);
+                Ok(())
+            })
+            .unwrap();
+    }
+}
