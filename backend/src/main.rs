@@ -7,6 +7,8 @@ mod config;
 mod domain;
 mod http;
 mod ingest;
+#[cfg(feature = "measure")]
+mod measure;
 mod pipeline;
 mod problem;
 mod store;

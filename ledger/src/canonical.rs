@@ -100,19 +100,21 @@ fn write_object(members: &Map<String, Value>, depth: usize, out: &mut Vec<u8>) -
 
 fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    for byte in text.bytes() {
-        match byte {
-            b'"' => out.extend(br#"\""#),
-            b'\\' => out.extend(br"\\"),
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+        out.extend(&rest[..at]);
+        match rest[at] {
             0x08 => out.extend(br"\b"),
             0x0c => out.extend(br"\f"),
             b'\n' => out.extend(br"\n"),
             b'\r' => out.extend(br"\r"),
             b'\t' => out.extend(br"\t"),
-            0..0x20 => out.extend(format!("\\u{byte:04x}").bytes()),
-            other => out.push(other),
+            control @ 0..0x20 => out.extend(format!("\\u{control:04x}").bytes()),
+            other => out.extend([b'\\', other]),
         }
+        rest = &rest[at + 1..];
     }
+    out.extend(rest);
     out.push(b'"');
 }
 

@@ -20,6 +20,16 @@ pub fn service_binary() -> PathBuf {
     beside
 }
 
+/// A library for `LD_PRELOAD`, which `cargo build` has put beside this test.
+///
+/// # Panics
+/// If it is not there; the message says how to get it.
+pub fn library(package: &str) -> PathBuf {
+    let library = profile_dir().join(format!("lib{package}.so"));
+    assert!(library.exists(), "no {}: run cargo build --package {package}", library.display());
+    library
+}
+
 /// A native program of Foundry, out of its npm package: the node wrapper would not hand signals on.
 ///
 /// # Panics

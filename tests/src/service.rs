@@ -1,6 +1,7 @@
 //! The service as a program that is started, asked and stopped.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -32,6 +33,8 @@ pub struct Settings {
     pub flags: Vec<String>,
     /// What it publishes: `payloads` or `roots`.
     pub publish: &'static str,
+    /// Environment variables that it is given.
+    pub environment: Vec<(&'static str, OsString)>,
 }
 
 /// A running service.
@@ -65,9 +68,9 @@ impl Service {
         command.args(["--listen", &format!("127.0.0.1:{}", settings.port)]);
         command.args(["--rpc-url", &settings.rpc_url, "--contract", &settings.contract]);
         command.args(&settings.flags);
-        command.env("ANOMALY_LEDGER_ANCHORER_KEY", ANCHORER_KEY);
         // A proxy that nobody is behind: the way to a node of this machine is straight.
         command.env("HTTP_PROXY", "http://127.0.0.1:9").env("http_proxy", "http://127.0.0.1:9");
+        command.env("ANOMALY_LEDGER_ANCHORER_KEY", ANCHORER_KEY).envs(settings.environment.iter().cloned());
         let mut process = Process::start("service", &mut command, logs);
         let started = poll::within(START, "the service says where it listens", async || {
             let address = process

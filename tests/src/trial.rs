@@ -56,7 +56,8 @@ impl Trial {
         let log_id = init(&data_dir).await;
         let contract = chain.deploy(&log_id).await;
         let (rpc_url, publish) = (chain.url(), "payloads");
-        let settings = Settings { data_dir, rpc_url, contract, port: free_port(), publish, flags: Vec::new() };
+        let (flags, environment) = (Vec::new(), Vec::new());
+        let settings = Settings { data_dir, rpc_url, contract, port: free_port(), publish, flags, environment };
         Self { chain, settings, service: None, dir, provoked: 0 }
     }
 

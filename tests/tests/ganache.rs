@@ -23,8 +23,15 @@ async fn an_anchor_is_final_after_its_confirmations() {
     let data_dir = dir.path().join("data");
     let contract = ganache.deploy(&init(&data_dir).await).await;
     let flags = vec!["--confirmations".to_owned(), CONFIRMATIONS.to_string()];
-    let settings =
-        Settings { data_dir, rpc_url: ganache.url(), contract, port: free_port(), publish: "payloads", flags };
+    let settings = Settings {
+        data_dir,
+        rpc_url: ganache.url(),
+        contract,
+        port: free_port(),
+        publish: "payloads",
+        flags,
+        environment: Vec::new(),
+    };
     let service = Service::start(&settings, dir.path()).await.expect("the service starts");
     let ready = async || (send(http().get(format!("{}/ready", service.url()))).await.ok()?.status == 200).then_some(());
     poll::until("the service is ready", ready).await;

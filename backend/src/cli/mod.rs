@@ -18,6 +18,9 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "measure")]
+pub(crate) use fsck::finds_nothing;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -74,6 +77,10 @@ enum Command {
     /// Set up and look after a log.
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Measure the log on this machine. In builds with the feature `measure` only.
+    #[cfg(feature = "measure")]
+    #[command(subcommand)]
+    Measure(crate::measure::Command),
 }
 
 impl Cli {
@@ -91,6 +98,8 @@ impl Cli {
             Command::Restore(args) => restore::run(&args),
             Command::Drill(args) => drill::run(&args),
             Command::Admin(command) => admin::run(command),
+            #[cfg(feature = "measure")]
+            Command::Measure(command) => crate::measure::run(command),
         };
         outcome.unwrap_or_else(|error| {
             eprintln!("anomaly-ledger: {error}");

@@ -242,7 +242,8 @@ impl Detector {
         };
         let finding = judgement.finding.map(|finding| {
             let state = Hash(known.state.hash());
-            pending(&reading, &known.device, model, &verdict, finding, state)
+            let hashes = (self.models.hash_of(&known.device.profile), state);
+            pending(&reading, &known.device, model, &verdict, finding, hashes)
         });
         known.state = next;
         let device = &mut known.device;
@@ -306,7 +307,7 @@ fn pending(
     model: &detect::Model,
     verdict: &Verdict,
     finding: detect::Finding,
-    state: Hash,
+    (model_hash, state): (Hash, Hash),
 ) -> PendingFinding {
     let unit = |metric: &str| {
         let spec = model.metrics().iter().find(|spec| spec.name() == metric);
@@ -348,7 +349,7 @@ fn pending(
             })
             .collect(),
         sentence: finding.sentence,
-        model: Hash(model.hash()).to_string(),
+        model: model_hash.to_string(),
         state: state.to_string(),
     }
 }

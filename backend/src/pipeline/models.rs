@@ -5,7 +5,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -51,6 +52,8 @@ pub(crate) enum ModelError {
 /// A model with what is kept beside it.
 struct Kept {
     model: Model,
+    /// SHA-256 of the model's bytes, worked out once: every finding names it.
+    hash: Hash,
     version: Arc<str>,
     sample: Hash,
 }
@@ -91,6 +94,11 @@ impl Models {
         &self.kept(profile).model
     }
 
+    /// SHA-256 of the bytes of a profile's model.
+    pub(crate) fn hash_of(&self, profile: &str) -> Hash {
+        self.kept(profile).hash
+    }
+
     /// The version of the model for unknown profiles.
     pub(crate) fn generic_version(&self) -> Arc<str> {
         Arc::clone(&self.generic.version)
@@ -113,11 +121,10 @@ impl Models {
     /// The models that the store does not know yet: they are to be recorded in the log.
     pub(super) fn unknown_to(&self, log: &dyn LogReader) -> Result<Vec<NewModel>, StoreError> {
         let mut unknown = Vec::new();
-        for Kept { model, version, sample } in self.by_profile.values().chain([&self.generic]) {
-            let hash = Hash(model.hash());
+        for Kept { model, hash, version, sample } in self.by_profile.values().chain([&self.generic]) {
             if log.model_version(&hash.to_string())?.is_none() {
                 unknown.push(NewModel {
-                    hash,
+                    hash: *hash,
                     version: version.to_string(),
                     profile: model.profile().to_owned(),
                     bytes: model.to_bytes(),
@@ -168,14 +175,16 @@ fn load(
         let actual = model.meta().training_sample_hash;
         detect_error(profile, DetectError::Malformed { what: "sample hash", expected: "64 hex digits".into(), actual })
     })?;
-    Ok(Kept { model, version, sample })
+    Ok(Kept { hash: Hash(model.hash()), model, version, sample })
 }
 
 /// Writes a file whole or not at all.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     let error = |source| ModelError::File { path: path.to_owned(), source };
     let partial = path.with_extension("partial");
-    fs::write(&partial, bytes).map_err(error)?;
+    let mut file = fs::File::create(&partial).map_err(error)?;
+    // Else a power cut may leave the name without the bytes, and the service would not start again.
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
     fs::rename(&partial, path).map_err(error)
 }
 

@@ -10,7 +10,7 @@ use ledger::{
     checkpoint::LogKey,
     entry::{self, Entry, EntryError, Judged, MetricValue, Payload, Reason, commitment},
     evidence::Disclosure,
-    hash::leaf_hash,
+    hash::{Hash, leaf_hash},
     heartbeat::Totals,
     keys::KeyHistory,
     publication::{Item, MAX_PUBLICATION},
@@ -96,33 +96,36 @@ impl Sequencer {
     /// Makes entries of queued rows. The sequencer then stands after them.
     pub(crate) fn extend(&mut self, rows: Vec<(i64, Pending)>, now: Millis) -> Result<Extension, StoreError> {
         let mut extension = Extension { from: self.frontier.size(), ..Extension::default() };
+        let mut leaves = Vec::new();
         let mut published = 0;
         for (queued, pending) in rows {
             let mut new = encode(&pending, now)
                 .map_err(|error| StoreError::Damaged(format!("row {queued} of the queue is no entry: {error}")))?;
             new.queued = queued;
             // No batch may need more than one publication, so a checkpoint stands wherever one is full.
-            let item = Item { entry: new.bytes.clone(), disclosure: new.disclosure.clone() }.len();
-            if published + item > MAX_PUBLICATION {
-                self.checkpoint(&mut extension)?;
+            let item = Item { entry: new.bytes, disclosure: new.disclosure };
+            if published + item.len() > MAX_PUBLICATION {
+                self.checkpoint(&mut leaves, &mut extension)?;
                 published = 0;
             }
-            published += item;
-            let index = self.frontier.size();
-            self.frontier.append([leaf_hash(&new.bytes)], &mut extension.tiles);
-            extension.entries.push(new);
+            published += item.len();
+            leaves.push(leaf_hash(&item.entry));
+            extension.entries.push(NewEntry { bytes: item.entry, disclosure: item.disclosure, ..new });
             if let Pending::Key { log_key } = pending {
                 // The checkpoint that ends with this entry is the last of the key before.
-                self.checkpoint(&mut extension)?;
+                self.checkpoint(&mut leaves, &mut extension)?;
                 published = 0;
+                let index = self.frontier.size() - 1;
                 self.history.announce(index, log_key).map_err(|error| StoreError::Damaged(error.to_string()))?;
             }
         }
-        self.checkpoint(&mut extension)?;
+        self.checkpoint(&mut leaves, &mut extension)?;
         Ok(extension)
     }
 
-    fn checkpoint(&self, extension: &mut Extension) -> Result<(), StoreError> {
+    /// Appends the leaves, and signs what they lead to.
+    fn checkpoint(&mut self, leaves: &mut Vec<Hash>, extension: &mut Extension) -> Result<(), StoreError> {
+        self.frontier.append(leaves.drain(..), &mut extension.tiles);
         let (size, root) = (self.frontier.size(), self.frontier.root());
         let last = extension.checkpoints.last().map_or(extension.from, |checkpoint| checkpoint.size);
         if size > last {

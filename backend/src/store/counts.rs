@@ -8,9 +8,9 @@ use rusqlite::{Connection, params};
 use super::{from_sql, to_sql};
 use crate::domain::ports::StoreError;
 
-/// Counts an anomaly for the device of a queued reading.
+/// Counts an anomaly for the device of a reading.
 pub(super) const ANOMALY: &str = "INSERT INTO device_count (device, readings, anomalies)
-    SELECT device, 0, 1 FROM reading WHERE id = (SELECT reading FROM queue WHERE id = ?)
+    SELECT device, 0, 1 FROM reading WHERE id = ?
     ON CONFLICT DO UPDATE SET anomalies = anomalies + 1";
 
 const READINGS: &str = "INSERT INTO device_count (device, readings, anomalies, sequence_low, sequence_high)

@@ -1,6 +1,8 @@
 //! The one connection that writes readings and the log.
+//!
+//! What is queued and settled within one transaction never touches the table: see [`Queued`].
 
-use std::path::Path;
+use std::{collections::VecDeque, path::Path};
 
 use ledger::heartbeat::Counter;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -42,7 +44,9 @@ impl WriteStore for SqliteWriter {
         work: &mut dyn FnMut(&mut dyn Transaction) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        work(&mut SqliteTransaction { transaction: &transaction })?;
+        let mut within = SqliteTransaction { transaction: &transaction, queued: Queued::default() };
+        work(&mut within)?;
+        within.write_queue()?;
         // The point of no return: when this has returned, readings, log and outbox are on disk together. A crash
         // before it leaves nothing, and the sender, never having been answered, sends again.
         transaction.commit()?;
@@ -53,6 +57,18 @@ impl WriteStore for SqliteWriter {
 /// Both halves in one transaction.
 struct SqliteTransaction<'a> {
     transaction: &'a rusqlite::Transaction<'a>,
+    queued: Queued,
+}
+
+/// Rows of the queue that this transaction has made, and that have not been settled. They are written at its end,
+/// if anything is left: nearly always all have become entries by then, and writing each row in order to delete it
+/// would cost as much as the entry itself.
+#[derive(Default)]
+struct Queued {
+    /// The row's id, which is above all ids in the table; the reading, if it has one; what is to become an entry.
+    rows: VecDeque<(i64, Option<i64>, Pending)>,
+    /// The id that the next row gets, once the table was asked.
+    next: Option<i64>,
 }
 
 impl Transaction for SqliteTransaction<'_> {}
@@ -109,7 +125,7 @@ impl Detections for SqliteTransaction<'_> {
             ])?;
             let id = self.transaction.last_insert_rowid();
             let pending = finding.clone().map(Pending::Finding);
-            queued.push(pending.map(|pending| self.queue_row(Some(id), &pending)).transpose()?);
+            queued.push(pending.map(|pending| self.queue_row(Some(id), pending)).transpose()?);
         }
         counts.store(self.transaction)?;
         Ok(queued)
@@ -129,16 +145,51 @@ impl Detections for SqliteTransaction<'_> {
             params![hash, model.version, model.profile, model.bytes],
         )?;
         let (name, sample) = (model.profile.clone(), model.sample.to_string());
-        self.queue_row(None, &Pending::Model { model: hash, name, sample }).map(drop)
+        let pending = Pending::Model { model: hash, name, sample };
+        self.queue_row(None, pending).map(drop)
     }
 }
 
 impl SqliteTransaction<'_> {
-    fn queue_row(&self, reading: Option<i64>, pending: &Pending) -> Result<i64, StoreError> {
-        let pending = serde_json::to_string(pending).map_err(|error| StoreError::Engine(Box::new(error)))?;
-        let mut insert = self.transaction.prepare_cached("INSERT INTO queue (reading, pending) VALUES (?, ?)")?;
-        insert.execute(params![reading, pending])?;
-        Ok(self.transaction.last_insert_rowid())
+    /// Queues what is to become an entry.
+    fn queue_row(&mut self, reading: Option<i64>, pending: Pending) -> Result<i64, StoreError> {
+        let id = match self.queued.next {
+            Some(id) => id,
+            None => self.transaction.query_row("SELECT coalesce(max(id), 0) + 1 FROM queue", [], |row| row.get(0))?,
+        };
+        self.queued.next = Some(id + 1);
+        self.queued.rows.push_back((id, reading, pending));
+        Ok(id)
+    }
+
+    /// Keeps what has not become an entry, for a later transaction.
+    fn write_queue(&mut self) -> Result<(), StoreError> {
+        let mut insert =
+            self.transaction.prepare_cached("INSERT INTO queue (id, reading, pending) VALUES (?, ?, ?)")?;
+        for (id, reading, pending) in self.queued.rows.drain(..) {
+            let pending = serde_json::to_string(&pending).map_err(|error| StoreError::Engine(Box::new(error)))?;
+            insert.execute(params![id, reading, pending])?;
+        }
+        Ok(())
+    }
+
+    /// Names the reading's entry, and settles the row of the queue. Gives the reading, if the row has one.
+    fn settle(&mut self, queued: i64, index: i64) -> Result<Option<i64>, StoreError> {
+        let mut name = self.transaction.prepare_cached("UPDATE reading SET entry = ? WHERE id = ?")?;
+        // Rows are settled in their order, so the row is the first, or lies in the table.
+        if let Some((_, reading, _)) = self.queued.rows.pop_front_if(|(id, ..)| *id == queued) {
+            if let Some(reading) = reading {
+                name.execute([index, reading])?;
+            }
+            return Ok(reading);
+        }
+        let mut delete = self.transaction.prepare_cached("DELETE FROM queue WHERE id = ? RETURNING reading")?;
+        let reading: Option<Option<i64>> = delete.query_row([queued], |row| row.get(0)).optional()?;
+        let reading = reading.flatten();
+        if let Some(reading) = reading {
+            name.execute([index, reading])?;
+        }
+        Ok(reading)
     }
 }
 
@@ -146,13 +197,17 @@ impl Sequencing for SqliteTransaction<'_> {
     fn queue(&mut self, limit: usize) -> Result<Vec<(i64, Pending)>, StoreError> {
         let mut select = self.transaction.prepare_cached("SELECT id, pending FROM queue ORDER BY id LIMIT ?")?;
         let rows = select.query_map([to_sql(limit as u64)], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
-        rows.map(|row| {
-            let (id, pending) = row?;
-            let pending = serde_json::from_str(&pending)
-                .map_err(|error| StoreError::Damaged(format!("row {id} of the queue: {error}")))?;
-            Ok((id, pending))
-        })
-        .collect()
+        let mut oldest = rows
+            .map(|row| {
+                let (id, pending) = row?;
+                let pending = serde_json::from_str(&pending)
+                    .map_err(|error| StoreError::Damaged(format!("row {id} of the queue: {error}")))?;
+                Ok((id, pending))
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let room = limit - oldest.len();
+        oldest.extend(self.queued.rows.iter().take(room).map(|(id, _, pending)| (*id, pending.clone())));
+        Ok(oldest)
     }
 
     fn append(&mut self, extension: &Extension) -> Result<(), StoreError> {
@@ -163,22 +218,17 @@ impl Sequencing for SqliteTransaction<'_> {
         }
         let mut entry = self.transaction.prepare_cached("INSERT INTO entry (idx, kind, bytes) VALUES (?, ?, ?)")?;
         let mut payload = self.transaction.prepare_cached("INSERT INTO payload (idx, salt, bytes) VALUES (?, ?, ?)")?;
-        let mut reading = self
-            .transaction
-            .prepare_cached("UPDATE reading SET entry = ? WHERE id = (SELECT reading FROM queue WHERE id = ?)")?;
         let mut count = self.transaction.prepare_cached(counts::ANOMALY)?;
-        let mut settle = self.transaction.prepare_cached("DELETE FROM queue WHERE id = ?")?;
         for (index, new) in (extension.from..).zip(&extension.entries) {
             let index = to_sql(index);
             entry.execute(params![index, new.kind, new.bytes])?;
             if let Some(disclosure) = &new.disclosure {
                 payload.execute(params![index, disclosure.salt, disclosure.payload])?;
             }
-            reading.execute(params![index, new.queued])?;
-            if new.kind == "anomaly" {
-                count.execute([new.queued])?;
+            let reading = self.settle(new.queued, index)?;
+            if let Some(reading) = reading.filter(|_| new.kind == "anomaly") {
+                count.execute([reading])?;
             }
-            settle.execute([new.queued])?;
         }
         let mut tile = self.transaction.prepare_cached(
             "INSERT INTO tile (level, idx, hashes) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET hashes = ?3",
@@ -212,5 +262,59 @@ pub(super) fn key_to_sql(key: Key) -> (bool, i64) {
     match key {
         Key::Sequence(sequence) => (true, to_sql(sequence)),
         Key::Time(time) => (false, time.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ports::NewEntry;
+
+    fn model(name: u8) -> NewModel {
+        let hash = ledger::Hash([name; 32]);
+        NewModel { hash, version: name.to_string(), profile: name.to_string(), bytes: vec![name], sample: hash }
+    }
+
+    fn names(rows: &[(i64, Pending)]) -> Vec<&str> {
+        rows.iter().map(|(_, pending)| if let Pending::Model { name, .. } = pending { name } else { "" }).collect()
+    }
+
+    #[test]
+    fn what_waits_outlives_its_transaction_and_goes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = SqliteWriter::create(dir.path()).unwrap();
+        writer.transaction(&mut |tx| (1..=2).try_for_each(|name| tx.add_model(&model(name)))).unwrap();
+        let waiting = |writer: &SqliteWriter| -> i64 {
+            writer.connection.query_row("SELECT count(*) FROM queue", [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(waiting(&writer), 2);
+
+        writer
+            .transaction(&mut |tx| {
+                tx.add_model(&model(3))?;
+                assert_eq!(names(&tx.queue(1)?), ["1"]);
+                let rows = tx.queue(10)?;
+                assert_eq!(names(&rows), ["1", "2", "3"]);
+                assert!(rows.is_sorted_by(|a, b| a.0 < b.0));
+                // One of the table and one that never was there stay behind.
+                let entry = |(queued, _): &(i64, Pending)| NewEntry {
+                    bytes: vec![1],
+                    kind: "model",
+                    disclosure: None,
+                    queued: *queued,
+                };
+                let entries: Vec<NewEntry> = rows.iter().take(1).map(entry).collect();
+                tx.append(&Extension { entries, ..Extension::default() })?;
+                assert_eq!(names(&tx.queue(10)?), ["2", "3"]);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(waiting(&writer), 2);
+        writer
+            .transaction(&mut |tx| {
+                assert_eq!(names(&tx.queue(10)?), ["2", "3"]);
+                Ok(())
+            })
+            .unwrap();
     }
 }

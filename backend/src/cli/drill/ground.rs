@@ -28,6 +28,7 @@ use crate::{
     config::LogIdentity,
     domain::{
         Keyring,
+        log::key_history,
         ports::{AnchorStore, LogReader, StoreError, TRUST_SETTING},
     },
     store::{self, FILE, Reader},
@@ -117,6 +118,7 @@ impl Ground {
             (None, Some(keyring)) => keyring.first().clone(),
             (None, None) => return Err(WrongUse::new("there is no keys/log.pub here: give --trust").into()),
         };
+        let keyring = keyring.filter(|keyring| signs(&base, keyring));
         let nothing = |key: &LogKey| TrustRoots {
             log_key: key.clone(),
             chain_id: 0,
@@ -194,6 +196,13 @@ pub(super) fn room(dir: &Path, size: u64) -> Result<(), Box<dyn std::error::Erro
         );
     }
     Ok(())
+}
+
+/// Whether the secret that signs now is among the keys.
+fn signs(base: &Path, keyring: &Keyring) -> bool {
+    let history = Reader::open(base).and_then(|log| key_history(&log, keyring.first().clone()));
+    // A damaged log is none to drill on; that shows soon.
+    history.map_or(true, |history| keyring.signer(history.newest()).is_some())
 }
 
 /// The write-ahead log beside a database.

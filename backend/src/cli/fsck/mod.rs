@@ -68,6 +68,14 @@ pub(super) fn run(args: &Args) -> Outcome {
     Ok(ExitCode::from(found.exit_code()))
 }
 
+/// Whether the pass over the log in a directory ends without a finding.
+#[cfg(feature = "measure")]
+pub(crate) fn finds_nothing(data_dir: &std::path::Path) -> Result<bool, Box<dyn std::error::Error>> {
+    let found = check(&Args { data_dir: data_dir.to_owned(), rpc_url: None, log_key: None })?;
+    found.print();
+    Ok(found.exit_code() == 0)
+}
+
 fn check(args: &Args) -> Result<Found, Box<dyn std::error::Error>> {
     examine(&args.data_dir, args.log_key.as_ref(), args.rpc_url.as_ref(), None)
 }

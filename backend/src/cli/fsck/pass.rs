@@ -15,7 +15,7 @@ use ledger::{
     verdict::{Case, ChainAnswer, Outcome, Step, examine},
 };
 
-use super::{Found, windows::Windows};
+use super::{super::progress::Progress, Found, windows::Windows};
 use crate::{
     domain::ports::{AnchorStore, LogReader, StoreError, TRUST_SETTING},
     store::{Counted, Reader, StoredAnchor, StoredEntry, StoredNote},
@@ -23,6 +23,9 @@ use crate::{
 
 /// Rows read at a time: memory does not grow with the log.
 const STEP: u64 = 1_024;
+
+/// From this size on the pass says which step it takes: each may last a while.
+const LONG: i64 = 100_000;
 
 /// One pass.
 pub(super) struct Pass<'a> {
@@ -75,6 +78,9 @@ impl<'a> Pass<'a> {
             ("models", Self::all_models),
         ];
         for (name, take) in steps {
+            if self.log.newest_size().is_ok_and(|size| size >= LONG) {
+                eprintln!("checking: {name}");
+            }
             if let Err(error) = take(&mut self) {
                 self.found.damaged(name, error)?;
             }
@@ -103,6 +109,7 @@ impl<'a> Pass<'a> {
         let size = self.log.newest_size()?;
         self.size = u64::try_from(size).unwrap_or_default();
         let mut last = -1;
+        let mut progress = Progress::entries(self.size);
         loop {
             let rows = self.log.stored_entries(last, STEP)?;
             // Rows beyond the newest checkpoint are counted later.
@@ -110,7 +117,9 @@ impl<'a> Pass<'a> {
             let Some(to) = within.last().map(|row| row.index) else { break };
             self.entries(last, &within)?;
             last = to;
+            progress.reach(last.unsigned_abs() + 1);
         }
+        progress.finish();
         if last + 1 < size {
             self.damage(format!("entries {} to {}: missing", last + 1, size - 1));
             self.whole = false;
@@ -128,16 +137,20 @@ impl<'a> Pass<'a> {
         let mut checkpoints = self.log.stored_checkpoints(last + 1, to + 1)?.into_iter().peekable();
         let mut changed = ChangedTiles::new();
         let mut before = last;
-        for row in rows {
+        for (row, shown) in rows.iter().zip(self.show(rows)?) {
             if row.index != before + 1 {
                 self.damage(format!("entries {} to {}: missing", before + 1, row.index - 1));
                 self.whole = false;
             }
             before = row.index;
             self.entries += 1;
-            self.entry(row)?;
+            self.erased += u64::from(shown.erased);
+            self.found.damage.extend(shown.damage);
+            if let Some(entry) = &shown.entry {
+                self.explain(row.index.unsigned_abs(), entry)?;
+            }
             if self.whole {
-                self.frontier.append([leaf_hash(&row.bytes)], &mut changed);
+                self.frontier.append([shown.leaf], &mut changed);
             }
             while let Some(checkpoint) = checkpoints.next_if(|checkpoint| checkpoint.size <= row.index + 1) {
                 let derived = self.whole.then(|| self.frontier.root());
@@ -151,40 +164,11 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn entry(&mut self, row: &StoredEntry) -> Result<(), StoreError> {
-        let index = row.index;
-        let kind = match Entry::from_bytes(&row.bytes) {
-            Ok(entry) => {
-                if let Entry::Model(model) = &entry {
-                    self.models.insert(model.model);
-                }
-                self.explain(index.unsigned_abs(), &entry)?;
-                entry.kind().to_owned()
-            }
-            // A later edition's kind is no damage.
-            Err(EntryError::Kind(kind)) => kind.as_str().unwrap_or_default().to_owned(),
-            Err(error) => {
-                self.damage(format!("entry {index}: {error}"));
-                return Ok(());
-            }
-        };
-        if kind != row.kind {
-            self.damage(format!("entry {index}: it is of kind {kind:?}, its row says {:?}", row.kind));
-        }
-        if !row.disclosed {
-            self.erased += u64::from(kind == "anomaly");
-            return Ok(());
-        }
-        match self.log.disclosure(index.unsigned_abs()) {
-            Ok(None) => {}
-            Ok(Some(disclosure)) => self.payload(row, disclosure),
-            Err(error) => self.found.damaged(format!("payload {index}: cannot be read"), error)?,
-        }
-        Ok(())
-    }
-
     /// What an entry says of the log itself has to be so.
     fn explain(&mut self, index: u64, entry: &Entry) -> Result<(), StoreError> {
+        if let Entry::Model(model) = entry {
+            self.models.insert(model.model);
+        }
         if let Entry::Key(key) = entry
             && let Err(error) = self.keys.announce(index, key.log_key.clone())
         {
@@ -197,15 +181,26 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Judges a payload as the verifier does.
-    fn payload(&mut self, row: &StoredEntry, disclosure: Disclosure) {
-        let index = row.index.unsigned_abs();
-        let bundle = Bundle { disclosure: Some(disclosure), ..bundle(row.bytes.clone(), index, String::new(), None) };
-        if let Some(step) = step(&bundle, self.trust(), "payload")
-            && step.outcome == Outcome::Fails
-        {
-            self.damage(format!("payload {index}: {}", explain(&step)));
+    /// What entries and payloads show of themselves, in their order. Reading is for one thread, judging for all cores.
+    fn show(&mut self, rows: &[StoredEntry]) -> Result<Vec<Shown>, StoreError> {
+        let mut read = Vec::with_capacity(rows.len());
+        for row in rows {
+            let disclosure = if row.disclosed { self.log.disclosure(row.index.unsigned_abs()) } else { Ok(None) };
+            let what = format_args!("payload {}: cannot be read", row.index);
+            let disclosure = disclosure.or_else(|error| self.found.damaged(what, error).map(|()| None))?;
+            read.push((row, disclosure));
         }
+        let trust = &self.trust();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = read.len().div_ceil(cores).max(1);
+        Ok(std::thread::scope(|scope| {
+            let judge = |part: &[(&StoredEntry, Option<Disclosure>)]| -> Vec<Shown> {
+                part.iter().map(|(row, disclosure)| shown(row, disclosure.as_ref(), trust)).collect()
+            };
+            let parts: Vec<_> = read.chunks(share).map(|part| scope.spawn(move || judge(part))).collect();
+            let judged = parts.into_iter().map(|part| part.join().unwrap_or_else(|why| std::panic::resume_unwind(why)));
+            judged.flatten().collect()
+        }))
     }
 
     /// A checkpoint, against itself and against the root that the entries give, where they do.
@@ -343,7 +338,7 @@ impl<'a> Pass<'a> {
         }
         let bundle = bundle(Vec::new(), 0, note, Some(anchor));
         // Without a signed checkpoint the step is not taken; that is reported as the checkpoint's damage.
-        let Some(step) = step(&bundle, self.trust(), "stored anchor") else { return };
+        let Some(step) = step(&bundle, &self.trust(), "stored anchor") else { return };
         match step.outcome {
             Outcome::Holds | Outcome::Skipped => {}
             Outcome::Fails => self.damage(format!("anchor {size}: its proof does not hold: {}", explain(&step))),
@@ -376,13 +371,54 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// What an entry shows of itself, without its neighbours.
+struct Shown {
+    leaf: Hash,
+    entry: Option<Entry>,
+    damage: Vec<String>,
+    erased: bool,
+}
+
+fn shown(row: &StoredEntry, disclosure: Option<&Disclosure>, trust: &TrustRoots) -> Shown {
+    let index = row.index;
+    let mut shown = Shown { leaf: leaf_hash(&row.bytes), entry: None, damage: Vec::new(), erased: false };
+    let kind = match Entry::from_bytes(&row.bytes) {
+        Ok(entry) => {
+            let kind = entry.kind();
+            shown.entry = Some(entry);
+            kind.to_owned()
+        }
+        // A later edition's kind is no damage.
+        Err(EntryError::Kind(kind)) => kind.as_str().unwrap_or_default().to_owned(),
+        Err(error) => {
+            shown.damage.push(format!("entry {index}: {error}"));
+            return shown;
+        }
+    };
+    if kind != row.kind {
+        shown.damage.push(format!("entry {index}: it is of kind {kind:?}, its row says {:?}", row.kind));
+    }
+    shown.erased = !row.disclosed && kind == "anomaly";
+    shown.damage.extend(disclosure.and_then(|disclosure| payload(row, disclosure, trust)));
+    shown
+}
+
+/// Judges a payload as the verifier does; says what is wrong.
+fn payload(row: &StoredEntry, disclosure: &Disclosure, trust: &TrustRoots) -> Option<String> {
+    let index = row.index.unsigned_abs();
+    let disclosure = Some(disclosure.clone());
+    let bundle = Bundle { disclosure, ..bundle(row.bytes.clone(), index, String::new(), None) };
+    let step = step(&bundle, trust, "payload").filter(|step| step.outcome == Outcome::Fails)?;
+    Some(format!("payload {index}: {}", explain(&step)))
+}
+
 /// A bundle that carries only what one step of the verdict is to look at.
 fn bundle(entry: Vec<u8>, index: u64, checkpoint: String, anchor: Option<Anchor>) -> Bundle {
     Bundle { anchor, ..Bundle::new(entry, index, Vec::new(), checkpoint) }
 }
 
-fn step(bundle: &Bundle, trust: TrustRoots, name: &str) -> Option<Step> {
-    let case = Case::new(bundle, &trust, ChainAnswer::NotAsked);
+fn step(bundle: &Bundle, trust: &TrustRoots, name: &str) -> Option<Step> {
+    let case = Case::new(bundle, trust, ChainAnswer::NotAsked);
     examine(&case).steps.into_iter().find(|step| step.name == name)
 }
 

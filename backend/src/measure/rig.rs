@@ -1,0 +1,99 @@
+//! The service without its chain: store, models, pipeline, and the HTTP interface.
+
+use std::{fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use tokio::sync::{broadcast, watch};
+use utoipa::OpenApi;
+
+use super::Failure;
+use crate::{
+    config::LogIdentity,
+    domain::{
+        Clock, SystemClock,
+        log::{ChainView, Halt, Periods},
+        ports::DeviceReader,
+    },
+    http::{self, Guard, Server, Site},
+    ingest::{self, Intake},
+    pipeline::{Models, Parts, Pipeline, Sequencer, Threads},
+    store::{Reader, SqliteDevices, SqliteWriter},
+};
+
+/// What works together on a log.
+pub(super) struct Rig {
+    pub(super) pipeline: Pipeline,
+    pub(super) threads: Threads,
+    pub(super) log: Arc<Reader>,
+    site: Site,
+    stop: watch::Sender<bool>,
+}
+
+impl Rig {
+    /// Opens the log, and makes it first if there is none.
+    pub(super) fn open(data_dir: &Path) -> Result<Self, Failure> {
+        fs::create_dir_all(data_dir)?;
+        let keyring = Arc::new(LogIdentity::init(data_dir, None)?);
+        let models = Arc::new(Models::load_or_train(&data_dir.join("models"))?);
+        let writer = SqliteWriter::create(data_dir)?;
+        let log = Arc::new(Reader::open(data_dir)?);
+        let sequencer = Sequencer::load(&*log, Arc::clone(&keyring))?;
+        let halt = Halt::default();
+        // No chain to hold it against.
+        halt.set_compared();
+        let (events, _) = broadcast::channel(1_024);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+        let devices = (0..cores).map(|_| Ok(Box::new(SqliteDevices::open(data_dir)?) as Box<dyn DeviceReader>));
+        let parts = Parts {
+            writer,
+            devices: devices.collect::<Result<_, Failure>>()?,
+            models: Arc::clone(&models),
+            sequencer,
+            periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
+            view: watch::channel(ChainView::default()).1,
+            clock: Arc::new(SystemClock),
+            halt: halt.clone(),
+            events: events.clone(),
+        };
+        let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&log) as _)?;
+        let (stop, stopped) = watch::channel(false);
+        let site = Site {
+            log: Arc::clone(&log) as _,
+            anchors: Arc::clone(&log) as _,
+            view: watch::channel(ChainView::default()).1,
+            events,
+            halt,
+            log_key: keyring.first().clone(),
+            empty_checkpoint: None,
+            rpc_url: "http://127.0.0.1:0/".into(),
+            model_version: models.generic_version(),
+            trial: true,
+            metrics: crate::telemetry::init_metrics(),
+            stop: stopped,
+            listeners: Site::listeners(),
+        };
+        Ok(Self { pipeline, threads, log, site, stop })
+    }
+
+    /// The log's public key.
+    pub(super) fn log_key(&self) -> ledger::checkpoint::LogKey {
+        self.site.log_key.clone()
+    }
+
+    /// Serves it; gives the address.
+    pub(super) async fn serve(&self) -> Result<SocketAddr, Failure> {
+        let server = Server::bind(([127, 0, 0, 1], 0).into()).await?;
+        let address = server.address();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let intake = ingest::router(Intake { pipeline: self.pipeline.clone(), clock });
+        let router = http::router(self.site.clone(), intake, ingest::Interface::openapi(), Guard { address });
+        tokio::spawn(server.run(router, self.site.stop.clone()));
+        Ok(address)
+    }
+
+    /// Stops by finishing.
+    pub(super) fn stop(self) {
+        let _ = self.stop.send(true);
+        drop(self.pipeline);
+        self.threads.join();
+    }
+}
