@@ -138,6 +138,10 @@ def inclusion_lies(honest, leaves):
         "and those are inside the hash, so the size must.", leafHash=mth(leaves[2:4]), index=1, proof=proof[1:])
     yield "unprefixed-leaf", lie(honest, "The entry hashed without the prefix 0x00.",
                                  leafHash=hashlib.sha256(b"entry %d" % index).digest())
+    larger = tree(15)
+    yield "end-of-a-larger-tree", lie(
+        honest, "Leaf 10 of 15 as leaf 2 of 7: the last 7 of the 15 make a tree of 7, whose root is one step below this root.",
+        leafHash=larger[10], proof=path(10, larger), root=mth(larger))
     yield "wrong-size-that-fits", lie(
         honest, "Not a lie that a proof can show: at sizes 7 and 8 the path of leaf 2 looks the same. The size must come from "
         "elsewhere: the signed checkpoint, the contract's record.", want="accept", size=8)
@@ -160,6 +164,9 @@ def consistency():
         yield f"{size1}-to-{size2}", "honest", honest
         if (size1, size2) == (6, 8):
             yield from ((f"{size1}-to-{size2}", name, vector) for name, vector in consistency_lies(honest, leaves))
+        if (size1, size2) == (7, 8):
+            yield "7-to-8", "second-size-less", lie(
+                honest, "A log that shrinks: at the sizes 7 and 6 the steps would go the same way as at 7 and 8.", size2=6)
         if (size1, size2) == (4, 7):
             extra = [honest["root1"], *honest["proof"]]
             yield "4-to-7", "first-root-in-proof", lie(
@@ -196,6 +203,10 @@ def consistency_lies(honest, leaves):
                               root2=mth(forged), proof=subproof(6, forged, True))
     yield "deleted-entry", lie(honest, "An old entry was deleted, and another one appended.",
                                root2=mth([*dropped, leaf(b"entry 8")]), proof=subproof(6, [*dropped, leaf(b"entry 8")], True))
+    larger = tree(16)
+    yield "end-of-larger-trees", lie(
+        honest, "14 grows to 16, said to be 6 and 8: behind the first 8, these make trees of 6 and 8, one step below these roots.",
+        root1=mth(larger[:14]), root2=mth(larger), proof=subproof(14, larger, True))
     yield "first-root-twice", lie(honest, "The second root is the first one.", root2=honest["root1"])
 
 

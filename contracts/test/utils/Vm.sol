@@ -34,6 +34,9 @@ interface Vm {
     function load(address account, bytes32 slot) external view returns (bytes32 content);
     function assume(bool condition) external pure;
 
+    function mockCallRevert(address callee, bytes calldata input, bytes calldata output) external;
+    function clearMockedCalls() external;
+
     // What is expected of the next call.
     function expectRevert(bytes calldata exactly) external;
     function expectRevert() external;
