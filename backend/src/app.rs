@@ -2,6 +2,7 @@
 
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
+use ledger::audit::Record;
 use tokio::{
     sync::{broadcast, watch},
     task::JoinHandle,
@@ -10,11 +11,11 @@ use utoipa::OpenApi;
 
 use crate::{
     anchor::{Anchorer, AnchorerConfig, Chain, ChainConfig, ChainError},
-    config::{KeyError, LogIdentity, ServeConfig},
+    config::{KeyError, LogIdentity, ServeConfig, operator},
     domain::{
         Clock,
         log::{ChainHealth, ChainView, Halt},
-        ports::{AnchorStore, DeviceReader, StoreError},
+        ports::{AnchorStore, AuditLog, DeviceReader, StoreError},
     },
     http::{self, Guard, Server, Site},
     ingest::{self, Intake},
@@ -63,7 +64,7 @@ pub(crate) struct Running {
 
 /// Starts the service. It is ready for requests when this returns.
 pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
-    let signer = Arc::new(LogIdentity::load(&config.data_dir)?);
+    let keyring = Arc::new(LogIdentity::load(&config.data_dir)?);
     let lock = lock(&config)?;
     // Bound first: whoever waits for the address learns at once that it is taken.
     let server = Server::bind(config.listen).await.map_err(|error| StartError::Listen(config.listen, error))?;
@@ -73,15 +74,25 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let writer = SqliteWriter::open_existing(&config.data_dir)?;
     let reader = Arc::new(Reader::open(&config.data_dir)?);
     let halt = Halt::default();
-    let sequencer = match Sequencer::load(&*reader, Arc::clone(&signer)) {
+    let sequencer = match Sequencer::load(&*reader, Arc::clone(&keyring)) {
         Ok(sequencer) => sequencer,
         // What is stored can still be read, and shown to be damaged; nothing more is signed.
         Err(StoreError::Damaged(why)) => {
             halt.set(why);
-            Sequencer::unloaded(Arc::clone(&signer))
+            Sequencer::unloaded(Arc::clone(&keyring))
         }
         Err(error) => return Err(error.into()),
     };
+
+    let version = format!("anomaly-ledger {}", env!("CARGO_PKG_VERSION"));
+    reader.add_audit_record(&Record::new(
+        clock.now().to_time(),
+        operator(),
+        "this machine".into(),
+        "service.start".into(),
+        version,
+        "started".into(),
+    ))?;
 
     let (stop, stopped) = watch::channel(false);
     let (events, _) = broadcast::channel(EVENT_BUFFER);
@@ -92,7 +103,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         chain: Chain::new(chain_config(&config), config.anchorer.clone())?,
         anchors: Arc::clone(&reader) as _,
         log: Arc::clone(&reader) as _,
-        log_key: signer.log_key(),
+        log_key: keyring.first().clone(),
         config: anchorer_config(&config),
         clock: Arc::clone(&clock),
         halt: halt.clone(),
@@ -126,7 +137,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         view: seen,
         events,
         halt,
-        log_key: signer.log_key(),
+        log_key: keyring.first().clone(),
         rpc_url: config.rpc_url.as_str().into(),
         model_version: models.generic_version(),
         trial: true,
@@ -181,6 +192,7 @@ fn detectors(config: &ServeConfig) -> Result<Vec<Box<dyn DeviceReader>>, StoreEr
 fn chain_config(config: &ServeConfig) -> ChainConfig {
     ChainConfig {
         rpc_url: config.rpc_url.clone(),
+        timeout: config.rpc_timeout,
         contract: config.contract,
         finality: config.finality,
         max_fee_per_gas: config.max_fee_per_gas,
@@ -191,8 +203,9 @@ fn anchorer_config(config: &ServeConfig) -> AnchorerConfig {
     AnchorerConfig {
         max_entries: config.batch_entries,
         max_age: config.batch_age,
-        poll: Duration::from_millis(500),
-        resend_after: Duration::from_secs(15),
+        poll: config.poll,
+        resend_after: config.resend_after,
+        behind_after: config.behind_after,
         publish: config.publish,
     }
 }

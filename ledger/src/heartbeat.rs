@@ -142,34 +142,51 @@ impl Totals {
     }
 }
 
-/// What of the counters' bytes, which are in their order, shows what the heartbeat says of a device: the device's
-/// counter, or those that would stand beside it.
-///
-/// # Errors
-/// [`AccountError::Counter`] if one of them is no counter.
-pub fn locate(counters: &[Vec<u8>], device: &Pseudonym) -> Result<Vec<Located>, AccountError> {
-    let read = |index: usize| {
-        let counter = Counter::from_bytes(&counters[index]);
-        counter.map_err(|source| AccountError::Counter { index: index as u64, source })
-    };
-    // Found by halves: reading all of them would take longer than hashing all of them.
-    let (mut low, mut high) = (0, counters.len());
-    while low < high {
-        let middle = low.midpoint(high);
-        if read(middle)?.device < *device { low = middle + 1 } else { high = middle }
+/// Finds among a heartbeat's counters what shows what it says of one device: the device's counter, or those that would
+/// stand beside it. Holds no more of the others than their hashes.
+#[derive(Debug)]
+pub struct Locator {
+    device: Pseudonym,
+    tree: MemoryTree,
+    shown: Vec<(u64, Vec<u8>)>,
+    found: bool,
+}
+
+impl Locator {
+    /// Looks for this device.
+    pub fn new(device: Pseudonym) -> Self {
+        Self { device, tree: MemoryTree::default(), shown: Vec::new(), found: false }
     }
-    let shown = if low < counters.len() && read(low)?.device == *device {
-        low..low + 1
-    } else {
-        low.saturating_sub(1)..(low + 1).min(counters.len())
-    };
-    let tree = MemoryTree::new(counters.iter().map(|counter| leaf_hash(counter)));
-    Ok(shown
-        .map(|index| {
-            let Ok(proof) = inclusion_proof(&tree, index as u64, counters.len() as u64);
-            Located { counter: counters[index].clone(), index: index as u64, proof }
-        })
-        .collect())
+
+    /// Takes the next counter, in the order of the tree.
+    ///
+    /// # Errors
+    /// [`AccountError::Counter`] if it is none.
+    pub fn push(&mut self, counter: Vec<u8>) -> Result<(), AccountError> {
+        let index = self.tree.size();
+        self.tree.push(leaf_hash(&counter));
+        if self.found {
+            return Ok(());
+        }
+        let read = Counter::from_bytes(&counter).map_err(|source| AccountError::Counter { index, source })?;
+        // The last one before the device, and the first one from it on.
+        if read.device <= self.device {
+            self.shown.clear();
+        }
+        self.found = read.device >= self.device;
+        self.shown.push((index, counter));
+        Ok(())
+    }
+
+    /// What was found, with its proofs.
+    pub fn finish(self) -> Vec<Located> {
+        let size = self.tree.size();
+        let located = |(index, counter)| {
+            let Ok(proof) = inclusion_proof(&self.tree, index, size);
+            Located { counter, index, proof }
+        };
+        self.shown.into_iter().map(located).collect()
+    }
 }
 
 /// What a heartbeat says of a device: its counter, or `None` where it says that nothing was counted.
@@ -222,6 +239,12 @@ mod tests {
         let id = "01a1f838-78f3-71e9-9e5a-a50460b61251".parse().unwrap();
         let recorded = "2026-11-20T09:10:12.979Z".parse().unwrap();
         Heartbeat::new(id, recorded, 0, Totals::of(counters).unwrap())
+    }
+
+    fn locate(counters: &[Vec<u8>], device: &Pseudonym) -> Result<Vec<Located>, AccountError> {
+        let mut locator = Locator::new(device.clone());
+        counters.iter().try_for_each(|counter| locator.push(counter.clone()))?;
+        Ok(locator.finish())
     }
 
     #[test]

@@ -82,6 +82,18 @@ pub fn from_bytes(bytes: &[u8]) -> Option<Vec<Hash>> {
     rest.is_empty().then(|| hashes.iter().map(|hash| Hash(*hash)).collect())
 }
 
+/// Reads a tile of entries: each after its length in two bytes. `None` if one is cut short.
+pub fn entries_from_bytes(mut bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut entries = Vec::new();
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk()?;
+        let (entry, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+        entries.push(entry.to_vec());
+        bytes = rest;
+    }
+    Some(entries)
+}
+
 /// The right edge of a tree: what one needs to append to it, and to know its root. At most 255 hashes a level.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Frontier {

@@ -5,12 +5,14 @@
 //! [`ledger::trust::TrustRoots`]).
 
 mod anomaly;
+mod heartbeat;
 mod ledger_status;
 mod problem;
 mod reading;
 
 pub use anomaly::{Anomaly, EntryState, Metric, Page};
-pub use ledger_status::{ChainStatus, LedgerStatus, ServiceHealth};
+pub use heartbeat::{Account, Heartbeat, LocatedCounter};
+pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};
 pub use problem::{Code, Problem};
 pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
 

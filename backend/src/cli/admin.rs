@@ -1,11 +1,18 @@
 //! `anomaly-ledger admin`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use ledger::checkpoint::Origin;
+use ledger::{audit::Record, checkpoint::Origin};
 
 use super::Outcome;
-use crate::{config::LogIdentity, store::SqliteWriter};
+use crate::{
+    config::{LogIdentity, operator},
+    domain::{Clock, SystemClock, log::key_history, ports::AuditLog},
+    store::{Reader, SqliteWriter},
+};
 
 /// Set up and look after a log.
 #[derive(Debug, clap::Subcommand)]
@@ -22,12 +29,23 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME")]
         origin: Option<Origin>,
     },
+    /// Make the log's next signing key; the service announces it in the log at its next start.
+    #[command(after_help = "Example:\n  anomaly-ledger admin rotate-key --data-dir data\n\n\
+        The old key signs the entry that names the new one, and nothing after it. Auditors who trust the old key follow \
+        by themselves. Prints one line of JSON: log_key (the new verifier key), file (its secret: back it up).\n\n\
+        Exit codes: 0 made, 1 there is no log, or a key that was made before is not announced yet; 2 wrong use.")]
+    RotateKey {
+        /// Where the log lives.
+        #[arg(long, default_value = "data", value_name = "DIR")]
+        data_dir: PathBuf,
+    },
 }
 
 pub(super) fn run(command: Command) -> Outcome {
     match command {
         Command::Init { data_dir, origin } => {
-            let key = LogIdentity::init(&data_dir, origin.clone())?.log_key();
+            let keyring = LogIdentity::init(&data_dir, origin.clone())?;
+            let key = keyring.first();
             if let Some(asked) = origin.filter(|asked| asked != key.origin()) {
                 let (dir, found) = (data_dir.display(), key.origin());
                 return Err(format!("{dir} holds the log {found} already: {asked} needs a directory of its own").into());
@@ -41,7 +59,34 @@ pub(super) fn run(command: Command) -> Outcome {
             println!("{line}");
             Ok(ExitCode::SUCCESS)
         }
+        Command::RotateKey { data_dir } => rotate_key(&data_dir),
     }
+}
+
+fn rotate_key(data_dir: &Path) -> Outcome {
+    let keyring = LogIdentity::load(data_dir)?;
+    let log = Reader::open(data_dir)?;
+    let history = key_history(&log, keyring.first().clone())?;
+    if let [waiting, ..] = keyring.unannounced(&history).as_slice() {
+        return Err(format!("the key {waiting} was made before and is not announced yet: start the service").into());
+    }
+    let (file, key) = LogIdentity::make_next(data_dir)?;
+    log.add_audit_record(&Record::new(
+        SystemClock.now().to_time(),
+        operator(),
+        "the command line".into(),
+        "key.make".into(),
+        key.to_string(),
+        "to be announced at the next start".into(),
+    ))?;
+    println!("{}", serde_json::json!({ "log_key": key, "file": file.display().to_string() }));
+    eprintln!(
+        "Back up {}. Start the service anew: it announces the key in the log, and signs with it from then on.\n\
+         When that is done and backed up, the old secret in {} may be destroyed.",
+        file.display(),
+        data_dir.join("keys").display()
+    );
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
@@ -62,6 +107,6 @@ mod tests {
         init(dir.path(), Some("one.example/log")).unwrap();
         let error = init(dir.path(), Some("other.example/log")).unwrap_err();
         assert!(error.to_string().contains("holds the log one.example/log already"), "{error}");
-        assert_eq!(LogIdentity::load(dir.path()).unwrap().log_key().origin().to_string(), "one.example/log");
+        assert_eq!(LogIdentity::load(dir.path()).unwrap().first().origin().to_string(), "one.example/log");
     }
 }

@@ -1,5 +1,6 @@
 //! The command line: what it takes, and which command does it.
 
+mod account;
 mod admin;
 mod client;
 mod evidence;
@@ -58,6 +59,8 @@ enum Command {
     Evidence(evidence::Args),
     /// Examine an evidence bundle: exit 0 final, 10 anchored, 20 consistent, 25 unchecked, 30 invalid, 40 diverged.
     Verify(Box<verify::Args>),
+    /// Hold the log's heartbeats against the log: is every anomaly of a device there that was counted?
+    Account(account::Args),
     /// Derive the whole log again from its entries, and name each difference.
     Fsck(fsck::Args),
     /// Set up and look after a log.
@@ -75,6 +78,7 @@ impl Cli {
             Command::Replay(args) => replay::run(&args),
             Command::Evidence(args) => evidence::run(args),
             Command::Verify(args) => verify::run(&args),
+            Command::Account(args) => account::run(&args),
             Command::Fsck(args) => fsck::run(&args),
             Command::Admin(command) => admin::run(command),
         };

@@ -10,9 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Between two lines where there is no terminal: often enough to see life, seldom enough for a log file.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Progress of readings that are sent.
+/// Progress of readings that are sent, or of entries that are read.
 pub(super) struct Progress {
     bar: ProgressBar,
+    what: &'static str,
     /// When the last line was written; `None` on a terminal.
     written: Option<Instant>,
 }
@@ -23,31 +24,48 @@ impl Progress {
         if !std::io::stderr().is_terminal() {
             let bar = ProgressBar::hidden();
             total.into_iter().for_each(|total| bar.set_length(total));
-            return Self { bar, written: Some(Instant::now()) };
+            return Self { bar, what: "readings sent", written: Some(Instant::now()) };
         }
         let (bar, template) = match total {
             None => (ProgressBar::new_spinner(), "{spinner} {pos} readings, {msg} ({per_sec}); Ctrl-C ends it"),
             Some(total) => (ProgressBar::new(total), "{bar:30} {pos}/{len} readings, {msg}, {eta} left"),
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self { bar: bar.with_style(style), written: None }
+        Self { bar: bar.with_style(style), what: "readings sent", written: None }
+    }
+
+    /// Begins to read so many entries.
+    pub(super) fn entries(total: u64) -> Self {
+        let Self { bar, written, .. } = Self::new(Some(total));
+        let template = "{bar:30} {pos}/{len} entries read, {eta} left";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self { bar: bar.with_style(style), what: "entries read", written }
+    }
+
+    /// So many entries have been read.
+    pub(super) fn reach(&mut self, entries: u64) {
+        self.bar.set_position(entries);
+        self.write(|line| line.to_owned());
     }
 
     /// More readings have been sent; so many anomalies were found in all.
     pub(super) fn advance(&mut self, readings: u64, anomalies: u64) {
         self.bar.inc(readings);
         self.bar.set_message(format!("{anomalies} anomalies"));
-        if let Some(written) = &mut self.written
-            && written.elapsed() >= PAUSE
-        {
-            *written = Instant::now();
-            eprintln!("{}", self.line(anomalies));
+        self.write(|line| format!("{line}, {anomalies} anomalies"));
+    }
+
+    /// A line, where there is no terminal and the last one was written a while ago.
+    fn write(&mut self, complete: impl FnOnce(&str) -> String) {
+        if self.written.is_some_and(|written| written.elapsed() >= PAUSE) {
+            self.written = Some(Instant::now());
+            eprintln!("{}", complete(&self.line()));
         }
     }
 
-    fn line(&self, anomalies: u64) -> String {
+    fn line(&self) -> String {
         let of = self.bar.length().map_or_else(String::new, |total| format!(" of {total}"));
-        format!("{}{of} readings sent, {anomalies} anomalies", self.bar.position())
+        format!("{}{of} {}", self.bar.position(), self.what)
     }
 
     /// All is sent.
@@ -62,11 +80,11 @@ mod tests {
 
     #[test]
     fn a_line_says_how_far_it_is() {
-        let mut progress = Progress { bar: ProgressBar::hidden(), written: Some(Instant::now()) };
+        let hidden = || Progress { bar: ProgressBar::hidden(), what: "readings sent", written: Some(Instant::now()) };
+        let mut progress = hidden();
         progress.bar.set_length(1_000);
         progress.advance(500, 3);
-        assert_eq!(progress.line(3), "500 of 1000 readings sent, 3 anomalies");
-        let endless = Progress { bar: ProgressBar::hidden(), written: Some(Instant::now()) };
-        assert_eq!(endless.line(0), "0 readings sent, 0 anomalies");
+        assert_eq!(progress.line(), "500 of 1000 readings sent");
+        assert_eq!(hidden().line(), "0 readings sent");
     }
 }

@@ -1,4 +1,4 @@
-//! The log's identity: its origin and its signing key, files that only the owner may read.
+//! The log's identity: its first key, which names it, and its secrets, files that only the owner may read.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -8,7 +8,9 @@ use std::{
 };
 
 use alloy::primitives::hex;
-use ledger::checkpoint::{CheckpointError, LogSigner, Origin};
+use ledger::checkpoint::{CheckpointError, LogKey, LogSigner, Origin};
+
+use crate::domain::Keyring;
 
 /// Why there is no identity.
 #[derive(Debug, thiserror::Error)]
@@ -27,61 +29,112 @@ pub(crate) enum KeyError {
     /// The key's file holds something else.
     #[error("{0}: expected 32 bytes in hexadecimal")]
     Key(PathBuf),
-    /// The origin's file holds something else.
+    /// The first key's file, or an origin, holds something else.
     #[error(transparent)]
-    Origin(#[from] CheckpointError),
+    Public(#[from] CheckpointError),
     /// The system gives no random bytes.
     #[error("the operating system gives no random bytes: {0}")]
     Random(getrandom::Error),
 }
 
-/// A log's signer, as it lies in a data directory.
+/// A log's keys, as they lie in a data directory.
 pub(crate) struct LogIdentity;
 
 impl LogIdentity {
     /// Makes a new log's identity, unless there is one.
-    pub(crate) fn init(data_dir: &Path, origin: Option<Origin>) -> Result<LogSigner, KeyError> {
-        let (key_file, origin_file) = files(data_dir);
-        if !key_file.exists() {
+    pub(crate) fn init(data_dir: &Path, origin: Option<Origin>) -> Result<Keyring, KeyError> {
+        let files = Files::of(data_dir);
+        if !files.first.exists() {
             // Payloads and salts will lie here: for nobody else's eyes. A directory that was there keeps its mode.
-            let dir = data_dir.join("keys");
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-            made.map_err(|source| KeyError::File { path: dir, source })?;
-            let mut secret = [0; 32];
-            getrandom::fill(&mut secret).map_err(KeyError::Random)?;
-            let origin = match origin {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&files.dir);
+            made.map_err(|source| KeyError::File { path: files.dir.clone(), source })?;
+            let origin = match origin.map_or_else(|| files.origin(), |origin| Ok(Some(origin)))? {
                 Some(origin) => origin,
-                None => {
-                    let mut tag = [0; 4];
-                    getrandom::fill(&mut tag).map_err(KeyError::Random)?;
-                    format!("anomaly-ledger.local/{}", hex::encode(tag)).parse()?
-                }
+                None => format!("anomaly-ledger.local/{}", hex::encode(random::<4>()?)).parse()?,
             };
-            // The origin first: a key without origin is no log, and would be asked for again.
-            write_private(&origin_file, origin.to_string())?;
-            write_private(&key_file, hex::encode(secret))?;
+            // The secret goes first: a name without it is no log. One that is there is never written over.
+            let path = files.dir.join("log.key");
+            if !path.exists() {
+                write_private(&path, hex::encode(random::<32>()?))?;
+            }
+            write_private(&files.first, signer(origin, path)?.log_key().to_string())?;
         }
         Self::load(data_dir)
     }
 
     /// Reads the identity.
-    pub(crate) fn load(data_dir: &Path) -> Result<LogSigner, KeyError> {
-        let (key_file, origin_file) = files(data_dir);
-        if !key_file.exists() {
+    pub(crate) fn load(data_dir: &Path) -> Result<Keyring, KeyError> {
+        let files = Files::of(data_dir);
+        if !files.first.exists() {
             return Err(KeyError::Missing(data_dir.display().to_string()));
         }
-        let read =
-            |path: &Path| fs::read_to_string(path).map_err(|source| KeyError::File { path: path.to_owned(), source });
-        let mut secret = [0; 32];
-        hex::decode_to_slice(read(&key_file)?.trim(), &mut secret).map_err(|_| KeyError::Key(key_file))?;
-        let origin = read(&origin_file)?.trim().parse()?;
-        Ok(LogSigner::new(origin, &secret))
+        let first: LogKey = read(&files.first)?.trim().parse()?;
+        let mut signers = Vec::new();
+        for path in files.secrets()? {
+            signers.push(signer(first.origin().clone(), path)?);
+        }
+        Ok(Keyring::new(first, signers))
+    }
+
+    /// Makes the secret of the log's next key, and gives its file and its public half. The service announces it at its
+    /// next start.
+    pub(crate) fn make_next(data_dir: &Path) -> Result<(PathBuf, LogKey), KeyError> {
+        let keyring = Self::load(data_dir)?;
+        let secret = random::<32>()?;
+        let key = LogSigner::new(keyring.first().origin().clone(), &secret).log_key();
+        let path = Files::of(data_dir).dir.join(format!("log-{}.key", hex::encode(key.key_id())));
+        write_private(&path, hex::encode(secret))?;
+        Ok((path, key))
     }
 }
 
-fn files(data_dir: &Path) -> (PathBuf, PathBuf) {
-    let keys = data_dir.join("keys");
-    (keys.join("log.key"), keys.join("origin"))
+/// Where the keys lie.
+struct Files {
+    dir: PathBuf,
+    /// The first key's public half: it stays when its secret is destroyed.
+    first: PathBuf,
+}
+
+impl Files {
+    fn of(data_dir: &Path) -> Self {
+        let dir = data_dir.join("keys");
+        Self { first: dir.join("log.pub"), dir }
+    }
+
+    /// The name that an earlier version wrote into a file of its own.
+    fn origin(&self) -> Result<Option<Origin>, KeyError> {
+        let path = self.dir.join("origin");
+        if path.exists() { Ok(Some(read(&path)?.trim().parse()?)) } else { Ok(None) }
+    }
+
+    fn secrets(&self) -> Result<Vec<PathBuf>, KeyError> {
+        let error = |source| KeyError::File { path: self.dir.clone(), source };
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(error)? {
+            let path = entry.map_err(error)?.path();
+            if path.extension().is_some_and(|extension| extension == "key") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+}
+
+fn signer(origin: Origin, path: PathBuf) -> Result<LogSigner, KeyError> {
+    let mut secret = [0; 32];
+    hex::decode_to_slice(read(&path)?.trim(), &mut secret).map_err(|_| KeyError::Key(path))?;
+    Ok(LogSigner::new(origin, &secret))
+}
+
+fn read(path: &Path) -> Result<String, KeyError> {
+    fs::read_to_string(path).map_err(|source| KeyError::File { path: path.to_owned(), source })
+}
+
+fn random<const N: usize>() -> Result<[u8; N], KeyError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(KeyError::Random)?;
+    Ok(bytes)
 }
 
 /// Writes a file that only its owner may read, whole or not at all.

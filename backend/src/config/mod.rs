@@ -40,6 +40,10 @@ pub(crate) struct ServeConfig {
     pub(crate) max_fee_per_gas: u128,
     pub(crate) batch_entries: u64,
     pub(crate) batch_age: Duration,
+    pub(crate) poll: Duration,
+    pub(crate) resend_after: Duration,
+    pub(crate) behind_after: Duration,
+    pub(crate) rpc_timeout: Duration,
     pub(crate) publish: bool,
     pub(crate) periods: Periods,
     pub(crate) anchorer: PrivateKeySigner,
@@ -62,4 +66,11 @@ impl ServeConfig {
 pub(crate) fn anchorer_from_env() -> Result<PrivateKeySigner, ConfigError> {
     let key = std::env::var(ANCHORER_KEY).map_err(|_| ConfigError::AnchorerKey("it is not set"))?;
     key.trim().parse().map_err(|_| ConfigError::AnchorerKey("it is malformed"))
+}
+
+/// Who runs this program, for the audit log: the user's number, as the system has it.
+pub(crate) fn operator() -> String {
+    use std::os::unix::fs::MetadataExt;
+    // The system shows a process its own directory as its user's.
+    std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |process| format!("uid {}", process.uid()))
 }

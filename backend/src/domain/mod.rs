@@ -3,7 +3,9 @@
 //! Open to all other modules, and imports none of them. No input or output here; the one clock is [`SystemClock`].
 
 pub(crate) mod clock;
+mod keyring;
 pub(crate) mod log;
+pub(crate) mod loopback;
 pub(crate) mod ports;
 pub(crate) mod reading;
 pub(crate) mod redact;
@@ -14,4 +16,5 @@ pub(crate) mod verdict;
 pub(crate) const MAX_BODY: usize = 4 << 20;
 
 pub(crate) use clock::{Clock, Micros, Millis, SystemClock};
+pub(crate) use keyring::Keyring;
 pub(crate) use reading::{DeviceName, Key, Reading, ReadingError};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::Hash;
+use ledger::{Hash, checkpoint::LogKey};
 use serde::{Deserialize, Serialize};
 
 use super::{DeviceName, Micros, Reading};
@@ -87,6 +87,11 @@ pub(crate) enum Pending {
         anomalies: u64,
         /// The root over the counters.
         root: Hash,
+    },
+    /// The key that signs from here on.
+    Key {
+        /// The new key.
+        log_key: LogKey,
     },
     /// The next part of the audit log.
     Audit {

@@ -12,7 +12,10 @@ use serde::Deserialize;
 
 use super::{Site, canonical, excerpt};
 use crate::{
-    domain::ports::{StoreError, StoredAnomaly},
+    domain::{
+        log::ChainView,
+        ports::{StoreError, StoredAnomaly},
+    },
     problem::{Fault, Guarded, Parameters, Stored, blocking},
 };
 
@@ -54,15 +57,20 @@ pub(crate) async fn anomalies(
     State(site): State<Site>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<Page<Anomaly>>, Fault> {
+    let (before, limit) = bounds(query)?;
+    Ok(Json(blocking(move || page(&site, before, limit)).await?))
+}
+
+/// Where a page begins and how long it is: the index below which it starts, and its limit.
+pub(super) fn bounds(query: Result<Query<PageQuery>, QueryRejection>) -> Result<(u64, u64), Fault> {
     let invalid = |what: String| Fault::new(Code::InvalidParameter, what);
     let Query(PageQuery { limit, cursor }) = query.map_err(|error| invalid(error.body_text()))?;
-    let limit = checked_limit(limit)?;
     let before = match cursor {
         None => u64::MAX,
         Some(cursor) => canonical(&cursor)
             .ok_or_else(|| invalid(format!("expected a next_cursor, found {:?}", excerpt(&cursor))))?,
     };
-    Ok(Json(blocking(move || page(&site, before, limit)).await?))
+    Ok((before, checked_limit(limit)?))
 }
 
 /// A limit within its bounds.
@@ -84,19 +92,9 @@ pub(super) fn page(site: &Site, before: u64, limit: u64) -> Result<Page<Anomaly>
 pub(super) fn among(site: &Site, indexes: Range<u64>, limit: u64) -> Result<Vec<Anomaly>, StoreError> {
     let stored = site.log.anomalies(indexes, limit)?;
     let versions = site.log.model_versions()?;
-    let (anchored_size, final_size) = {
-        let view = site.view.borrow();
-        (view.anchored_size, view.final_size)
-    };
+    let view = site.view.borrow().clone();
     let anomaly = |stored: StoredAnomaly| {
-        let mut anomaly = Anomaly {
-            state: match stored.index {
-                index if index < final_size => EntryState::Final,
-                index if index < anchored_size => EntryState::Anchored,
-                _ => EntryState::Pending,
-            },
-            ..unknown(stored.index)
-        };
+        let mut anomaly = Anomaly { state: state(&view, stored.index), ..unknown(stored.index) };
         match Entry::from_bytes(&stored.entry) {
             Ok(Entry::Anomaly(entry)) => {
                 tell_entry(&mut anomaly, &entry);
@@ -114,6 +112,15 @@ pub(super) fn among(site: &Site, indexes: Range<u64>, limit: u64) -> Result<Vec<
         anomaly
     };
     Ok(stored.into_iter().map(anomaly).collect())
+}
+
+/// How far the entry at this index has come.
+pub(super) fn state(view: &ChainView, index: u64) -> EntryState {
+    match index {
+        index if index < view.final_size => EntryState::Final,
+        index if index < view.anchored_size => EntryState::Anchored,
+        _ => EntryState::Pending,
+    }
 }
 
 /// An anomaly of which nothing is known.

@@ -4,7 +4,7 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{anomalies, compat, feed, health, log};
+use super::{anomalies, compat, feed, health, heartbeats, log};
 
 /// The interface, as `/api/openapi.json` gives it.
 #[derive(OpenApi)]
@@ -18,6 +18,8 @@ use super::{anomalies, compat, feed, health, log};
         anomalies::anomalies,
         log::entry,
         log::evidence,
+        heartbeats::heartbeats,
+        heartbeats::device,
         log::ledger,
         log::trust,
         feed::feed,

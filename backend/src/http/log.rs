@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{ChainStatus, Code, LedgerStatus};
+use api::{ChainStatus, Code, LastError, LedgerStatus};
 use axum::{
     Json,
     extract::{Path, State},
@@ -20,7 +20,7 @@ use ledger::{
 use super::{Site, parse_index};
 use crate::{
     domain::{
-        log::{ChainView, read_tile},
+        log::{ChainView, Trouble, key_history, read_tile},
         ports::{LogReader, StoreError, StoredCheckpoint},
         redact,
     },
@@ -226,10 +226,12 @@ pub(crate) async fn ledger(State(site): State<Site>) -> Result<Json<LedgerStatus
 pub(super) fn status(site: &Site) -> Result<LedgerStatus, StoreError> {
     let newest = site.log.newest_checkpoint()?;
     let (tree_size, root) = newest.map_or((0, ledger::hash::EMPTY_ROOT), |newest| (newest.size, newest.root));
+    let keys = key_history(&*site.log, site.log_key.clone())?;
     let view = site.view.borrow().clone();
     Ok(LedgerStatus {
         origin: site.log_key.origin().to_string(),
-        log_key: site.log_key.to_string(),
+        // The one that has signed the newest checkpoint.
+        log_key: keys.key_at(tree_size).to_string(),
         tree_size,
         root: root.to_string(),
         anchored_size: view.anchored_size,
@@ -244,12 +246,18 @@ fn chain_status(rpc_url: &Arc<str>, view: ChainView) -> ChainStatus {
         rpc_url: redact::without_userinfo(rpc_url),
         status: view.health.name().into(),
         problem: view.problem.as_deref().map(redact::in_text),
+        last_error: view.last_trouble.as_ref().map(last_error),
         tree_size: view.head.map(|(size, _)| size),
         root: view.head.map(|(_, root)| root.to_string()),
         latest_block: view.latest_block.map(|block| block.number),
         finalized_block: view.finalized_block,
         oldest_unanchored_s: view.oldest_unanchored_ms.map(|ms| ms as f64 / 1000.0),
     }
+}
+
+/// What kept the service from anchoring last.
+pub(super) fn last_error(trouble: &Trouble) -> LastError {
+    LastError { time: trouble.at.to_time().to_string(), problem: redact::in_text(&trouble.what) }
 }
 
 /// What the service claims the trust roots to be

@@ -12,6 +12,7 @@ mod errors;
 mod feed;
 mod guard;
 mod health;
+mod heartbeats;
 mod log;
 mod server;
 #[cfg(test)]
@@ -47,7 +48,7 @@ pub(crate) struct Site {
     pub(crate) view: watch::Receiver<ChainView>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) halt: Halt,
-    /// The log's name and verifier key.
+    /// The log's first key, with its name.
     pub(crate) log_key: ledger::checkpoint::LogKey,
     /// Where the chain may be asked.
     pub(crate) rpc_url: Arc<str>,
@@ -80,6 +81,8 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
         .route("/api/v1/anomalies", get(anomalies::anomalies))
         .route("/api/v1/entries/{index}", get(log::entry))
         .route("/api/v1/entries/{index}/evidence", get(log::evidence))
+        .route("/api/v1/heartbeats", get(heartbeats::heartbeats))
+        .route("/api/v1/heartbeats/{index}/devices/{device}", get(heartbeats::device))
         .route("/api/v1/ledger", get(log::ledger))
         .route("/api/v1/trust", get(log::trust))
         .route("/api/v1/feed", get(feed::feed).with_state(feed))

@@ -7,28 +7,30 @@ use std::sync::Arc;
 
 use alloy::primitives::hex;
 use ledger::{
-    checkpoint::LogSigner,
+    checkpoint::LogKey,
     entry::{self, Entry, EntryError, Judged, MetricValue, Payload, Reason, commitment},
     evidence::Disclosure,
     hash::leaf_hash,
     heartbeat::Totals,
+    keys::KeyHistory,
     publication::{Item, MAX_PUBLICATION},
     text::{Decimal, Id, TextError, Time},
     tile::Frontier,
 };
 
 use crate::domain::{
-    Millis,
-    log::read_tile,
+    Keyring, Millis,
+    log::{key_history, read_tile},
     ports::{Extension, LogReader, NewEntry, StoreError, StoredCheckpoint},
     verdict::{Pending, PendingFinding},
 };
 
-/// What it takes to extend the log: its right edge and its key.
+/// What it takes to extend the log: its right edge and its keys.
 #[derive(Clone)]
 pub(crate) struct Sequencer {
     frontier: Frontier,
-    signer: Arc<LogSigner>,
+    history: KeyHistory,
+    keyring: Arc<Keyring>,
 }
 
 /// The pending row cannot become an entry. It is a fault of this program: the row came from it.
@@ -44,12 +46,16 @@ enum EncodeError {
 
 impl Sequencer {
     /// Loads the right edge of the tree, and checks that it gives the root that was signed last.
-    pub(crate) fn load(log: &dyn LogReader, signer: Arc<LogSigner>) -> Result<Self, StoreError> {
+    pub(crate) fn load(log: &dyn LogReader, keyring: Arc<Keyring>) -> Result<Self, StoreError> {
+        let history = key_history(log, keyring.first().clone())?;
+        if keyring.signer(history.newest()).is_none() {
+            return Err(missing_secret(history.newest()));
+        }
         let Some(newest) = log.newest_checkpoint()? else {
-            return Ok(Self { frontier: Frontier::default(), signer });
+            return Ok(Self { frontier: Frontier::default(), history, keyring });
         };
         let frontier = Frontier::load(newest.size, |id| read_tile(log, id))?;
-        let signed = signer.log_key().verify(&newest.note).map_err(|error| {
+        let signed = history.key_at(newest.size).verify(&newest.note).map_err(|error| {
             StoreError::Damaged(format!("the newest checkpoint (size {}) is not this log's: {error}", newest.size))
         })?;
         if (signed.size, signed.root) != (newest.size, frontier.root()) {
@@ -61,17 +67,30 @@ impl Sequencer {
                 signed.size
             )));
         }
-        Ok(Self { frontier, signer })
+        Ok(Self { frontier, history, keyring })
     }
 
     /// Looks again where the log stands.
     pub(super) fn reload(&self, log: &dyn LogReader) -> Result<Self, StoreError> {
-        Self::load(log, Arc::clone(&self.signer))
+        Self::load(log, Arc::clone(&self.keyring))
     }
 
     /// A sequencer that has not looked, for a log that is halted: the store would refuse what it makes.
-    pub(crate) fn unloaded(signer: Arc<LogSigner>) -> Self {
-        Self { frontier: Frontier::default(), signer }
+    pub(crate) fn unloaded(keyring: Arc<Keyring>) -> Self {
+        let history = KeyHistory::new(keyring.first().clone());
+        Self { frontier: Frontier::default(), history, keyring }
+    }
+
+    /// Announces a key that is here and that the log has never had.
+    pub(super) fn next_key(&self) -> Result<Option<Pending>, StoreError> {
+        match self.keyring.unannounced(&self.history).as_slice() {
+            [] => Ok(None),
+            [next] => Ok(Some(Pending::Key { log_key: next.clone() })),
+            several => Err(StoreError::Damaged(format!(
+                "{} keys in the data directory were never announced: remove all but the next one",
+                several.len()
+            ))),
+        }
     }
 
     /// Makes entries of queued rows. The sequencer then stands after them.
@@ -85,24 +104,38 @@ impl Sequencer {
             // No batch may need more than one publication, so a checkpoint stands wherever one is full.
             let item = Item { entry: new.bytes.clone(), disclosure: new.disclosure.clone() }.len();
             if published + item > MAX_PUBLICATION {
-                self.checkpoint(&mut extension);
+                self.checkpoint(&mut extension)?;
                 published = 0;
             }
             published += item;
+            let index = self.frontier.size();
             self.frontier.append([leaf_hash(&new.bytes)], &mut extension.tiles);
             extension.entries.push(new);
+            if let Pending::Key { log_key } = pending {
+                // The checkpoint that ends with this entry is the last of the key before.
+                self.checkpoint(&mut extension)?;
+                published = 0;
+                self.history.announce(index, log_key).map_err(|error| StoreError::Damaged(error.to_string()))?;
+            }
         }
-        self.checkpoint(&mut extension);
+        self.checkpoint(&mut extension)?;
         Ok(extension)
     }
 
-    fn checkpoint(&self, extension: &mut Extension) {
+    fn checkpoint(&self, extension: &mut Extension) -> Result<(), StoreError> {
         let (size, root) = (self.frontier.size(), self.frontier.root());
         let last = extension.checkpoints.last().map_or(extension.from, |checkpoint| checkpoint.size);
         if size > last {
-            extension.checkpoints.push(StoredCheckpoint { size, root, note: self.signer.sign(size, root) });
+            let key = self.history.key_at(size);
+            let signer = self.keyring.signer(key).ok_or_else(|| missing_secret(key))?;
+            extension.checkpoints.push(StoredCheckpoint { size, root, note: signer.sign(size, root) });
         }
+        Ok(())
     }
+}
+
+fn missing_secret(key: &LogKey) -> StoreError {
+    StoreError::Damaged(format!("the secret of the log's key {key} is not in the data directory: restore it"))
 }
 
 fn encode(pending: &Pending, now: Millis) -> Result<NewEntry, EncodeError> {
@@ -120,6 +153,7 @@ fn encode(pending: &Pending, now: Millis) -> Result<NewEntry, EncodeError> {
             let totals = Totals { devices: *devices, readings: *readings, anomalies: *anomalies, root: *root };
             Entry::Heartbeat(entry::Heartbeat::new(id, recorded, *from, totals))
         }
+        Pending::Key { log_key } => Entry::Key(entry::Key::new(id, recorded, log_key.clone())),
         Pending::Audit { from, records, root } => Entry::Audit(entry::Audit::new(id, recorded, *from, *records, *root)),
     };
     Ok(NewEntry { bytes: entry.to_bytes()?, kind: entry.kind(), disclosure: None, queued: 0 })

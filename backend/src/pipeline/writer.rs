@@ -177,6 +177,10 @@ impl<W: WriteStore> Writer<W> {
                 let Extension { from, entries, .. } = extension;
                 indexes.extend((from..).zip(&entries).map(|(index, entry)| (entry.queued, index)));
             }
+            if let Some(key) = sequencer.next_key()? {
+                tx.append(&sequencer.extend(vec![(UNQUEUED, key)], now)?)?;
+                grown = true;
+            }
             if rounds.is_due(now) {
                 let (rows, counters) = rounds.close(tx)?;
                 let extension = sequencer.extend(rows.iter().cloned().map(|row| (UNQUEUED, row)).collect(), now)?;

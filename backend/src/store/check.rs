@@ -100,6 +100,11 @@ impl Reader {
         })
     }
 
+    /// Records of the audit log from a number on, as they lie there.
+    pub(crate) fn audit_records(&self, from: u64, count: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.read(|connection| super::audit::records(connection, from, count))
+    }
+
     /// Checkpoints after a size, as they lie there.
     pub(crate) fn stored_checkpoints(&self, after: i64, to: i64) -> Result<Vec<StoredNote>, StoreError> {
         self.read(|connection| {

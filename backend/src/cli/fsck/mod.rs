@@ -3,9 +3,9 @@
 
 mod contract;
 mod pass;
-
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::{fmt::Display, path::PathBuf, process::ExitCode};
 
@@ -68,7 +68,7 @@ fn check(args: &Args) -> Result<Found, Box<dyn std::error::Error>> {
     // A directory without a log is a slip of the hand, and no damage: so the key is looked for first.
     let key = match log_key(args) {
         Ok(key) => key,
-        Err(error @ (KeyError::Key(_) | KeyError::Origin(_))) => {
+        Err(error @ (KeyError::Key(_) | KeyError::Public(_))) => {
             found.damage.push(format!("key: {error}; with --log-key the log can be checked without it"));
             return Ok(found);
         }
@@ -84,7 +84,7 @@ fn check(args: &Args) -> Result<Found, Box<dyn std::error::Error>> {
             return Ok(found);
         }
     };
-    Pass::new(&log, &key, &mut found).run()?;
+    Pass::new(&log, key, &mut found).run()?;
     if let Some(url) = &args.rpc_url
         && found.damage.is_empty()
     {
@@ -96,7 +96,7 @@ fn check(args: &Args) -> Result<Found, Box<dyn std::error::Error>> {
 fn log_key(args: &Args) -> Result<LogKey, KeyError> {
     match &args.log_key {
         Some(key) => Ok(key.clone()),
-        None => Ok(LogIdentity::load(&args.data_dir)?.log_key()),
+        None => Ok(LogIdentity::load(&args.data_dir)?.first().clone()),
     }
 }
 

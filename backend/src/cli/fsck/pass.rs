@@ -7,12 +7,13 @@ use ledger::{
     entry::{Entry, EntryError},
     evidence::{Anchor, Bundle, Disclosure},
     hash::leaf_hash,
+    keys::KeyHistory,
     tile::{self, ChangedTiles, Frontier},
     trust::TrustRoots,
     verdict::{Case, ChainAnswer, Outcome, Step, examine},
 };
 
-use super::Found;
+use super::{Found, windows::Windows};
 use crate::{
     domain::ports::{AnchorStore, LogReader, StoreError, TRUST_SETTING},
     store::{Counted, Reader, StoredAnchor, StoredEntry, StoredNote},
@@ -24,7 +25,9 @@ const STEP: u64 = 1_024;
 /// One pass.
 pub(super) struct Pass<'a> {
     log: &'a Reader,
-    key: &'a LogKey,
+    /// The keys that the entries up to here have announced.
+    keys: KeyHistory,
+    windows: Windows,
     found: &'a mut Found,
     /// The newest checkpoint's size: entries beyond it are in no root.
     size: u64,
@@ -37,9 +40,20 @@ pub(super) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(log: &'a Reader, key: &'a LogKey, found: &'a mut Found) -> Self {
+    pub(super) fn new(log: &'a Reader, key: LogKey, found: &'a mut Found) -> Self {
         let frontier = Frontier::default();
-        Self { log, key, found, size: 0, frontier, whole: true, entries: 0, checkpoints: 0, erased: 0 }
+        Self {
+            log,
+            keys: KeyHistory::new(key),
+            windows: Windows::default(),
+            found,
+            size: 0,
+            frontier,
+            whole: true,
+            entries: 0,
+            checkpoints: 0,
+            erased: 0,
+        }
     }
 
     /// Takes all steps. One that ends in damage does not keep the others from being taken.
@@ -133,7 +147,10 @@ impl<'a> Pass<'a> {
     fn entry(&mut self, row: &StoredEntry) -> Result<(), StoreError> {
         let index = row.index;
         let kind = match Entry::from_bytes(&row.bytes) {
-            Ok(entry) => entry.kind().to_owned(),
+            Ok(entry) => {
+                self.explain(index.unsigned_abs(), &entry)?;
+                entry.kind().to_owned()
+            }
             // A later edition's kind is no damage.
             Err(EntryError::Kind(kind)) => kind.as_str().unwrap_or_default().to_owned(),
             Err(error) => {
@@ -156,6 +173,20 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
+    /// What an entry says of the log itself has to be so.
+    fn explain(&mut self, index: u64, entry: &Entry) -> Result<(), StoreError> {
+        if let Entry::Key(key) = entry
+            && let Err(error) = self.keys.announce(index, key.log_key.clone())
+        {
+            self.damage(format!("entry {index}: {error}"));
+        }
+        match self.windows.entry(self.log, index, entry) {
+            Ok(lines) => self.found.damage.extend(lines),
+            Err(error) => self.found.damaged(format!("entry {index}"), error)?,
+        }
+        Ok(())
+    }
+
     /// Judges a payload as the verifier does.
     fn payload(&mut self, row: &StoredEntry, disclosure: Disclosure) {
         let index = row.index.unsigned_abs();
@@ -171,7 +202,7 @@ impl<'a> Pass<'a> {
     fn checkpoint(&mut self, row: &StoredNote, derived: Option<Hash>) {
         self.checkpoints += 1;
         let size = row.size;
-        let signed = match self.key.verify(&row.note) {
+        let signed = match self.keys.key_at(u64::try_from(size).unwrap_or_default()).verify(&row.note) {
             Ok(signed) => signed,
             Err(error) => return self.damage(format!("checkpoint {size}: {error}")),
         };
@@ -257,9 +288,12 @@ impl<'a> Pass<'a> {
                 return Ok(());
             }
         };
-        if trust.log_key != *self.key {
-            let line =
-                format!("setting {TRUST_SETTING}: pinned is the log key {}, this is {}", trust.log_key, self.key);
+        if trust.log_key != *self.keys.first() {
+            let line = format!(
+                "setting {TRUST_SETTING}: pinned is the log key {}, this is {}",
+                trust.log_key,
+                self.keys.first()
+            );
             self.found.contradictions.push(line);
         }
         self.found.trust = Some(trust);
@@ -321,7 +355,8 @@ impl<'a> Pass<'a> {
             Some(trust) => (trust.chain_id, trust.genesis_hash, trust.contract, trust.code_hash),
             None => (0, B256::ZERO, Address::ZERO, B256::ZERO),
         };
-        TrustRoots { log_key: self.key.clone(), chain_id, genesis_hash, contract, code_hash, predecessors: Vec::new() }
+        let log_key = self.keys.first().clone();
+        TrustRoots { log_key, chain_id, genesis_hash, contract, code_hash, predecessors: Vec::new() }
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod keys;
 mod rounds;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 };
 
 use ledger::{
-    checkpoint::LogSigner,
+    checkpoint::{LogKey, LogSigner},
     hash::leaf_hash,
     merkle::{MemoryTree, root},
 };
@@ -22,7 +23,7 @@ use tokio::sync::broadcast;
 
 use super::*;
 use crate::{
-    domain::{Millis, SystemClock, verdict::Label},
+    domain::{Keyring, Millis, SystemClock, log::key_history, verdict::Label},
     store::{Reader, SqliteDevices, SqliteWriter},
 };
 
@@ -57,7 +58,7 @@ struct Bench {
     log: Arc<Reader>,
     fault: Arc<AtomicU8>,
     halt: Halt,
-    signer: Arc<LogSigner>,
+    first: LogKey,
 }
 
 fn bench(dir: &Path) -> (Bench, Threads) {
@@ -74,7 +75,10 @@ fn start_at(dir: &Path, compared: bool, clock: Arc<dyn Clock>, view: watch::Rece
     let fault = Arc::new(AtomicU8::new(FINE));
     let writer = Faulty { store: SqliteWriter::create(dir).unwrap(), fault: Arc::clone(&fault) };
     let log = Arc::new(Reader::open(dir).unwrap());
-    let signer = Arc::new(LogSigner::new("test.local/log".parse().unwrap(), &[7; 32]));
+    // More than one key is at hand where the test has put it there.
+    let secret = |at: u8| LogSigner::new("test.local/log".parse().unwrap(), &[at; 32]);
+    let secrets = (7..=9).filter(|at| *at == 7 || dir.join(format!("{at}.key")).exists()).map(secret).collect();
+    let first = secret(7).log_key();
     let halt = Halt::default();
     if compared {
         halt.set_compared();
@@ -83,7 +87,7 @@ fn start_at(dir: &Path, compared: bool, clock: Arc<dyn Clock>, view: watch::Rece
         writer,
         devices: (0..2).map(|_| Box::new(SqliteDevices::open(dir).unwrap()) as Box<dyn DeviceReader>).collect(),
         models: Arc::new(Models::load_or_train(&dir.join("models")).unwrap()),
-        sequencer: Sequencer::load(&*log, Arc::clone(&signer)).unwrap(),
+        sequencer: Sequencer::load(&*log, Arc::new(Keyring::new(first.clone(), secrets))).unwrap(),
         periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
         view,
         clock,
@@ -91,7 +95,7 @@ fn start_at(dir: &Path, compared: bool, clock: Arc<dyn Clock>, view: watch::Rece
         events: broadcast::channel(16).0,
     };
     let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&log) as _).unwrap();
-    (Bench { pipeline, log, fault, halt, signer }, threads)
+    (Bench { pipeline, log, fault, halt, first }, threads)
 }
 
 /// A reading of a weather station; 200 °C is impossible, and so an anomaly at once.
@@ -112,7 +116,8 @@ impl Bench {
         // No more than was signed: others may have been added meanwhile.
         let entries = self.log.entries(0, newest.size).unwrap();
         let tree = MemoryTree::new(entries.iter().map(|entry| leaf_hash(entry)));
-        let signed = self.signer.log_key().verify(&newest.note).unwrap();
+        let keys = key_history(&*self.log, self.first.clone()).unwrap();
+        let signed = keys.key_at(newest.size).verify(&newest.note).unwrap();
         assert_eq!((tree.size(), root(&tree, tree.size()).unwrap()), (signed.size, signed.root));
         signed.size
     }

@@ -6,7 +6,7 @@ use alloy::primitives::{Address, B256};
 use ledger::{
     audit::{self, Record},
     entry::Entry,
-    heartbeat::{account, locate},
+    heartbeat::{Locator, account},
     trust::TrustRoots,
 };
 
@@ -53,7 +53,7 @@ impl Timed {
     /// The chain is seen with a block of this number.
     fn block(&self, number: u64) {
         let trust = TrustRoots {
-            log_key: self.bench.signer.log_key(),
+            log_key: self.bench.first.clone(),
             chain_id: 31_337,
             genesis_hash: B256::ZERO,
             contract: Address::ZERO,
@@ -95,11 +95,10 @@ async fn a_heartbeat_accounts_for_every_device_of_its_window() {
     let counted = (heartbeat.from, heartbeat.devices, heartbeat.readings, heartbeat.anomalies);
     assert_eq!(counted, (0, 3, 4, 1), "once, though its commit was reported as an error");
 
-    let mut counters = Vec::new();
-    timed.bench.log.counters(*index, &mut |counter| counters.push(counter)).unwrap();
     let (_, Entry::Anomaly(anomaly)) = &timed.entries("anomaly")[0] else { panic!("an anomaly") };
-    let shown = locate(&counters, &anomaly.device).unwrap();
-    let counter = account(heartbeat, &anomaly.device, &shown).unwrap().unwrap();
+    let mut locator = Locator::new(anomaly.device.clone());
+    timed.bench.log.counters(*index, &mut |counter| locator.push(counter).unwrap()).unwrap();
+    let counter = account(heartbeat, &anomaly.device, &locator.finish()).unwrap().unwrap();
     assert_eq!((counter.readings, counter.anomalies, counter.missing()), (2, 1, 1), "sequence 8 is missing");
     timed.end();
 }

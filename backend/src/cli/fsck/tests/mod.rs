@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod windows;
+
 use std::{collections::HashMap, path::Path, sync::Arc};
 
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
@@ -21,7 +23,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     domain::{
-        DeviceName, Micros, Millis, Reading, SystemClock,
+        DeviceName, Keyring, Micros, Millis, Reading, SystemClock,
         clock::Clock,
         ports::{AnchorStore, LogReader, NewModel, TRUST_SETTING, WriteStore},
         verdict::{Device, Judged, Label, MetricValue, PendingFinding, Verdict},
@@ -103,7 +105,9 @@ impl Trial {
 fn write_log(dir: &Path) {
     let now = Millis(START + 86_400_000);
     let mut writer = SqliteWriter::create(dir).unwrap();
-    let mut sequencer = Sequencer::load(&Reader::open(dir).unwrap(), Arc::new(signer())).unwrap();
+    let mut sequencer =
+        Sequencer::load(&Reader::open(dir).unwrap(), Arc::new(Keyring::new(signer().log_key(), vec![signer()])))
+            .unwrap();
     for (from, to) in [(0, 100), (100, FINDINGS)] {
         writer
             .transaction(&mut |tx| {
@@ -164,7 +168,7 @@ fn judged(sequence: u64, label: Label) -> Judged {
 
 /// Block 0 of a real Anvil.
 fn genesis() -> Value {
-    let file: Value = serde_json::from_str(include_str!("../../../../tests/vectors/verdict/final.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../../../../../tests/vectors/verdict/final.json")).unwrap();
     file["rounds"][0][1]["Ok"].clone()
 }
 
@@ -414,7 +418,7 @@ fn the_key_comes_by_file_or_by_flag() {
     let error = check(&trial.args).unwrap_err();
     assert!(error.is::<WrongUse>() && error.to_string().contains("--log-key"), "{error}");
     std::fs::create_dir(trial.dir.path().join("keys")).unwrap();
-    std::fs::write(trial.dir.path().join("keys/origin"), "test.local/log").unwrap();
+    std::fs::write(trial.dir.path().join("keys/log.pub"), signer().log_key().to_string()).unwrap();
     std::fs::write(trial.dir.path().join("keys/log.key"), "07".repeat(32)).unwrap();
     assert_eq!(trial.check().exit_code(), 0);
     std::fs::write(trial.dir.path().join("keys/log.key"), "no key").unwrap();
