@@ -57,6 +57,16 @@ impl TrustRoots {
         .collect()
     }
 
+    /// Whether these are `before` with nothing changed but one or more successors: what an auditor of `before` may be asked to
+    /// believe next. Whether to believe it is the auditor's affair.
+    pub fn succeed(&self, before: &TrustRoots) -> bool {
+        let contracts = |roots: &TrustRoots| -> Vec<TrustedContract> { roots.contracts().collect() };
+        let (ours, theirs) = (contracts(self), contracts(before));
+        let same = (&self.log_key, self.chain_id, self.genesis_hash)
+            == (&before.log_key, before.chain_id, before.genesis_hash);
+        same && ours.len() > theirs.len() && ours.ends_with(&theirs)
+    }
+
     /// The contracts whose records count, the newest first.
     pub fn contracts(&self) -> impl Iterator<Item = TrustedContract> + '_ {
         let present = TrustedContract { contract: self.contract, code_hash: self.code_hash };
