@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
-use ledger::audit::Record;
+use ledger::{audit::Record, hash::EMPTY_ROOT};
 use tokio::{
     sync::{broadcast, watch},
     task::JoinHandle,
@@ -138,6 +138,8 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         events,
         halt,
         log_key: keyring.first().clone(),
+        // Every tree extends the empty one, so that this contradicts no other checkpoint.
+        empty_checkpoint: keyring.signer(keyring.first()).map(|signer| signer.sign(0, EMPTY_ROOT).into()),
         rpc_url: config.rpc_url.as_str().into(),
         model_version: models.generic_version(),
         trial: true,

@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// A node that has not answered by then is as good as down.
 const CHAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest answer that is read, of a service or a node. Evidence has at most 1 MiB, the results of a batch of readings
+/// The longest answer that is read, of a service or a node. Evidence has at most 4 MiB, the results of a batch of readings
 /// less than 4, and so do a block's header with the hashes of its transactions and the proofs of a few slots.
 const MAX_ANSWER: usize = 8 << 20;
 
