@@ -77,6 +77,11 @@ impl Lineage {
         self.send(contract, ANCHORER_KEY, &call).await;
     }
 
+    /// Takes the old contract out of use: the deployment of a successor asks for that.
+    async fn retire_old(&self) {
+        self.send(&self.old, OWNER_KEY, &["removeAnchorer()"]).await;
+    }
+
     /// Continues the old contract beside its successor, as no honest owner does.
     pub async fn continue_old(&self) {
         self.send(&self.old, OWNER_KEY, &["proposeAnchorer(address)", ANCHORER]).await;
