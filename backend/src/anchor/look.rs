@@ -23,10 +23,11 @@ impl Anchorer {
         let pinned = block_in_place(|| self.pinned())?;
         let seen = self.chain.identify(&self.log_key, pinned.as_ref()).await?;
         match pinned {
-            None => block_in_place(|| {
-                let text = serde_json::to_string(&seen).map_err(|error| StoreError::Engine(Box::new(error)))?;
-                self.anchors.put_setting(TRUST_SETTING, &text)
-            })?,
+            None => block_in_place(|| self.pin(&seen))?,
+            Some(pinned) if seen.succeeds(&pinned) => {
+                tracing::info!(from = %pinned.contract, to = %seen.contract, "the log goes on in a successor contract");
+                block_in_place(|| self.pin(&seen))?;
+            }
             Some(pinned) => {
                 let changed = pinned.differences(&seen);
                 if !changed.is_empty() {
@@ -40,6 +41,11 @@ impl Anchorer {
         }
         memory.trust = Some(seen.clone());
         Ok(seen)
+    }
+
+    fn pin(&self, seen: &TrustRoots) -> Result<(), StoreError> {
+        let text = serde_json::to_string(seen).map_err(|error| StoreError::Engine(Box::new(error)))?;
+        self.anchors.put_setting(TRUST_SETTING, &text)
     }
 
     fn pinned(&self) -> Result<Option<TrustRoots>, StoreError> {

@@ -351,12 +351,18 @@ impl<'a> Pass<'a> {
 
     /// The pinned trust roots under the key that is trusted here. Without them, ones that no step looks at.
     fn trust(&self) -> TrustRoots {
-        let (chain_id, genesis_hash, contract, code_hash) = match &self.found.trust {
-            Some(trust) => (trust.chain_id, trust.genesis_hash, trust.contract, trust.code_hash),
-            None => (0, B256::ZERO, Address::ZERO, B256::ZERO),
-        };
         let log_key = self.keys.first().clone();
-        TrustRoots { log_key, chain_id, genesis_hash, contract, code_hash, predecessors: Vec::new() }
+        match &self.found.trust {
+            Some(pinned) => TrustRoots { log_key, ..pinned.clone() },
+            None => TrustRoots {
+                log_key,
+                chain_id: 0,
+                genesis_hash: B256::ZERO,
+                contract: Address::ZERO,
+                code_hash: B256::ZERO,
+                predecessors: Vec::new(),
+            },
+        }
     }
 }
 
