@@ -143,6 +143,14 @@ fn a_claim_of_other_predecessors_is_a_changed_trust_root() {
     let case =
         Case { claimed: Some(&without), ..Case::new(&real.new.bundle, &real.trust, asked(&real.trust, &real.new)) };
     assert_verdict(&examine(&case), Verdict::Diverged, "trust", Outcome::Differs);
+    // Who has pinned the old contract is told what has happened, and decides.
+    let TrustedContract { contract, code_hash } = real.trust.predecessors[0];
+    let old = TrustRoots { contract, code_hash, ..without.clone() };
+    assert!(real.trust.succeeds(&old));
+    let case = Case { claimed: Some(&real.trust), ..Case::new(&real.old.bundle, &old, ChainAnswer::NotAsked) };
+    let report = examine(&case);
+    assert_verdict(&report, Verdict::Diverged, "trust", Outcome::Differs);
+    assert!(step(&report, "trust").note.contains("successor"), "{report:#?}");
     let many = vec![real.trust.predecessors[0]; 17];
     let text = serde_json::to_string(&TrustRoots { predecessors: many, ..real.trust }).unwrap();
     assert!(serde_json::from_str::<TrustRoots>(&text).is_err());

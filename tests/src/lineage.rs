@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Chain,
-    chain::{ANCHORER_KEY, OWNER_KEY},
+    chain::{ANCHORER, ANCHORER_KEY, OWNER_KEY},
     paths, poll,
 };
 
@@ -77,9 +77,17 @@ impl Lineage {
         self.send(contract, ANCHORER_KEY, &call).await;
     }
 
-    /// Takes the old contract out of use, as a careful owner does before deploying a successor.
-    pub async fn retire_old(&self) {
+    /// Takes the old contract out of use: the deployment of a successor asks for that.
+    async fn retire_old(&self) {
         self.send(&self.old, OWNER_KEY, &["removeAnchorer()"]).await;
+    }
+
+    /// Continues the old contract beside its successor, as no honest owner does.
+    pub async fn continue_old(&self) {
+        self.send(&self.old, OWNER_KEY, &["proposeAnchorer(address)", ANCHORER]).await;
+        self.send(&self.old, ANCHORER_KEY, &["acceptAnchorer()"]).await;
+        self.anchor(&self.old, 5, 8).await;
+        self.settle().await;
     }
 
     /// Waits until all that was sent is final.

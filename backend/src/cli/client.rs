@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// A node that has not answered by then is as good as down.
 const CHAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest answer that is read, of a service or a node. Evidence has at most 1 MiB, the results of a batch of readings
+/// The longest answer that is read, of a service or a node. Evidence has at most 4 MiB, the results of a batch of readings
 /// less than 4, and so do a block's header with the hashes of its transactions and the proofs of a few slots.
 const MAX_ANSWER: usize = 8 << 20;
 
@@ -269,6 +269,8 @@ pub(super) fn parse_url(text: &str) -> Result<Url, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -277,6 +279,34 @@ mod tests {
             assert!(parse_url(text).is_err(), "{text}");
         }
         assert_eq!(parse_url("http://127.0.0.1:8080").unwrap().as_str(), "http://127.0.0.1:8080/");
+    }
+
+    /// Somebody who answers with these bytes, again and again without end.
+    async fn endless(bytes: &'static [u8]) -> Url {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = parse_url(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            assert!(socket.read(&mut request).await.unwrap() > 0);
+            socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n").await.unwrap();
+            while socket.write_all(bytes).await.is_ok() {}
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_cut_off() {
+        let url = endless(&[b' '; 65_536]).await;
+        let http = chain_client(&url).unwrap();
+        let answer = ask_chain(&http, &url, "eth_chainId", &json!([])).await;
+        assert!(answer.as_ref().unwrap_err().contains("at most"), "{answer:?}");
+        let url = endless(&[b' '; 65_536]).await;
+        let answer = Client::new(&url).unwrap().get("/api/v1/entries/0/evidence").await;
+        assert!(
+            matches!(&answer, Err(ClientError::Refused { detail, .. }) if detail.contains("at most")),
+            "{answer:?}"
+        );
     }
 
     #[tokio::test]

@@ -44,6 +44,16 @@ fn what_clap_can_refuse_it_refuses() {
     let verify = |more: &[&str]| Cli::try_parse_from(verify.iter().chain(more));
     verify(&["--confirmations", "1"]).unwrap();
     assert!(verify(&["--confirmations", "0"]).is_err());
+    assert!(verify(&["--offline"]).is_err());
+    assert!(verify(&["--block-hash", &format!("0x{:064}", 7)]).is_err());
+    let offline = |more: &[&str]| {
+        let verify = ["anomaly-ledger", "verify", "b.json", "--trust", "t.json", "--offline"];
+        Cli::try_parse_from(verify.iter().chain(more))
+    };
+    offline(&["--seen", "c.txt", "--save-proof", "p.json"]).unwrap();
+    offline(&["--block-hash", &format!("0x{:064}", 7), "--final"]).unwrap();
+    assert!(offline(&["--final"]).is_err());
+    assert!(offline(&["--confirmations", "1"]).is_err());
     assert!(Cli::try_parse_from(["anomaly-ledger", "simulate", "--devices", "0"]).is_err());
     assert!(Cli::try_parse_from(["anomaly-ledger", "simulate", "--inject", "point=-1"]).is_err());
 }

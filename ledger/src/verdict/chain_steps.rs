@@ -58,6 +58,11 @@ pub(super) fn take(case: &Case<'_>, of_log: &OfLog, steps: &mut Vec<Step>) -> Ve
 fn claims(trust: &TrustRoots, claimed: &TrustRoots) -> Step {
     let note = match trust.differences(claimed).as_slice() {
         [] => "the service claims the trust roots that are pinned here".to_owned(),
+        _ if claimed.succeeds(trust) => format!(
+            "the service now claims a successor, {}, of the contract that is pinned: if somebody you believe says so too, put \
+             it into your trust file, and the old one among its predecessors",
+            claimed.contract
+        ),
         changed => format!("the service now claims another {}", changed.join(", ")),
     };
     let text = |roots: &TrustRoots| serde_json::to_string(roots).unwrap_or_default();

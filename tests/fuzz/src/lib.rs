@@ -44,10 +44,8 @@ struct Real {
 }
 
 static REAL: LazyLock<Vec<Real>> = LazyLock::new(|| {
-    let files = [
-        include_str!("../../vectors/verdict/final.json"),
-        include_str!("../../vectors/verdict/successor.json"),
-    ];
+    let files =
+        [include_str!("../../vectors/verdict/final.json"), include_str!("../../vectors/verdict/successor.json")];
     files.map(|text| real(text).expect("a vector")).into()
 });
 
@@ -228,7 +226,9 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             let blocks = cases.iter().filter_map(|(_, _, rounds)| Some(text(rounds.first()?.get(1)?.as_ref().ok()?)));
             anchors().map(|anchor| anchor.header.to_vec()).chain(blocks).collect()
         }
-        "nodes" => anchors().flat_map(|anchor| [framed(&anchor.account_proof), framed(&anchor.storage_proof)]).collect(),
+        "nodes" => {
+            anchors().flat_map(|anchor| [framed(&anchor.account_proof), framed(&anchor.storage_proof)]).collect()
+        }
         "answers" => cases.iter().filter_map(|(_, _, rounds)| serde_json::to_vec(rounds).ok()).collect(),
         "tile_path" => ["x001/x234/067", "005.p/17"].map(|path| path.as_bytes().to_vec()).into(),
         "trust" => REAL.iter().filter_map(|real| serde_json::to_vec(&real.trust).ok()).collect(),

@@ -5,6 +5,8 @@
 //! tests/vectors by [`vectors`], and neither files, clock, network, randomness nor threads.
 
 mod entry;
+mod mutation;
+mod real;
 mod tree;
 mod verdict;
 
@@ -25,6 +27,9 @@ pub const CHECKS: &[Check] = &[
     Check { name: "consistency vectors", run: tree::consistency },
     Check { name: "entry vectors", run: entry::entries },
     Check { name: "verdict vectors", run: verdict::verdicts },
+    Check { name: "lies about bundles", run: verdict::lies },
+    Check { name: "changed bytes of bundles", run: mutation::bytes },
+    Check { name: "changed lines of bundles", run: mutation::lines },
 ];
 
 /// Every JSON file of tests/vectors: its path below that folder, and its text.
