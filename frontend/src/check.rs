@@ -5,6 +5,7 @@
 
 use futures_util::join;
 use ledger::{
+    chain::query::{ChainQuery, Finality},
     checkpoint::Checkpoint,
     evidence::Bundle,
     trust::TrustRoots,
@@ -74,14 +75,7 @@ pub(crate) async fn check(index: u64, trust: Trust, rpc_url: String, progress: i
         }
     };
 
-    let case = Case {
-        bundle: &bundle,
-        trust: &roots,
-        chain: ChainAnswer::NotAsked,
-        tile: None,
-        claimed: claimed.as_ref(),
-        seen: None,
-    };
+    let case = Case { claimed: claimed.as_ref(), ..Case::new(&bundle, &roots, ChainAnswer::NotAsked) };
     let result =
         |report, without_tile| Checked { bytes: bytes.clone(), bundle: Some(bundle.clone()), report, without_tile };
     progress(Progress::Asking(result(preliminary(&case), None)));
@@ -89,12 +83,12 @@ pub(crate) async fn check(index: u64, trust: Trust, rpc_url: String, progress: i
     // Size and root are only asked about here; whether they may be believed is the examination's matter.
     let checkpoint = Checkpoint::unverified(&bundle.checkpoint).ok();
     let seen = checkpoint.as_ref().and_then(|checkpoint| memory::seen(&roots.log_key, checkpoint.size));
-    let (tile, answer) = join!(read_tile(index, checkpoint.as_ref()), ask(&rpc_url, &roots, checkpoint.as_ref()));
+    let (tile, answer) = join!(read_tile(index, checkpoint.as_ref()), ask(&rpc_url, &roots, &bundle));
     let (tile, without_tile) = match tile {
         Ok(tile) => (Some(tile), None),
         Err(why) => (None, Some(why)),
     };
-    let report = examine(&Case { chain: answer, tile: tile.as_deref(), seen: seen.as_ref(), ..case });
+    let report = examine(&Case { chain: answer, tile: tile.as_deref(), seen: seen.as_deref(), ..case });
     memory::remember(&roots.log_key, &bundle.checkpoint);
     progress(Progress::Done(result(report, without_tile)));
 }
@@ -107,11 +101,11 @@ async fn read_tile(index: u64, checkpoint: Option<&Checkpoint>) -> Result<Vec<le
     Ok(tile.unwrap_or_default())
 }
 
-async fn ask(url: &str, roots: &TrustRoots, checkpoint: Option<&Checkpoint>) -> ChainAnswer {
-    match checkpoint {
-        None => ChainAnswer::NotAsked,
-        Some(_) if url.is_empty() => ChainAnswer::Silent("no RPC address is given".into()),
-        Some(checkpoint) => match chain::ask(url, roots.contract, checkpoint).await {
+async fn ask(url: &str, roots: &TrustRoots, bundle: &Bundle) -> ChainAnswer {
+    match ChainQuery::of(roots, bundle, Finality::Tag) {
+        Err(_) => ChainAnswer::NotAsked,
+        Ok(_) if url.is_empty() => ChainAnswer::Silent("no RPC address is given".into()),
+        Ok(query) => match chain::ask(url, query).await {
             Ok(state) => ChainAnswer::State(Box::new(state)),
             Err(why) => ChainAnswer::Silent(why),
         },

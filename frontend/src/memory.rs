@@ -76,12 +76,9 @@ pub(crate) fn set_rpc_url(url: Option<&str>) {
     }
 }
 
-/// The checkpoint seen before under this key that can contradict one of `size`: that of the same size, else the newest.
-pub(crate) fn seen(key: &LogKey, size: u64) -> Option<Checkpoint> {
-    let mut seen = checkpoints(key);
-    let same = seen.iter().position(|(checkpoint, _)| checkpoint.size == size);
-    let at = same.or(seen.len().checked_sub(1))?;
-    Some(seen.swap_remove(at).0)
+/// The note of the checkpoint seen before under this key that can contradict one of `size`: that of the same size.
+pub(crate) fn seen(key: &LogKey, size: u64) -> Option<String> {
+    checkpoints(key).into_iter().find(|(checkpoint, _)| checkpoint.size == size).map(|(_, note)| note)
 }
 
 /// Remembers a signed checkpoint. The first seen of a size stays: a later, other one is the contradiction.

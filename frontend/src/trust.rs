@@ -113,6 +113,7 @@ pub(crate) fn name(member: &str) -> &'static str {
         "chain_id" => "chain id",
         "genesis_hash" => "genesis hash",
         "contract" => "contract",
+        "predecessors" => "list of predecessors",
         _ => "code hash",
     }
 }

@@ -2,15 +2,15 @@
 //!
 //! A bundle claims; [`crate::verdict`] examines. Reading one checks its form and nothing else.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::Hash;
+use crate::{Hash, keys::KeyLink};
 
-/// An entry of 64 KiB, a payload of 16 KiB, and some dozens of proof nodes of at most 532 bytes, all in
-/// base64 or hex, stay well below 1 MiB.
+/// Two entries of 64 KiB, a payload of 16 KiB, 16 key links of some 4 KiB, and some dozens of proof nodes of at most
+/// 532 bytes, all in base64 or hex, stay well below 1 MiB.
 pub const MAX_BUNDLE: usize = 1 << 20;
 
 /// Why a file is no bundle.
@@ -22,8 +22,8 @@ pub enum BundleError {
     /// Not JSON by version 1 of the format.
     #[error("not an evidence bundle: {0}")]
     Form(#[from] serde_json::Error),
-    /// An array or a null where an object should be.
-    #[error("expected objects as objects, and nothing absent as null")]
+    /// The content is fine, but it would be written differently.
+    #[error("expected objects as objects, hexadecimal in lower case, and nothing absent as null or empty")]
     Shape,
     /// Of another version.
     #[error("expected version 1, found {0}")]
@@ -46,8 +46,26 @@ pub struct Bundle {
     pub proof: Vec<Hash>,
     /// The signed checkpoint, verbatim.
     pub checkpoint: String,
+    /// What leads from a key that the reader trusts to the one that signed the checkpoint; empty if the key never
+    /// changed before.
+    pub keys: Vec<KeyLink>,
+    /// The newest beacon before the entry.
+    pub beacon: Option<BeaconProof>,
     /// What the chain said when the anchor became final; `None` before.
     pub anchor: Option<Anchor>,
+}
+
+/// A `beacon` entry, and that it is in the tree of the bundle's checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BeaconProof {
+    /// The beacon's index.
+    pub index: u64,
+    /// Its bytes, unaltered.
+    #[serde(with = "base64_text")]
+    pub entry: Vec<u8>,
+    /// Its inclusion proof, lowest hash first.
+    pub proof: Vec<Hash>,
 }
 
 /// What an entry commits to.
@@ -66,6 +84,9 @@ pub struct Anchor {
     /// The anchoring transaction; for information.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<B256>,
+    /// The contract that holds the record; a hint, because only the auditor's trust roots say which contracts count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<Address>,
     /// The block's header, RLP.
     pub header: Bytes,
     /// From the header's state root to the contract's account.
@@ -75,26 +96,17 @@ pub struct Anchor {
 }
 
 impl Bundle {
+    /// A bundle that brings no more than an entry's place under a checkpoint.
+    pub fn new(entry: Vec<u8>, index: u64, proof: Vec<Hash>, checkpoint: String) -> Self {
+        Self { entry, disclosure: None, index, proof, checkpoint, keys: Vec::new(), beacon: None, anchor: None }
+    }
+
     /// Reads a bundle.
     ///
     /// # Errors
     /// See [`BundleError`]. Unknown and repeated members are refused.
     pub fn from_json(bytes: &[u8]) -> Result<Self, BundleError> {
-        if bytes.len() > MAX_BUNDLE {
-            return Err(BundleError::Length(bytes.len()));
-        }
-        let file: Value = serde_json::from_slice(bytes)?;
-        // Derived readers take arrays for objects, by position, and null for what is absent; a format does not.
-        let anchor = file.get("anchor");
-        let nulls = file.as_object().is_some_and(|members| members.values().any(Value::is_null));
-        if !file.is_object() || nulls || anchor.is_some_and(|anchor| !anchor.is_object()) {
-            return Err(BundleError::Shape);
-        }
-        // Read from the text once more, because a `Value` forgets repeated members.
-        let file: File = serde_json::from_slice(bytes)?;
-        if file.v != 1 {
-            return Err(BundleError::Version(file.v));
-        }
+        let file: File = read(bytes)?;
         let disclosure = match (file.payload, file.salt) {
             (Some(Base64(payload)), Some(Base64(salt))) => {
                 let salt = salt.try_into().map_err(|_| BundleError::HalfDisclosed)?;
@@ -109,6 +121,8 @@ impl Bundle {
             index: file.index,
             proof: file.proof,
             checkpoint: file.checkpoint,
+            keys: file.keys,
+            beacon: file.beacon,
             anchor: file.anchor,
         })
     }
@@ -123,6 +137,8 @@ impl Bundle {
             index: self.index,
             proof: self.proof.clone(),
             checkpoint: self.checkpoint.clone(),
+            keys: self.keys.clone(),
+            beacon: self.beacon.clone(),
             anchor: self.anchor.clone(),
         };
         serde_json::to_string_pretty(&file).expect("strings, integers and lists always serialise")
@@ -142,22 +158,49 @@ struct File {
     index: u64,
     proof: Vec<Hash>,
     checkpoint: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<KeyLink>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    beacon: Option<BeaconProof>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     anchor: Option<Anchor>,
 }
 
-/// Bytes, written in base64 with padding.
-struct Base64(Vec<u8>);
-
-impl Serialize for Base64 {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64.encode(&self.0))
+/// Reads a file of evidence, version 1.
+pub(crate) fn read<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, BundleError> {
+    if bytes.len() > MAX_BUNDLE {
+        return Err(BundleError::Length(bytes.len()));
     }
+    let value: Value = serde_json::from_slice(bytes)?;
+    if let Some(version) = value.get("v").and_then(Value::as_u64)
+        && version != 1
+    {
+        return Err(BundleError::Version(version));
+    }
+    // Read from the text once more, because a `Value` forgets repeated members.
+    let file: T = serde_json::from_slice(bytes)?;
+    // Derived readers take arrays for objects, by position, and null for what is absent; a format does not.
+    if serde_json::to_value(&file)? != value {
+        return Err(BundleError::Shape);
+    }
+    Ok(file)
 }
 
-impl<'de> Deserialize<'de> for Base64 {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        BASE64.decode(text).map(Self).map_err(serde::de::Error::custom)
+/// Bytes, written in base64 with padding.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Base64(#[serde(with = "base64_text")] Vec<u8>);
+
+/// How bytes are written in a file of evidence: in base64 with padding.
+pub(crate) mod base64_text {
+    use super::{BASE64, Engine};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        BASE64.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }

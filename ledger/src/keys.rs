@@ -4,6 +4,8 @@
 //! size *i* + 1 is still signed by the key before, every larger one by the new key. [`KeyHistory`] knows that of a
 //! whole log; a list of [`KeyLink`]s shows it to somebody who trusts one key and has nothing else.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Hash,
     checkpoint::{CheckpointError, LogKey},
@@ -177,11 +179,13 @@ fn announced_by(entry: &[u8]) -> Result<LogKey, KeyError> {
 }
 
 /// What shows one change of key to somebody who trusts the key before.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KeyLink {
     /// The `key` entry's index.
     pub index: u64,
     /// Its bytes, unaltered.
+    #[serde(with = "crate::evidence::base64_text")]
     pub entry: Vec<u8>,
     /// Its inclusion proof in the tree that ends with it, lowest hash first.
     pub proof: Vec<Hash>,

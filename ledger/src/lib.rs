@@ -13,6 +13,7 @@ pub mod canonical;
 pub mod chain;
 pub mod checkpoint;
 pub mod entry;
+pub mod equivocation;
 pub mod evidence;
 pub mod hash;
 pub mod heartbeat;

@@ -89,6 +89,27 @@ checked_text!(
     is_pseudonym
 );
 
+impl Time {
+    /// The time this many seconds after 1970; `None` after the year 9999.
+    pub fn of_second(seconds: u64) -> Option<Self> {
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        if seconds > 253_402_300_799 {
+            return None;
+        }
+        // Days in years that begin in March, so that the leap day comes last (the algorithm that C++20 calendars use).
+        let days = days + 719_468;
+        let (era, of_era) = (days / 146_097, days % 146_097);
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * from_march + 2) / 5 + 1;
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+        let year = era * 400 + year_of_era + u64::from(month <= 2);
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        Some(Self(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z")))
+    }
+}
+
 impl Decimal {
     /// The decimal of a double.
     ///
@@ -176,6 +197,23 @@ mod tests {
         ] {
             assert!(bad.parse::<Time>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn seconds_are_times() {
+        for (seconds, time) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399, "2000-02-28T23:59:59.000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (951_868_800, "2000-03-01T00:00:00.000Z"),
+            (1_795_132_800, "2026-11-20T00:00:00.000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+            (253_402_300_799, "9999-12-31T23:59:59.000Z"),
+        ] {
+            assert_eq!(Time::of_second(seconds), time.parse().ok(), "{seconds}");
+        }
+        assert_eq!(Time::of_second(253_402_300_800), None);
+        assert_eq!(Time::of_second(u64::MAX), None);
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! They are the auditor's own, never the bundle's.
 
 use alloy_primitives::{Address, B256};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 use crate::checkpoint::LogKey;
 
-/// The five values on which every verdict rests. Also the form of the trust file.
+/// The most contracts that a log may have used before.
+pub const MAX_PREDECESSORS: usize = 16;
+
+/// The values on which every verdict rests. Also the form of the trust file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrustRoots {
@@ -22,6 +25,20 @@ pub struct TrustRoots {
     pub contract: Address,
     /// keccak256 of the contract's code.
     pub code_hash: B256,
+    /// The contracts that the log used before, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "a_few")]
+    pub predecessors: Vec<TrustedContract>,
+}
+
+/// A contract that the auditor believes to have anchored the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedContract {
+    /// Its address.
+    #[serde(with = "checksummed")]
+    pub contract: Address,
+    /// keccak256 of its code.
+    pub code_hash: B256,
 }
 
 impl TrustRoots {
@@ -33,11 +50,27 @@ impl TrustRoots {
             ("genesis_hash", self.genesis_hash != other.genesis_hash),
             ("contract", self.contract != other.contract),
             ("code_hash", self.code_hash != other.code_hash),
+            ("predecessors", self.predecessors != other.predecessors),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))
         .collect()
     }
+
+    /// The contracts whose records count, the newest first.
+    pub fn contracts(&self) -> impl Iterator<Item = TrustedContract> + '_ {
+        let present = TrustedContract { contract: self.contract, code_hash: self.code_hash };
+        std::iter::once(present).chain(self.predecessors.iter().rev().copied())
+    }
+}
+
+/// A verifier asks each of them, so there is an end to them.
+fn a_few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<TrustedContract>, D::Error> {
+    let contracts: Vec<TrustedContract> = Vec::deserialize(deserializer)?;
+    if contracts.len() > MAX_PREDECESSORS {
+        return Err(D::Error::custom(format!("expected at most {MAX_PREDECESSORS} predecessors")));
+    }
+    Ok(contracts)
 }
 
 /// Addresses are written with their checksum (EIP-55), so that a slip of the hand shows.

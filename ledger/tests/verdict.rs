@@ -39,8 +39,7 @@ fn real() -> Real {
 }
 
 fn query(real: &Real, finality: Finality) -> ChainQuery {
-    let checkpoint = Checkpoint::unverified(&real.bundle.checkpoint).unwrap();
-    ChainQuery::new(real.trust.contract, checkpoint.root, checkpoint.size, finality)
+    ChainQuery::of(&real.trust, &real.bundle, finality).unwrap()
 }
 
 fn ask(real: &Real) -> Result<ChainState, QueryError> {
@@ -63,7 +62,7 @@ fn state(real: &Real) -> ChainAnswer {
 }
 
 fn report(bundle: &Bundle, trust: &TrustRoots, chain: ChainAnswer) -> Report {
-    examine(&Case { bundle, trust, chain, tile: None, claimed: None, seen: None })
+    examine(&Case::new(bundle, trust, chain))
 }
 
 fn assert_verdict(report: &Report, verdict: Verdict, step: &str, outcome: Outcome) {
@@ -153,14 +152,7 @@ fn another_key_is_invalid_and_another_chain_diverged() {
 fn a_change_of_what_the_service_claims_is_diverged() {
     let real = real();
     let claimed = TrustRoots { chain_id: 1, ..real.trust.clone() };
-    let case = Case {
-        bundle: &real.bundle,
-        trust: &real.trust,
-        chain: state(&real),
-        tile: None,
-        claimed: Some(&claimed),
-        seen: None,
-    };
+    let case = Case { claimed: Some(&claimed), ..Case::new(&real.bundle, &real.trust, state(&real)) };
     assert_verdict(&examine(&case), Verdict::Diverged, "trust", Outcome::Differs);
 }
 
@@ -195,16 +187,21 @@ fn a_fork_of_the_same_size_is_diverged_under_our_key_and_invalid_under_another()
 
 #[test]
 fn a_checkpoint_seen_before_that_contradicts_is_diverged() {
-    let real = real();
+    let mut real = real();
+    let chain = state(&real);
+    let ours = LogSigner::new(real.trust.log_key.origin().clone(), &[1; 32]);
     let signed = Checkpoint::unverified(&real.bundle.checkpoint).unwrap();
-    let with = |root| {
-        let seen = Checkpoint { root, ..signed.clone() };
-        let chain = state(&real);
-        let (bundle, trust) = (&real.bundle, &real.trust);
-        examine(&Case { bundle, trust, chain, tile: None, claimed: None, seen: Some(&seen) })
-    };
-    assert_eq!(with(signed.root).verdict, Verdict::Final);
-    assert_verdict(&with(Hash([3; 32])), Verdict::Diverged, "seen before", Outcome::Differs);
+    real.trust.log_key = ours.log_key();
+    real.bundle.checkpoint = ours.sign(signed.size, signed.root);
+    let with = |seen: &str| examine(&Case { seen: Some(seen), ..Case::new(&real.bundle, &real.trust, chain.clone()) });
+    assert_verdict(&with(&real.bundle.checkpoint), Verdict::Final, "seen before", Outcome::Holds);
+    let other = ours.sign(signed.size, Hash([3; 32]));
+    assert_verdict(&with(&other), Verdict::Diverged, "seen before", Outcome::Differs);
+    // What nobody of this log has signed, or has another size, says nothing.
+    let foreign = LogSigner::new(real.trust.log_key.origin().clone(), &[2; 32]).sign(signed.size, Hash([3; 32]));
+    for seen in [foreign, ours.sign(signed.size + 1, Hash([3; 32])), String::new()] {
+        assert_verdict(&with(&seen), Verdict::Final, "seen before", Outcome::Skipped);
+    }
 }
 
 #[test]
@@ -215,17 +212,7 @@ fn the_logs_own_tile_must_agree() {
     let trust = TrustRoots { log_key: ours.log_key(), ..real.trust.clone() };
     let honest: Vec<Hash> =
         (0..5).map(|i| if i == bundle.index { leaf_hash(&bundle.entry) } else { Hash([9; 32]) }).collect();
-    let with = |tile: &[Hash]| {
-        let case = Case {
-            bundle: &bundle,
-            trust: &trust,
-            chain: ChainAnswer::NotAsked,
-            tile: Some(tile),
-            claimed: None,
-            seen: None,
-        };
-        examine(&case)
-    };
+    let with = |tile: &[Hash]| examine(&Case { tile: Some(tile), ..Case::new(&bundle, &trust, ChainAnswer::NotAsked) });
     assert_verdict(&with(&honest), Verdict::Unchecked, "tile", Outcome::Holds);
     assert_verdict(&with(&honest[..4]), Verdict::Invalid, "tile", Outcome::Fails);
     for at in 0..honest.len() {

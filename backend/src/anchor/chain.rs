@@ -154,7 +154,8 @@ impl Chain {
                 self.signer.address()
             ));
         }
-        Ok(TrustRoots { log_key: log_key.clone(), chain_id, genesis_hash, contract, code_hash: keccak256(&code) })
+        let (log_key, code_hash) = (log_key.clone(), keccak256(&code));
+        Ok(TrustRoots { log_key, chain_id, genesis_hash, contract, code_hash, predecessors: Vec::new() })
     }
 
     /// The contract's head at the newest and at the final block.

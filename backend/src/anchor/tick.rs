@@ -319,21 +319,22 @@ impl Anchorer {
         let Some(at) = state.finalized.filter(|at| at.header.number >= seen) else { return Ok(Proof::NotYet) };
         let lies =
             |what: String| ChainError::Misconfigured(format!("the node gives a proof that does not hold: {what}"));
-        let account = contract_account(at.header.state_root, trust.contract, &at.account_proof)
+        let account = contract_account(at.header.state_root, trust.contract, &at.contract.account_proof)
             .map_err(|error| lies(error.to_string()))?;
         if account.code_hash != trust.code_hash {
             return Err(lies(format!("code hash {}", account.code_hash)).into());
         }
-        let record = account.record(&row.root, &at.record_proof).map_err(|error| lies(error.to_string()))?;
+        let record = account.record(&row.root, &at.contract.record_proof).map_err(|error| lies(error.to_string()))?;
         let recorded = record.is_some_and(|record| record.size == row.size);
         if !recorded {
             return Ok(Proof::NotRecorded);
         }
         Ok(Proof::Recorded(Box::new(Anchor {
             transaction: row.transaction,
+            contract: Some(trust.contract),
             header: Bytes::from(at.header.rlp),
-            account_proof: at.account_proof,
-            storage_proof: at.record_proof,
+            account_proof: at.contract.account_proof,
+            storage_proof: at.contract.record_proof,
         })))
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ledger::chain::query::Answer;
+use ledger::chain::query::{Answer, ChainQuery, ChainState, Progress};
 use reqwest::Url;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -15,6 +15,10 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A node that has not answered by then is as good as down.
 const CHAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest answer that is read, of a service or a node. Evidence has at most 1 MiB, the results of a batch of readings
+/// less than 4, and so do a block's header with the hashes of its transactions and the proofs of a few slots.
+const MAX_ANSWER: usize = 8 << 20;
 
 /// How long a request is repeated that the service could not take: longer than a restart of it takes.
 const RETRY_FOR: Duration = Duration::from_secs(30);
@@ -123,7 +127,14 @@ async fn body(url: &str, response: Result<reqwest::Response, reqwest::Error>) ->
     };
     let response = response.map_err(unreachable)?;
     let status = response.status();
-    let bytes = response.bytes().await.map_err(unreachable)?.to_vec();
+    let bytes = match read(response).await {
+        Ok(bytes) => bytes,
+        Err(ReadError::Broken(error)) => return Err(unreachable(error)),
+        Err(long @ ReadError::TooLong) => {
+            let (url, status, detail) = (url.to_owned(), status.as_u16(), long.to_string());
+            return Err(ClientError::Refused { url, status, detail });
+        }
+    };
     if status.is_success() {
         return Ok(bytes);
     }
@@ -132,6 +143,27 @@ async fn body(url: &str, response: Result<reqwest::Response, reqwest::Error>) ->
         Err(_) => String::from_utf8_lossy(&bytes).chars().take(200).collect(),
     };
     Err(ClientError::Refused { url: url.to_owned(), status: status.as_u16(), detail })
+}
+
+/// Why an answer's body is not read.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error("the answer breaks off")]
+    Broken(#[from] reqwest::Error),
+    #[error("expected an answer of at most {MAX_ANSWER} bytes, and stopped reading there")]
+    TooLong,
+}
+
+/// Reads a body, but no more of it than anybody has reason to send.
+async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if bytes.len() + chunk.len() > MAX_ANSWER {
+            return Err(ReadError::TooLong);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 fn builder(timeout: Duration) -> reqwest::ClientBuilder {
@@ -150,15 +182,37 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
+/// Asks a chain all that a query asks; the error is for people.
+pub(super) async fn ask_state(url: &Url, mut query: ChainQuery) -> Result<ChainState, String> {
+    let http = chain_client(url).map_err(explain)?;
+    loop {
+        let mut answers = Vec::new();
+        for request in query.requests() {
+            answers.push(ask_chain(&http, url, request.method, &request.params).await);
+        }
+        match query.answer(answers).map_err(|error| error.to_string())? {
+            Progress::Asking(next) => query = *next,
+            Progress::Done(state) => return Ok(*state),
+        }
+    }
+}
+
 /// Asks a chain by JSON-RPC.
 pub(super) async fn ask_chain(http: &reqwest::Client, url: &Url, method: &str, params: &Value) -> Answer {
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     let answer = http.post(url.clone()).json(&request).send().await.map_err(explain)?;
-    let answer: Value = answer.json().await.map_err(explain)?;
-    match (answer.get("result"), answer.get("error")) {
-        (_, Some(error)) if !error.is_null() => Err(error["message"].as_str().unwrap_or("an error").to_owned()),
-        (Some(result), _) => Ok(result.clone()),
-        _ => Err("the answer is no JSON-RPC".into()),
+    let bytes = match read(answer).await {
+        Ok(bytes) => bytes,
+        Err(ReadError::Broken(error)) => return Err(explain(error)),
+        Err(long) => return Err(long.to_string()),
+    };
+    let mut answer: Value = serde_json::from_slice(&bytes).map_err(|_| "the answer is no JSON-RPC")?;
+    match answer.get("error") {
+        // A node's text is for people; it has no business filling their screen.
+        Some(error) if !error.is_null() => {
+            Err(error["message"].as_str().unwrap_or("an error").chars().take(200).collect())
+        }
+        _ => answer.get_mut("result").map(Value::take).ok_or_else(|| "the answer is no JSON-RPC".into()),
     }
 }
 

@@ -7,12 +7,9 @@ pub(crate) mod publications;
 
 use alloy_primitives::{Address, B256, keccak256};
 use futures_util::future::join_all;
-use ledger::{
-    chain::{
-        Header,
-        query::{ChainQuery, ChainState, Finality, Progress, QueryError},
-    },
-    checkpoint::Checkpoint,
+use ledger::chain::{
+    Header,
+    query::{ChainQuery, ChainState, Progress, QueryError},
 };
 use serde_json::{Value, json};
 
@@ -21,9 +18,8 @@ use crate::http::{self, Fault};
 
 const WHOM: &str = "the chain's node";
 
-/// Asks the chain for its state around a checkpoint; the error is for people.
-pub(crate) async fn ask(url: &str, contract: Address, checkpoint: &Checkpoint) -> Result<ChainState, String> {
-    let mut query = ChainQuery::new(contract, checkpoint.root, checkpoint.size, Finality::Tag);
+/// Asks the chain; the error is for people.
+pub(crate) async fn ask(url: &str, mut query: ChainQuery) -> Result<ChainState, String> {
     loop {
         let requests = query.requests();
         let answers = join_all(requests.iter().map(|request| call(url, request.method, &request.params))).await;

@@ -110,15 +110,8 @@ fn content(item: Item, index: u64, trust: &TrustRoots) -> Content {
     };
     let Some(disclosure) = &item.disclosure else { return Content::Withheld };
     let payload = Payload::from_bytes(&disclosure.payload);
-    let bundle = Bundle {
-        entry: item.entry,
-        disclosure: item.disclosure,
-        index,
-        proof: Vec::new(),
-        checkpoint: String::new(),
-        anchor: None,
-    };
-    let case = Case { bundle: &bundle, trust, chain: ChainAnswer::NotAsked, tile: None, claimed: None, seen: None };
+    let bundle = Bundle { disclosure: item.disclosure, ..Bundle::new(item.entry, index, Vec::new(), String::new()) };
+    let case = Case::new(&bundle, trust, ChainAnswer::NotAsked);
     let step = examine(&case).steps.into_iter().find(|step| step.name == "payload");
     match (step, payload) {
         (Some(step), Ok(payload)) if step.outcome == Outcome::Holds => Content::Finding(Box::new(payload)),

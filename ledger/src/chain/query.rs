@@ -8,7 +8,13 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use serde_json::{Value, json};
 
 use super::{HEAD_SLOT, Header, HeaderError, record_slot};
-use crate::Hash;
+use crate::{
+    Hash,
+    checkpoint::{Checkpoint, CheckpointError},
+    entry::Entry,
+    evidence::Bundle,
+    trust::TrustRoots,
+};
 
 /// keccak256 of `Anchored(bytes32,uint64,uint64)`.
 fn anchored_topic() -> B256 {
@@ -72,32 +78,56 @@ pub struct ChainState {
     pub finalized: Option<ContractState>,
     /// The state at the newest block.
     pub latest: ContractState,
+    /// The blocks that were asked for by number.
+    pub blocks: Vec<NamedBlock>,
 }
 
-/// What the contract held at one block, with proofs.
+/// A block that was asked for by its number.
+#[derive(Debug, Clone)]
+pub struct NamedBlock {
+    /// The number.
+    pub number: u64,
+    /// Its header, or why there is none.
+    pub header: Result<Header, String>,
+}
+
+/// What the contract and its predecessors held at one block, with proofs.
 #[derive(Debug, Clone)]
 pub struct ContractState {
     /// The block.
     pub header: Header,
+    /// What the contract held.
+    pub contract: Holding,
+    /// What its predecessors held, the newest first.
+    pub predecessors: Vec<Holding>,
+    /// Why the node's events could not be asked for other roots, if so: then the heads alone were compared.
+    pub without_events: Option<String>,
+}
+
+/// What one contract held, with proofs.
+#[derive(Debug, Clone)]
+pub struct Holding {
     /// From the state root to the account.
     pub account_proof: Vec<Bytes>,
     /// From the storage root to [`HEAD_SLOT`].
     pub head_proof: Vec<Bytes>,
     /// From the storage root to the record of the checkpoint's root.
     pub record_proof: Vec<Bytes>,
-    /// Other roots that the node names for the checkpoint's size or as head, each with the proof of its record.
-    pub rivals: Vec<(Hash, Vec<Bytes>)>,
-    /// Why the node's events could not be asked for other roots, if so: then the head alone was compared.
-    pub without_events: Option<String>,
+    /// Other roots: those that the node names for the checkpoint's size, the head, and the predecessor's head; each with
+    /// the proof of its record.
+    pub others: Vec<(Hash, Vec<Bytes>)>,
 }
 
 /// The state of asking.
 #[derive(Debug, Clone)]
 pub struct ChainQuery {
-    contract: Address,
+    /// The contract, and its predecessors, the newest first.
+    contracts: Vec<Address>,
     root: Hash,
     size: u64,
     finality: Finality,
+    /// Numbers of further blocks.
+    blocks: Vec<u64>,
     stage: Stage,
 }
 
@@ -106,7 +136,7 @@ enum Stage {
     Blocks,
     Depth { base: Base, depth: u64 },
     Heads(Base),
-    Proofs { base: Base, at: Vec<(Header, Vec<Hash>)>, without_events: Option<String> },
+    Proofs { base: Base, at: Vec<(Header, Vec<Asked>)>, without_events: Option<String> },
 }
 
 #[derive(Debug, Clone)]
@@ -115,6 +145,14 @@ struct Base {
     genesis_hash: B256,
     latest: Header,
     finalized: Option<Header>,
+    named: Vec<NamedBlock>,
+}
+
+/// What one contract is asked for: the records of these roots, besides the checkpoint's.
+#[derive(Debug, Clone)]
+struct Asked {
+    contract: Address,
+    others: Vec<Hash>,
 }
 
 /// The answer to a request: the result, or the error's text.
@@ -130,14 +168,41 @@ pub enum Progress {
 }
 
 impl ChainQuery {
-    /// Asks a contract for its record of a checkpoint's root.
+    /// Asks one contract for its record of a root.
     pub fn new(contract: Address, root: Hash, size: u64, finality: Finality) -> Self {
-        Self { contract, root, size, finality, stage: Stage::Blocks }
+        Self { contracts: vec![contract], root, size, finality, blocks: Vec::new(), stage: Stage::Blocks }
+    }
+
+    /// Asks for all that speaks for a bundle, or against it: the records of its checkpoint's root in the trusted
+    /// contracts, and the blocks that it names.
+    ///
+    /// # Errors
+    /// Without a checkpoint that can be read there is no root to ask for.
+    pub fn of(trust: &TrustRoots, bundle: &Bundle, finality: Finality) -> Result<Self, CheckpointError> {
+        let checkpoint = Checkpoint::unverified(&bundle.checkpoint)?;
+        let beacon = bundle.beacon.as_ref().and_then(|beacon| match Entry::from_bytes(&beacon.entry) {
+            Ok(Entry::Beacon(beacon)) => Some(beacon.block),
+            _ => None,
+        });
+        let stored = bundle.anchor.as_ref().and_then(|anchor| Header::from_rlp(&anchor.header).ok());
+        let query = Self::new(trust.contract, checkpoint.root, checkpoint.size, finality);
+        let blocks = beacon.into_iter().chain(stored.map(|header| header.number));
+        Ok(query.among(trust).with_blocks(blocks))
+    }
+
+    /// Asks all contracts of these trust roots, in place of the one.
+    pub fn among(self, trust: &TrustRoots) -> Self {
+        Self { contracts: trust.contracts().map(|trusted| trusted.contract).collect(), ..self }
+    }
+
+    /// Asks for these blocks as well.
+    pub fn with_blocks(self, blocks: impl IntoIterator<Item = u64>) -> Self {
+        Self { blocks: blocks.into_iter().collect(), ..self }
     }
 
     /// The requests of this round.
     pub fn requests(&self) -> Vec<Request> {
-        let block = |tag: Value| Request { method: "eth_getBlockByNumber", params: json!([tag, false]) };
+        let block = |tag: Value| Request { method: BLOCK, params: json!([tag, false]) };
         match &self.stage {
             Stage::Blocks => {
                 let mut requests = vec![
@@ -148,28 +213,30 @@ impl ChainQuery {
                 if self.finality == Finality::Tag {
                     requests.push(block(json!("finalized")));
                 }
+                requests.extend(self.blocks.iter().map(|number| block(json!(quantity(*number)))));
                 requests
             }
             Stage::Depth { base, depth } => vec![block(json!(quantity(base.latest.number - depth)))],
             Stage::Heads(base) => {
-                let mut requests: Vec<Request> = base
-                    .blocks()
-                    .map(|header| Request {
-                        method: "eth_getStorageAt",
-                        params: json!([self.contract, HEAD_SLOT, quantity(header.number)]),
-                    })
+                let head = |header: &Header, contract: &Address| Request {
+                    method: "eth_getStorageAt",
+                    params: json!([contract, HEAD_SLOT, quantity(header.number)]),
+                };
+                let blocks = base.blocks();
+                let mut requests: Vec<Request> = blocks
+                    .flat_map(|header| self.contracts.iter().map(move |contract| head(header, contract)))
                     .collect();
                 requests.push(self.logs_request(&base.latest));
                 requests
             }
-            Stage::Proofs { at, .. } => at
-                .iter()
-                .map(|(header, rivals)| {
+            Stage::Proofs { at, .. } => {
+                let proof = |header: &Header, asked: &Asked| {
                     let mut slots = vec![HEAD_SLOT, record_slot(&self.root)];
-                    slots.extend(rivals.iter().map(record_slot));
-                    Request { method: "eth_getProof", params: json!([self.contract, slots, quantity(header.number)]) }
-                })
-                .collect(),
+                    slots.extend(asked.others.iter().map(record_slot));
+                    Request { method: "eth_getProof", params: json!([asked.contract, slots, quantity(header.number)]) }
+                };
+                at.iter().flat_map(|(header, asked)| asked.iter().map(move |asked| proof(header, asked))).collect()
+            }
         }
     }
 
@@ -178,81 +245,84 @@ impl ChainQuery {
     /// # Errors
     /// See [`QueryError`].
     pub fn answer(self, answers: Vec<Answer>) -> Result<Progress, QueryError> {
-        let mut answers = answers.into_iter();
-        let mut next = |method| answers.next().ok_or(QueryError::Malformed(method));
+        let mut answers = Answers(answers.into_iter());
         match self.stage.clone() {
-            Stage::Blocks => {
-                let chain_id = required("eth_chainId", next("eth_chainId")?)?;
-                let chain_id = as_u64(&chain_id).ok_or(QueryError::Malformed("eth_chainId"))?;
-                let genesis = required_block(next(BLOCK)?)?;
-                let latest = required_block(next(BLOCK)?)?;
-                if genesis.number != 0 {
-                    return Err(QueryError::OtherBlock { expected: 0, found: genesis.number });
-                }
-                let genesis_hash = genesis.hash;
-                let base = Base { chain_id, genesis_hash, latest, finalized: None };
-                match self.finality {
-                    Finality::Tag => {
-                        // A node without the tag answers null or an error; then nothing is final.
-                        let finalized = match next(BLOCK)? {
-                            Ok(block) if !block.is_null() => Some(Header::from_json(&block)?),
-                            _ => None,
-                        };
-                        if let Some(block) = &finalized
-                            && block.number > base.latest.number
-                        {
-                            return Err(QueryError::OtherBlock { expected: base.latest.number, found: block.number });
-                        }
-                        Ok(self.to(Stage::Heads(Base { finalized, ..base })))
-                    }
-                    Finality::Depth(depth) if depth <= base.latest.number => Ok(self.to(Stage::Depth { base, depth })),
-                    Finality::Depth(_) => Ok(self.to(Stage::Heads(base))),
-                }
-            }
+            Stage::Blocks => self.take_blocks(&mut answers),
             Stage::Depth { base, depth } => {
-                let block = required_block(next(BLOCK)?)?;
+                let block = required_block(answers.next(BLOCK)?)?;
                 let expected = base.latest.number - depth;
                 if block.number != expected {
                     return Err(QueryError::OtherBlock { expected, found: block.number });
                 }
                 Ok(self.to(Stage::Heads(Base { finalized: Some(block), ..base })))
             }
-            Stage::Heads(base) => {
-                let mut at = Vec::new();
-                for header in base.blocks() {
-                    let word = required("eth_getStorageAt", next("eth_getStorageAt")?)?;
-                    let head = as_hash(&word).ok_or(QueryError::Malformed("eth_getStorageAt"))?;
-                    at.push((header.clone(), vec![head]));
-                }
-                // Some nodes limit or refuse logs; the head is then the only rival that can be found.
-                let named = next("eth_getLogs")?.and_then(|logs| roots_in(&logs).ok_or("not a list of logs".into()));
-                let without_events = named.as_ref().err().cloned();
-                let named = named.unwrap_or_default();
-                for (_, rivals) in &mut at {
-                    rivals.extend(named.iter().take(MAX_NAMED));
-                    rivals.sort_unstable();
-                    rivals.dedup();
-                    rivals.retain(|rival| *rival != self.root);
-                }
-                Ok(self.to(Stage::Proofs { base, at, without_events }))
-            }
-            Stage::Proofs { base, at, without_events } => {
-                let mut states = Vec::new();
-                for (header, rivals) in at {
-                    let answer = required("eth_getProof", next("eth_getProof")?)?;
-                    let state = contract_state(header, rivals, &answer);
-                    let state = state.ok_or(QueryError::Malformed("eth_getProof"))?;
-                    states.push(ContractState { without_events: without_events.clone(), ..state });
-                }
-                let latest = states.pop().ok_or(QueryError::Malformed("eth_getProof"))?;
-                Ok(Progress::Done(Box::new(ChainState {
-                    chain_id: base.chain_id,
-                    genesis_hash: base.genesis_hash,
-                    finalized: states.pop(),
-                    latest,
-                })))
-            }
+            Stage::Heads(base) => self.take_heads(base, &mut answers),
+            Stage::Proofs { base, at, without_events } => take_proofs(base, at, &without_events, &mut answers),
         }
+    }
+
+    fn take_blocks(self, answers: &mut Answers) -> Result<Progress, QueryError> {
+        let chain_id = required("eth_chainId", answers.next("eth_chainId")?)?;
+        let chain_id = as_u64(&chain_id).ok_or(QueryError::Malformed("eth_chainId"))?;
+        let genesis = required_block(answers.next(BLOCK)?)?;
+        let latest = required_block(answers.next(BLOCK)?)?;
+        if genesis.number != 0 {
+            return Err(QueryError::OtherBlock { expected: 0, found: genesis.number });
+        }
+        let finalized = match self.finality {
+            // A node without the tag answers null or an error; then nothing is final.
+            Finality::Tag => match answers.next(BLOCK)? {
+                Ok(block) if !block.is_null() => Some(Header::from_json(&block)?),
+                _ => None,
+            },
+            Finality::Depth(_) => None,
+        };
+        if let Some(block) = &finalized
+            && block.number > latest.number
+        {
+            return Err(QueryError::OtherBlock { expected: latest.number, found: block.number });
+        }
+        let mut named = Vec::new();
+        for number in &self.blocks {
+            named.push(NamedBlock { number: *number, header: named_block(*number, answers.next(BLOCK)?) });
+        }
+        let newest = latest.number;
+        let base = Base { chain_id, genesis_hash: genesis.hash, latest, finalized, named };
+        Ok(match self.finality {
+            Finality::Depth(depth) if depth <= newest => self.to(Stage::Depth { base, depth }),
+            _ => self.to(Stage::Heads(base)),
+        })
+    }
+
+    fn take_heads(self, base: Base, answers: &mut Answers) -> Result<Progress, QueryError> {
+        let mut at = Vec::new();
+        for header in base.blocks() {
+            let mut heads = Vec::new();
+            for _ in &self.contracts {
+                let word = required("eth_getStorageAt", answers.next("eth_getStorageAt")?)?;
+                heads.push(as_hash(&word).ok_or(QueryError::Malformed("eth_getStorageAt"))?);
+            }
+            at.push((header.clone(), heads));
+        }
+        // Some nodes limit or refuse logs; the heads are then the only other roots that can be found.
+        let named = answers.next("eth_getLogs")?.and_then(|logs| roots_in(&logs).ok_or("not a list of logs".into()));
+        let without_events = named.as_ref().err().cloned();
+        let named = named.unwrap_or_default();
+        let asked = |heads: &[Hash]| {
+            let contracts = self.contracts.iter().enumerate();
+            let of = |(i, contract): (usize, &Address)| {
+                // Its own head, and that of the contract before it, which it has to have taken over.
+                let mut others: Vec<Hash> =
+                    heads.iter().skip(i).take(2).chain(named.iter().take(MAX_NAMED)).copied().collect();
+                others.sort_unstable();
+                others.dedup();
+                others.retain(|other| *other != self.root);
+                Asked { contract: *contract, others }
+            };
+            contracts.map(of).collect()
+        };
+        let at = at.iter().map(|(header, heads)| (header.clone(), asked(heads))).collect();
+        Ok(self.to(Stage::Proofs { base, at, without_events }))
     }
 
     fn to(self, stage: Stage) -> Progress {
@@ -263,7 +333,10 @@ impl ChainQuery {
     fn logs_request(&self, latest: &Header) -> Request {
         let size = B256::from(U256::from(self.size));
         let filter = json!({
-            "address": self.contract,
+            "address": match self.contracts.as_slice() {
+                [one] => json!(one),
+                several => json!(several),
+            },
             "topics": [anchored_topic(), Value::Null, size],
             "fromBlock": "0x0",
             "toBlock": quantity(latest.number),
@@ -273,6 +346,15 @@ impl ChainQuery {
 }
 
 const BLOCK: &str = "eth_getBlockByNumber";
+
+/// The answers of a round, one by one.
+struct Answers(std::vec::IntoIter<Answer>);
+
+impl Answers {
+    fn next(&mut self, method: &'static str) -> Result<Answer, QueryError> {
+        self.0.next().ok_or(QueryError::Malformed(method))
+    }
+}
 
 /// One size has one root. A node that names more than a few is not worth following.
 const MAX_NAMED: usize = 4;
@@ -316,7 +398,42 @@ fn roots_in(logs: &Value) -> Option<Vec<Hash>> {
     logs.as_array()?.iter().map(|log| as_hash(log.get("topics")?.get(1)?)).collect()
 }
 
-fn contract_state(header: Header, rivals: Vec<Hash>, answer: &Value) -> Option<ContractState> {
+/// A block that somebody else named. That the node does not give it shows nothing, so it is no error.
+fn named_block(number: u64, answer: Answer) -> Result<Header, String> {
+    let header = required_block(answer).map_err(|error| error.to_string())?;
+    if header.number == number { Ok(header) } else { Err(format!("the node gave block {} instead", header.number)) }
+}
+
+fn take_proofs(
+    base: Base,
+    at: Vec<(Header, Vec<Asked>)>,
+    without_events: &Option<String>,
+    answers: &mut Answers,
+) -> Result<Progress, QueryError> {
+    const METHOD: &str = "eth_getProof";
+    let mut states = Vec::new();
+    for (header, contracts) in at {
+        let mut holdings = Vec::new();
+        for asked in contracts {
+            let answer = required(METHOD, answers.next(METHOD)?)?;
+            holdings.push(holding(asked.others, &answer).ok_or(QueryError::Malformed(METHOD))?);
+        }
+        let mut holdings = holdings.into_iter();
+        let contract = holdings.next().ok_or(QueryError::Malformed(METHOD))?;
+        let (predecessors, without_events) = (holdings.collect(), without_events.clone());
+        states.push(ContractState { header, contract, predecessors, without_events });
+    }
+    let latest = states.pop().ok_or(QueryError::Malformed(METHOD))?;
+    Ok(Progress::Done(Box::new(ChainState {
+        chain_id: base.chain_id,
+        genesis_hash: base.genesis_hash,
+        finalized: states.pop(),
+        latest,
+        blocks: base.named,
+    })))
+}
+
+fn holding(others: Vec<Hash>, answer: &Value) -> Option<Holding> {
     let account_proof = as_nodes(answer.get("accountProof")?)?;
     let storage: Vec<Vec<Bytes>> = answer
         .get("storageProof")?
@@ -326,10 +443,9 @@ fn contract_state(header: Header, rivals: Vec<Hash>, answer: &Value) -> Option<C
         .collect::<Option<_>>()?;
     let mut storage = storage.into_iter();
     let (head_proof, record_proof) = (storage.next()?, storage.next()?);
-    // Every rival that was asked for has its proof, and nothing else has.
-    if storage.len() != rivals.len() {
+    // Every root that was asked for has its proof, and nothing else has.
+    if storage.len() != others.len() {
         return None;
     }
-    let rivals: Vec<(Hash, Vec<Bytes>)> = rivals.into_iter().zip(storage).collect();
-    Some(ContractState { header, account_proof, head_proof, record_proof, rivals, without_events: None })
+    Some(Holding { account_proof, head_proof, record_proof, others: others.into_iter().zip(storage).collect() })
 }

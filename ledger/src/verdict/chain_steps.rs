@@ -1,52 +1,57 @@
-//! Steps 7 to 15: trust, seen before, stored anchor, chain, block, code, record, history, finality.
+//! Steps 9 to 20, but for those against a contract: trust, seen before, stored anchor, chain, finality, stored block, time.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::B256;
 
-use super::{Case, ChainAnswer, Outcome, Step, Verdict};
+use super::{
+    Case, ChainAnswer, Outcome, Step, Verdict,
+    contract_steps::{self, NO_CONTRACT, Proven},
+    log_steps::OfLog,
+};
 use crate::{
-    Hash,
     chain::{
-        AccountProof, HEAD_SLOT, Header, Record, contract_account,
-        query::{ChainState, ContractState},
-        storage_word,
+        Header, Record, contract_account,
+        query::{ChainState, NamedBlock},
     },
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, LogKey},
+    entry::Beacon,
     evidence::Anchor,
-    hash::EMPTY_ROOT,
-    trust::TrustRoots,
+    text::Time,
+    trust::{TrustRoots, TrustedContract},
 };
 
-/// What the step `code` computes where there is no contract.
-const NO_CONTRACT: &str = "none";
-
 /// Takes the steps; gives the verdict that they reach if nothing fails or differs.
-pub(super) fn take(case: &Case<'_>, checkpoint: Option<&Checkpoint>, steps: &mut Vec<Step>) -> Verdict {
+pub(super) fn take(case: &Case<'_>, of_log: &OfLog, steps: &mut Vec<Step>) -> Verdict {
     if let Some(claimed) = case.claimed {
         steps.push(claims(case.trust, claimed));
     }
-    let Some(checkpoint) = checkpoint else {
+    let Some((key, checkpoint)) = &of_log.signed else {
         steps.push(Step::skipped("chain", "without a signed checkpoint there is no root to ask the chain for"));
         return Verdict::Unchecked;
     };
-    if let Some(step) = seen_before(case, checkpoint) {
-        steps.push(step);
+    if let Some(seen) = case.seen {
+        steps.push(seen_before(key, seen, checkpoint));
     }
-    let mut stored = None;
-    if let Some(anchor) = &case.bundle.anchor {
-        stored = stored_anchor(case, checkpoint, anchor, steps);
-    }
-    match &case.chain {
-        ChainAnswer::State(state) => live(case, checkpoint, state, steps),
+    let stored = case.bundle.anchor.as_ref().and_then(|anchor| stored_anchor(case, checkpoint, anchor, steps));
+    let (verdict, record) = match &case.chain {
+        ChainAnswer::State(state) => {
+            let reached = live(case, checkpoint, state, steps);
+            steps.extend(case.bundle.anchor.as_ref().map(|anchor| stored_block(anchor, &state.blocks)));
+            reached
+        }
         ChainAnswer::Block { hash, is_final } => vouched(case, *hash, *is_final, stored, steps),
         ChainAnswer::NotAsked => {
             steps.push(Step::skipped("chain", "the chain was not asked"));
-            Verdict::Unchecked
+            (Verdict::Unchecked, None)
         }
         ChainAnswer::Silent(why) => {
             steps.push(Step::skipped("chain", format!("the chain did not answer: {why}")));
-            Verdict::Unchecked
+            (Verdict::Unchecked, None)
         }
-    }
+    };
+    let wrong = steps.iter().any(|step| matches!(step.outcome, Outcome::Fails | Outcome::Differs));
+    // Whose place in the log is not shown has no time either.
+    steps.extend(time(case, of_log.beacon.as_ref(), record).filter(|_| !wrong));
+    verdict
 }
 
 /// The service must still claim the trust roots that the auditor has pinned.
@@ -59,31 +64,52 @@ fn claims(trust: &TrustRoots, claimed: &TrustRoots) -> Step {
     Step::compared("trust", &note, text(trust), text(claimed), Outcome::Differs)
 }
 
-/// What the auditor has seen before under this key must not contradict the checkpoint.
-fn seen_before(case: &Case<'_>, checkpoint: &Checkpoint) -> Option<Step> {
-    let seen = case.seen.filter(|seen| seen.size == checkpoint.size)?;
-    Some(Step::compared(
-        "seen before",
-        &format!("the root that the same key has signed for size {} before", seen.size),
-        seen.root.to_string(),
-        checkpoint.root.to_string(),
-        Outcome::Differs,
-    ))
-}
-
-/// What was proven of a contract at a block.
-struct Proven {
-    header: Header,
-    record: Option<Record>,
+/// What the auditor has seen before must not contradict the checkpoint.
+fn seen_before(key: &LogKey, seen: &str, checkpoint: &Checkpoint) -> Step {
+    const NAME: &str = "seen before";
+    match key.verify(seen) {
+        Err(error) => {
+            Step::skipped(NAME, format!("what was seen before is not signed by this checkpoint's key: {error}"))
+        }
+        Ok(seen) if seen.size != checkpoint.size => {
+            let sizes = format!("what was seen before has size {}, this checkpoint {}", seen.size, checkpoint.size);
+            Step::skipped(NAME, format!("{sizes}: without a consistency proof they can neither agree nor disagree"))
+        }
+        Ok(seen) => Step::compared(
+            NAME,
+            &format!("the root that the same key has signed for size {} before", seen.size),
+            seen.root.to_string(),
+            checkpoint.root.to_string(),
+            Outcome::Differs,
+        ),
+    }
 }
 
 /// The proof that the bundle brings along must hold in itself, whatever the chain says today.
 fn stored_anchor(case: &Case<'_>, checkpoint: &Checkpoint, anchor: &Anchor, steps: &mut Vec<Step>) -> Option<Proven> {
     const NAME: &str = "stored anchor";
-    let (proven, step) = match proven_record(case, checkpoint, anchor) {
-        Ok((header, code_hash, _)) if code_hash != case.trust.code_hash => {
-            let note = format!("the contract's code hash at block {}", header.number);
-            let (trusted, found) = (case.trust.code_hash.to_string(), code_hash.to_string());
+    let named = |trusted: &TrustedContract| anchor.contract.is_none_or(|contract| contract == trusted.contract);
+    let candidates: Vec<TrustedContract> = case.trust.contracts().filter(named).collect();
+    let Some((first, others)) = candidates.split_first() else {
+        let note = "the record is in a contract that is not among the trust roots: if it is the successor of a trusted one, \
+                    learn so from somebody you believe, and put the old one among the trust file's predecessors";
+        let computed = anchor.contract.map_or_else(String::new, |contract| contract.to_checksum(None));
+        let expected = case.trust.contract.to_checksum(None);
+        steps.push(Step::compared(NAME, note, expected, computed, Outcome::Differs));
+        return None;
+    };
+    // A bundle that names no contract may come from before the successor: any trusted one will do.
+    let proof_in = |trusted: &TrustedContract| proven_record(trusted, checkpoint, anchor);
+    let (trusted, shown) = match proof_in(first) {
+        Err(why) => {
+            others.iter().find_map(|other| Some((other, Ok(proof_in(other).ok()?)))).unwrap_or((first, Err(why)))
+        }
+        shown => (first, shown),
+    };
+    let (proven, step) = match shown {
+        Ok((header, code_hash, _)) if code_hash != trusted.code_hash => {
+            let note = format!("the code hash of {} at block {}", trusted.contract, header.number);
+            let (trusted, found) = (trusted.code_hash.to_string(), code_hash.to_string());
             (None, Step::compared(NAME, &note, trusted, found, Outcome::Differs))
         }
         Ok((header, _, record)) => {
@@ -101,45 +127,128 @@ fn stored_anchor(case: &Case<'_>, checkpoint: &Checkpoint, anchor: &Anchor, step
 }
 
 /// Walks a stored proof from its header to the record of the checkpoint's root; the text says where it ends.
-fn proven_record(case: &Case<'_>, checkpoint: &Checkpoint, anchor: &Anchor) -> Result<(Header, B256, Record), String> {
+fn proven_record(
+    trusted: &TrustedContract,
+    checkpoint: &Checkpoint,
+    anchor: &Anchor,
+) -> Result<(Header, B256, Record), String> {
     let header = Header::from_rlp(&anchor.header).map_err(|error| error.to_string())?;
-    let account = contract_account(header.state_root, case.trust.contract, &anchor.account_proof)
+    let account = contract_account(header.state_root, trusted.contract, &anchor.account_proof)
         .map_err(|error| format!("account proof: {error}"))?;
-    let record = record_of(&account, &checkpoint.root, &anchor.storage_proof)?.ok_or("no record of this root")?;
+    let record = account
+        .record(&checkpoint.root, &anchor.storage_proof)
+        .map_err(|error| format!("storage proof: {error}"))?
+        .ok_or("no record of this root")?;
     if record.size != checkpoint.size {
         return Err(format!("a record of size {}", record.size));
     }
     Ok((header, account.code_hash, record))
 }
 
-fn record_of(account: &AccountProof, root: &Hash, proof: &[Bytes]) -> Result<Option<Record>, String> {
-    account.record(root, proof).map_err(|error| format!("storage proof: {error}"))
+/// Whether the chain has the block from which the bundle's anchor is proven. If not, that anchor shows nothing.
+fn stored_block(anchor: &Anchor, blocks: &[NamedBlock]) -> Step {
+    const NAME: &str = "stored block";
+    let Ok(stored) = Header::from_rlp(&anchor.header) else {
+        return Step::skipped(NAME, "the bundle's block cannot be read");
+    };
+    match named(blocks, stored.number) {
+        Ok(header) if header.hash == stored.hash => {
+            let note =
+                format!("the chain still has the block {} from which the stored anchor is proven", stored.number);
+            Step::holds(NAME, &note, stored.hash)
+        }
+        Ok(header) => Step::skipped(
+            NAME,
+            format!(
+                "the chain has dropped the block {} from which the stored anchor is proven ({}; it has {}): what counts is \
+                 what the chain says now",
+                stored.number, stored.hash, header.hash
+            ),
+        ),
+        Err(why) => Step::skipped(NAME, format!("the node does not show block {}: {why}", stored.number)),
+    }
+}
+
+fn named(blocks: &[NamedBlock], number: u64) -> Result<&Header, &str> {
+    let block = blocks.iter().find(|block| block.number == number).ok_or("it was not asked for")?;
+    block.header.as_ref().map_err(String::as_str)
+}
+
+/// Step 20: between which times the entry was recorded.
+fn time(case: &Case<'_>, beacon: Option<&Beacon>, record: Option<Record>) -> Option<Step> {
+    const NAME: &str = "time";
+    let text = |second| Time::of_second(second).map_or_else(|| format!("Unix time {second}"), |time| time.to_string());
+    let since = beacon.map(|beacon| beacon_block(case, beacon));
+    let until = record.map(|record| format!("not after {} (block {} of the record)", text(record.time), record.block));
+    let (from, why) = match &since {
+        Some(Ok(header)) if record.is_some_and(|record| record.time < header.timestamp) => {
+            (None, Some(format!("the beacon\u{2019}s block {} is younger than the record", header.number)))
+        }
+        Some(Ok(header)) => {
+            (Some(format!("not before {} (block {} of the beacon)", text(header.timestamp), header.number)), None)
+        }
+        Some(Err(why)) => (None, Some(why.clone())),
+        None => (None, None),
+    };
+    let shown: Vec<String> = from.into_iter().chain(until).collect();
+    if shown.is_empty() {
+        return why.map(|why| Step::skipped(NAME, format!("the beacon proves nothing, and does no harm: {why}")));
+    }
+    let mut note = format!("the entry was recorded {}", shown.join(" and "));
+    if let Some(why) = why {
+        note = format!("{note}; the beacon proves nothing, and does no harm: {why}");
+    }
+    Some(Step::holds(NAME, &note, shown.join(", ")))
+}
+
+/// The chain's block that a beacon names; or why the beacon shows nothing.
+fn beacon_block<'a>(case: &'a Case<'_>, beacon: &Beacon) -> Result<&'a Header, String> {
+    let ChainAnswer::State(chain) = &case.chain else { return Err("the chain was not asked for its block".into()) };
+    if beacon.chain_id != case.trust.chain_id
+        || (chain.chain_id, chain.genesis_hash) != (case.trust.chain_id, case.trust.genesis_hash)
+    {
+        return Err("its block is another chain\u{2019}s".into());
+    }
+    let header = named(&chain.blocks, beacon.block)
+        .map_err(|why| format!("the node does not show block {}: {why}", beacon.block))?;
+    if header.hash.0 != beacon.block_hash.0 {
+        return Err(format!("the chain has another block {}: {}", beacon.block, header.hash));
+    }
+    Ok(header)
 }
 
 /// The auditor has the block's hash from elsewhere.
-fn vouched(case: &Case<'_>, hash: B256, is_final: bool, stored: Option<Proven>, steps: &mut Vec<Step>) -> Verdict {
-    let Some(stored) = stored else {
+fn vouched(
+    case: &Case<'_>,
+    hash: B256,
+    is_final: bool,
+    stored: Option<Proven>,
+    steps: &mut Vec<Step>,
+) -> (Verdict, Option<Record>) {
+    let Some(Proven { header, record }) = stored else {
         let why = if case.bundle.anchor.is_some() { "its proof does not hold" } else { "the bundle brings no block" };
         steps.push(Step::skipped("block", why));
-        return Verdict::Unchecked;
+        return (Verdict::Unchecked, None);
     };
-    steps.push(Step::compared(
-        "block",
-        "the bundle's block has the hash that the auditor gives",
-        hash.to_string(),
-        stored.header.hash.to_string(),
-        Outcome::Fails,
-    ));
+    let note = "the bundle's block has the hash that the auditor gives";
+    let step = Step::compared("block", note, hash.to_string(), header.hash.to_string(), Outcome::Fails);
+    let same = step.outcome == Outcome::Holds;
+    steps.push(step);
     if is_final {
-        steps.push(Step::holds("finality", "asserted by the auditor", format!("block {}", stored.header.number)));
-        return Verdict::Final;
+        steps.push(Step::holds("finality", "asserted by the auditor", format!("block {}", header.number)));
+        return (Verdict::Final, record.filter(|_| same));
     }
     steps.push(Step::skipped("finality", "nobody asserts that the block is final"));
-    Verdict::Anchored
+    (Verdict::Anchored, record.filter(|_| same))
 }
 
 /// The chain answered: which of its states counts, and what that state shows.
-fn live(case: &Case<'_>, checkpoint: &Checkpoint, chain: &ChainState, steps: &mut Vec<Step>) -> Verdict {
+fn live(
+    case: &Case<'_>,
+    checkpoint: &Checkpoint,
+    chain: &ChainState,
+    steps: &mut Vec<Step>,
+) -> (Verdict, Option<Record>) {
     let differs =
         |note, expected: String, computed: String| Step::compared("chain", note, expected, computed, Outcome::Differs);
     steps.push(differs("chain id", case.trust.chain_id.to_string(), chain.chain_id.to_string()));
@@ -150,139 +259,35 @@ fn live(case: &Case<'_>, checkpoint: &Checkpoint, chain: &ChainState, steps: &mu
     let same = (chain.chain_id, chain.genesis_hash) == (case.trust.chain_id, case.trust.genesis_hash);
     if !same {
         steps.push(Step::skipped("record", "this is another chain than the trusted one"));
-        return Verdict::Unchecked;
+        return (Verdict::Unchecked, None);
     }
     // A record in a final block settles it; one that is only in the newest block is not final yet.
     if let Some(state) = &chain.finalized {
         let mut taken = Vec::new();
-        let proven = contract_steps(case, checkpoint, state, &mut taken);
+        let proven = contract_steps::take(case, checkpoint, state, &mut taken);
         // What is wrong there is wrong, whatever the newest block shows; only a contract may be younger than it.
         let young = matches!(taken.last(), Some(step) if step.name == "code" && step.computed == NO_CONTRACT);
         let wrong = taken.iter().any(|step| matches!(step.outcome, Outcome::Fails | Outcome::Differs));
         if wrong && !young {
             steps.extend(taken);
-            return Verdict::Unchecked;
+            return (Verdict::Unchecked, None);
         }
-        if let Some(Proven { header, record: Some(_) }) = &proven {
+        if let Some(Proven { header, record: record @ Some(_) }) = proven {
             steps.extend(taken);
             let (number, of) = (header.number, chain.latest.header.number);
             let note = format!("the chain calls block {number} final (its newest is {of})");
             steps.push(Step::holds("finality", &note, format!("block {number}")));
-            return Verdict::Final;
+            return (Verdict::Final, record);
         }
     }
-    match contract_steps(case, checkpoint, &chain.latest, steps) {
-        Some(Proven { header, record: Some(_) }) => {
+    match contract_steps::take(case, checkpoint, &chain.latest, steps) {
+        Some(Proven { header, record: record @ Some(_) }) => {
             let last = chain.finalized.as_ref().map_or_else(|| "none".into(), |state| state.header.number.to_string());
             let note = format!("in block {}, which is not final yet; last final block: {last}", header.number);
             steps.push(Step::skipped("finality", note));
-            Verdict::Anchored
+            (Verdict::Anchored, record)
         }
-        Some(_) => Verdict::Consistent,
-        None => Verdict::Unchecked,
+        Some(_) => (Verdict::Consistent, None),
+        None => (Verdict::Unchecked, None),
     }
-}
-
-/// Steps 11 to 14 against one state of the contract; `None` if a proof does not hold.
-fn contract_steps(
-    case: &Case<'_>,
-    checkpoint: &Checkpoint,
-    state: &ContractState,
-    steps: &mut Vec<Step>,
-) -> Option<Proven> {
-    let header = state.header.clone();
-    let note = format!("the header of block {} hashes to its hash", header.number);
-    steps.push(Step::holds("block", &note, header.hash));
-
-    let account = match contract_account(header.state_root, case.trust.contract, &state.account_proof) {
-        Ok(account) => account,
-        Err(crate::chain::ProofError::NoAccount) => {
-            steps.push(Step {
-                note: "there is no contract at the trusted address".into(),
-                outcome: Outcome::Differs,
-                ..Step::failed("code", case.trust.code_hash, NO_CONTRACT)
-            });
-            return None;
-        }
-        Err(error) => {
-            steps.push(Step::failed("code", "an account proof from the node that holds", error));
-            return None;
-        }
-    };
-    steps.push(Step::compared(
-        "code",
-        "the account proof holds; the contract's code hash",
-        case.trust.code_hash.to_string(),
-        account.code_hash.to_string(),
-        Outcome::Differs,
-    ));
-    let record = match record_of(&account, &checkpoint.root, &state.record_proof) {
-        Ok(record) => record,
-        Err(why) => {
-            steps.push(Step::failed("record", "a storage proof from the node that holds", why));
-            return None;
-        }
-    };
-    steps.push(record_step(checkpoint, &header, record));
-    history(checkpoint, &account, state, steps);
-    Some(Proven { header, record })
-}
-
-fn record_step(checkpoint: &Checkpoint, header: &Header, record: Option<Record>) -> Step {
-    const NAME: &str = "record";
-    let Some(record) = record else {
-        let why =
-            format!("the storage proof shows that the contract has no record of this root at block {}", header.number);
-        return Step::skipped(NAME, why);
-    };
-    let note =
-        format!("anchored as number {} in block {}, at Unix time {}", record.sequence, record.block, record.time);
-    Step::compared(NAME, &note, format!("size {}", checkpoint.size), format!("size {}", record.size), Outcome::Differs)
-}
-
-/// Step 14: nothing else may stand at the checkpoint's size in the contract.
-fn history(checkpoint: &Checkpoint, account: &AccountProof, state: &ContractState, steps: &mut Vec<Step>) {
-    const NAME: &str = "history";
-    let differs = |note: &str, computed: String| Step {
-        note: note.into(),
-        outcome: Outcome::Differs,
-        ..Step::failed(NAME, format!("root {} at size {}", checkpoint.root, checkpoint.size), computed)
-    };
-    for (rival, proof) in &state.rivals {
-        match record_of(account, rival, proof) {
-            Err(why) => return steps.push(Step::failed(NAME, "a storage proof from the node that holds", why)),
-            Ok(Some(record)) if record.size == checkpoint.size => {
-                let note = "the contract has recorded another root at this size: the log was forked";
-                return steps.push(differs(note, format!("root {rival} at size {}", record.size)));
-            }
-            Ok(_) => {}
-        }
-    }
-    let head = match storage_word(account.storage_root, HEAD_SLOT, &state.head_proof) {
-        Ok(head) => Hash(head.to_be_bytes()),
-        Err(error) => return steps.push(Step::failed(NAME, "a storage proof of the head that holds", error)),
-    };
-    // The head that is proven must be one whose record was looked at; what the node merely said it was does not count.
-    let looked_at =
-        head == checkpoint.root || head == EMPTY_ROOT || state.rivals.iter().any(|(rival, _)| *rival == head);
-    if !looked_at {
-        return steps.push(Step::failed(
-            NAME,
-            "the proven head's record",
-            format!("the node kept back that of {head}"),
-        ));
-    }
-    steps.push(Step {
-        note: match &state.without_events {
-            None => "the contract holds no other root at this size".into(),
-            Some(why) => format!(
-                "the contract's head is no other root of this size; the node does not show its events ({why}), so older \
-                 heads could not be compared"
-            ),
-        },
-        expected: "no contradiction".into(),
-        computed: format!("the contract's head is {head}"),
-        outcome: Outcome::Holds,
-        name: NAME,
-    });
 }

@@ -1,17 +1,27 @@
-//! Steps 1 to 6: payload, entry, leaf, inclusion, signature, tile.
+//! Steps 1 to 8: payload, entry, leaf, inclusion, keys, signature, beacon, tile.
 
 use super::{Case, Outcome, Step};
 use crate::{
     Hash,
-    checkpoint::Checkpoint,
-    entry::{Anomaly, Entry, EntryError, Payload, commitment},
+    checkpoint::{Checkpoint, LogKey},
+    entry::{Anomaly, Beacon, Entry, EntryError, Payload, commitment},
+    evidence::BeaconProof,
     hash::{leaf_hash, root_of},
+    keys::signing_key,
     merkle::root_from_inclusion,
     tile,
 };
 
-/// Takes the steps; gives the checkpoint if the trusted key has signed it.
-pub(super) fn take(case: &Case<'_>, steps: &mut Vec<Step>) -> Option<Checkpoint> {
+/// What the log has shown of itself.
+pub(super) struct OfLog {
+    /// The checkpoint, if the key that had to has signed it.
+    pub(super) signed: Option<(LogKey, Checkpoint)>,
+    /// The beacon before the entry, if there is one and it is in the tree.
+    pub(super) beacon: Option<Beacon>,
+}
+
+/// Takes the steps.
+pub(super) fn take(case: &Case<'_>, steps: &mut Vec<Step>) -> OfLog {
     let entry = Entry::from_bytes(&case.bundle.entry);
     steps.push(payload(case, &entry));
     steps.push(well_formed(&entry));
@@ -24,19 +34,87 @@ pub(super) fn take(case: &Case<'_>, steps: &mut Vec<Step>) -> Option<Checkpoint>
         Ok(checkpoint) => steps.push(inclusion(case, leaf, checkpoint)),
         Err(error) => steps.push(Step::failed("inclusion", "a checkpoint with size and root", error)),
     }
-    let signed = case.trust.log_key.verify(&case.bundle.checkpoint);
-    steps.push(match &signed {
-        Ok(checkpoint) => Step::holds(
-            "signature",
-            "the checkpoint is signed by the trusted key",
-            format!("{} at size {}", case.trust.log_key, checkpoint.size),
-        ),
-        Err(error) => Step::failed("signature", format!("a signature by {}", case.trust.log_key), error),
-    });
+    let key = match &read {
+        Ok(checkpoint) => key_of(case, checkpoint.size, steps),
+        Err(_) => Some(case.trust.log_key.clone()),
+    };
+    let signed = signature(case, key, steps);
+    let mut beacon = None;
+    if let (Some(proof), Ok(checkpoint)) = (&case.bundle.beacon, &read) {
+        let (step, shown) = beacon_before(case, proof, checkpoint);
+        steps.push(step);
+        beacon = shown;
+    }
     if let (Some(hashes), Ok(checkpoint)) = (case.tile, &read) {
         steps.push(leaf_tile(case, leaf, checkpoint, hashes));
     }
-    signed.ok()
+    OfLog { signed, beacon }
+}
+
+/// The key that must have signed a checkpoint of this size; `None` if the bundle's links do not lead there.
+fn key_of(case: &Case<'_>, size: u64, steps: &mut Vec<Step>) -> Option<LogKey> {
+    const NAME: &str = "keys";
+    let (trusted, links) = (&case.trust.log_key, &case.bundle.keys);
+    if links.is_empty() {
+        return Some(trusted.clone());
+    }
+    match signing_key(trusted, links, size) {
+        Ok(key) => {
+            let note =
+                format!("{} changes of key, each signed by the key before, lead from the trusted key", links.len());
+            steps.push(Step::holds(NAME, &note, &key));
+            Some(key)
+        }
+        Err(error) => {
+            steps.push(Step::failed(NAME, format!("links that lead on from {trusted}"), error));
+            None
+        }
+    }
+}
+
+fn signature(case: &Case<'_>, key: Option<LogKey>, steps: &mut Vec<Step>) -> Option<(LogKey, Checkpoint)> {
+    const NAME: &str = "signature";
+    let Some(key) = key else {
+        steps.push(Step::skipped(NAME, "it is not known which key must have signed"));
+        return None;
+    };
+    match key.verify(&case.bundle.checkpoint) {
+        Ok(checkpoint) => {
+            let note = match key == case.trust.log_key {
+                true => "the checkpoint is signed by the trusted key",
+                false => "the checkpoint is signed by the key that the trusted one leads to",
+            };
+            steps.push(Step::holds(NAME, note, format!("{key} at size {}", checkpoint.size)));
+            Some((key, checkpoint))
+        }
+        Err(error) => {
+            steps.push(Step::failed(NAME, format!("a signature by {key}"), error));
+            None
+        }
+    }
+}
+
+/// The beacon stands before the entry in the same tree.
+fn beacon_before(case: &Case<'_>, proof: &BeaconProof, checkpoint: &Checkpoint) -> (Step, Option<Beacon>) {
+    const NAME: &str = "beacon";
+    let expected = format!("a beacon below entry {}", case.bundle.index);
+    let failed = |why: String| (Step::failed(NAME, &expected, why), None);
+    if proof.index >= case.bundle.index {
+        return failed(format!("an entry at index {}", proof.index));
+    }
+    let beacon = match Entry::from_bytes(&proof.entry) {
+        Ok(Entry::Beacon(beacon)) => beacon,
+        Ok(other) => return failed(format!("an entry of kind {}", other.kind())),
+        Err(error) => return failed(error.to_string()),
+    };
+    match root_from_inclusion(&leaf_hash(&proof.entry), proof.index, checkpoint.size, &proof.proof) {
+        Err(error) => failed(error.to_string()),
+        Ok(root) => {
+            let note = format!("entry {} of the same tree names block {}", proof.index, beacon.block);
+            let (expected, computed) = (checkpoint.root.to_string(), root.to_string());
+            (Step::compared(NAME, &note, expected, computed, Outcome::Fails), Some(beacon))
+        }
+    }
 }
 
 fn payload(case: &Case<'_>, entry: &Result<Entry, EntryError>) -> Step {

@@ -4,11 +4,12 @@
 //! what they have gathered, and show its [`Report`].
 
 mod chain_steps;
+pub(crate) mod contract_steps;
 mod log_steps;
 
 use serde::Serialize;
 
-use crate::{Hash, chain::query::ChainState, checkpoint::Checkpoint, evidence::Bundle, trust::TrustRoots};
+use crate::{Hash, chain::query::ChainState, evidence::Bundle, trust::TrustRoots};
 use alloy_primitives::B256;
 
 /// What has been shown. The worse, the later.
@@ -142,20 +143,27 @@ pub struct Case<'a> {
     pub tile: Option<&'a [Hash]>,
     /// The trust roots that the service claims; where it was asked.
     pub claimed: Option<&'a TrustRoots>,
-    /// A checkpoint that the auditor has seen before under this key.
-    pub seen: Option<&'a Checkpoint>,
+    /// A signed checkpoint of this log that the auditor has seen before, verbatim.
+    pub seen: Option<&'a str>,
+}
+
+impl<'a> Case<'a> {
+    /// The case of an auditor who has nothing but a bundle, trust roots, and perhaps a chain.
+    pub fn new(bundle: &'a Bundle, trust: &'a TrustRoots, chain: ChainAnswer) -> Self {
+        Self { bundle, trust, chain, tile: None, claimed: None, seen: None }
+    }
 }
 
 /// Examines a case.
 pub fn examine(case: &Case<'_>) -> Report {
     let mut steps = Vec::new();
-    let checkpoint = log_steps::take(case, &mut steps);
-    let of_log = steps.len();
-    let reached = chain_steps::take(case, checkpoint.as_ref(), &mut steps);
+    let of_log = log_steps::take(case, &mut steps);
+    let log_ends = steps.len();
+    let reached = chain_steps::take(case, &of_log, &mut steps);
     let any = |steps: &[Step], outcome| steps.iter().any(|step| step.outcome == outcome);
     // What the log shows of itself goes first. A contradiction goes before a proof that does not hold under the
     // trusted roots: where a root has changed, no proof can hold.
-    let verdict = if any(&steps[..of_log], Outcome::Fails) {
+    let verdict = if any(&steps[..log_ends], Outcome::Fails) {
         Verdict::Invalid
     } else if any(&steps, Outcome::Differs) {
         Verdict::Diverged
@@ -168,12 +176,18 @@ pub fn examine(case: &Case<'_>) -> Report {
 }
 
 impl Step {
-    fn compared(name: &'static str, note: &str, expected: String, computed: String, otherwise: Outcome) -> Self {
+    pub(crate) fn compared(
+        name: &'static str,
+        note: &str,
+        expected: String,
+        computed: String,
+        otherwise: Outcome,
+    ) -> Self {
         let outcome = if expected == computed { Outcome::Holds } else { otherwise };
         Self { name, outcome, expected, computed, note: note.into() }
     }
 
-    fn holds(name: &'static str, note: &str, value: impl ToString) -> Self {
+    pub(crate) fn holds(name: &'static str, note: &str, value: impl ToString) -> Self {
         Self {
             name,
             outcome: Outcome::Holds,
@@ -183,7 +197,7 @@ impl Step {
         }
     }
 
-    fn failed(name: &'static str, expected: impl ToString, why: impl ToString) -> Self {
+    pub(crate) fn failed(name: &'static str, expected: impl ToString, why: impl ToString) -> Self {
         Self {
             name,
             outcome: Outcome::Fails,
@@ -193,7 +207,7 @@ impl Step {
         }
     }
 
-    fn skipped(name: &'static str, why: impl ToString) -> Self {
+    pub(crate) fn skipped(name: &'static str, why: impl ToString) -> Self {
         Self {
             name,
             outcome: Outcome::Skipped,

@@ -355,17 +355,18 @@ impl<'a> Pass<'a> {
             Some(trust) => (trust.chain_id, trust.genesis_hash, trust.contract, trust.code_hash),
             None => (0, B256::ZERO, Address::ZERO, B256::ZERO),
         };
-        TrustRoots { log_key: self.keys.first().clone(), chain_id, genesis_hash, contract, code_hash }
+        let log_key = self.keys.first().clone();
+        TrustRoots { log_key, chain_id, genesis_hash, contract, code_hash, predecessors: Vec::new() }
     }
 }
 
 /// A bundle that carries only what one step of the verdict is to look at.
 fn bundle(entry: Vec<u8>, index: u64, checkpoint: String, anchor: Option<Anchor>) -> Bundle {
-    Bundle { entry, disclosure: None, index, proof: Vec::new(), checkpoint, anchor }
+    Bundle { anchor, ..Bundle::new(entry, index, Vec::new(), checkpoint) }
 }
 
 fn step(bundle: &Bundle, trust: TrustRoots, name: &str) -> Option<Step> {
-    let case = Case { bundle, trust: &trust, chain: ChainAnswer::NotAsked, tile: None, claimed: None, seen: None };
+    let case = Case::new(bundle, &trust, ChainAnswer::NotAsked);
     examine(&case).steps.into_iter().find(|step| step.name == name)
 }
 

@@ -179,6 +179,7 @@ fn trust() -> TrustRoots {
         genesis_hash: genesis()["hash"].as_str().unwrap().parse().unwrap(),
         contract: CONTRACT,
         code_hash: keccak256(CODE),
+        predecessors: Vec::new(),
     }
 }
 
@@ -224,6 +225,7 @@ fn proof(root: Hash, size: u64) -> Anchor {
     header[11] = vec![9];
     let header: Vec<u8> = header.iter().flat_map(|member| rlp(false, member)).collect();
     Anchor {
+        contract: None,
         transaction: None,
         header: Bytes::from(rlp(true, &header)),
         account_proof: vec![account.into()],
