@@ -192,6 +192,7 @@ fn detectors(config: &ServeConfig) -> Result<Vec<Box<dyn DeviceReader>>, StoreEr
 fn chain_config(config: &ServeConfig) -> ChainConfig {
     ChainConfig {
         rpc_url: config.rpc_url.clone(),
+        timeout: config.rpc_timeout,
         contract: config.contract,
         finality: config.finality,
         max_fee_per_gas: config.max_fee_per_gas,
@@ -202,8 +203,9 @@ fn anchorer_config(config: &ServeConfig) -> AnchorerConfig {
     AnchorerConfig {
         max_entries: config.batch_entries,
         max_age: config.batch_age,
-        poll: Duration::from_millis(500),
-        resend_after: Duration::from_secs(15),
+        poll: config.poll,
+        resend_after: config.resend_after,
+        behind_after: config.behind_after,
         publish: config.publish,
     }
 }

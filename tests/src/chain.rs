@@ -27,6 +27,8 @@ pub struct Chain {
     port: u16,
     /// The time of block 0. Fixed, because Anvil makes a new block 0 at every start (see scripts/lib/chain).
     genesis_time: u64,
+    /// Whether blocks come only when they are asked for.
+    by_hand: bool,
     // Before its directory, so that its log can still be shown.
     anvil: Option<Process>,
     dir: TempDir,
@@ -46,12 +48,28 @@ pub struct Anchored {
 impl Chain {
     /// Starts a chain of its own.
     pub async fn start() -> Self {
+        Self::start_as(false).await
+    }
+
+    /// Starts a chain of its own on which a block comes for each transaction; after [`Self::mine_by_hand`], only by
+    /// [`Self::mine`].
+    pub async fn start_by_hand() -> Self {
+        Self::start_as(true).await
+    }
+
+    async fn start_as(by_hand: bool) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let port = free_port();
         // No two chains have the same port here, nor so the same block 0.
-        let mut chain = Self { port, genesis_time: now() - u64::from(port), anvil: None, dir };
+        let mut chain = Self { port, genesis_time: now() - u64::from(port), by_hand, anvil: None, dir };
         chain.resume().await;
         chain
+    }
+
+    /// The same chain, for a second trial on it. It does not end with this value.
+    pub fn shared(&self) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        Self { port: self.port, genesis_time: self.genesis_time, by_hand: self.by_hand, anvil: None, dir }
     }
 
     /// Where to ask it.
@@ -72,11 +90,44 @@ impl Chain {
         let state = self.dir.path().join("state.json");
         let mut command = Command::new(paths::foundry("anvil"));
         command.args(["--host", "127.0.0.1", "--port", &self.port.to_string(), "--quiet"]);
-        command.args(["--block-time", "1", "--slots-in-an-epoch", "1", "--preserve-historical-states"]);
+        command.args(["--slots-in-an-epoch", "1", "--preserve-historical-states"]);
+        if !self.by_hand {
+            command.args(["--block-time", "1"]);
+        }
         command.args(["--timestamp", &self.genesis_time.to_string(), "--state"]).arg(state);
         self.anvil = Some(Process::start("anvil", &mut command, self.dir.path()));
         poll::until("anvil answers", async || self.try_rpc("eth_blockNumber", json!([])).await.ok()).await;
         self.rpc("evm_setTime", json!([now()])).await;
+    }
+
+    /// Forgets everything at the next start: another chain, of the same id.
+    pub fn forget(&mut self) -> Vec<u8> {
+        self.genesis_time += 1;
+        let state = self.dir.path().join("state.json");
+        let kept = std::fs::read(&state).expect("the state was written");
+        std::fs::remove_file(state).expect("the state can be removed");
+        kept
+    }
+
+    /// At the next start, goes on from a state that [`Self::forget`] gave.
+    pub fn remember(&mut self, state: &[u8]) {
+        self.genesis_time -= 1;
+        std::fs::write(self.dir.path().join("state.json"), state).expect("the state can be written");
+    }
+
+    /// From now on, blocks come only by [`Self::mine`].
+    pub async fn mine_by_hand(&self) {
+        self.rpc("evm_setAutomine", json!([false])).await;
+    }
+
+    /// Makes blocks.
+    pub async fn mine(&self, count: u64) {
+        self.rpc("anvil_mine", json!([count])).await;
+    }
+
+    /// The number of the newest block.
+    pub async fn height(&self) -> u64 {
+        quantity(&self.rpc("eth_blockNumber", json!([])).await)
     }
 
     /// Deploys the contract with the project's own forge script; gives its address.
@@ -140,8 +191,7 @@ impl Chain {
 
     /// How many transactions the anchorer has had included.
     pub async fn anchoring_transactions(&self) -> u64 {
-        let count = self.rpc("eth_getTransactionCount", json!([ANCHORER, "latest"])).await;
-        u64::from_str_radix(count.as_str().expect("hex").trim_start_matches("0x"), 16).expect("a quantity")
+        quantity(&self.rpc("eth_getTransactionCount", json!([ANCHORER, "latest"])).await)
     }
 
     /// Where its log is.
@@ -154,6 +204,10 @@ impl Chain {
 fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.expect("a clock after 1970").as_secs()
+}
+
+fn quantity(value: &Value) -> u64 {
+    u64::from_str_radix(value.as_str().expect("hex").trim_start_matches("0x"), 16).expect("a quantity")
 }
 
 fn word(value: &Value) -> B256 {

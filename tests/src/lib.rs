@@ -4,18 +4,23 @@
 //! knows the service by its command line, its HTTP interface and its files, and imports none of its code. What it
 //! checks evidence with is the `ledger` crate.
 
+pub mod audit;
 pub mod browser;
 pub mod chain;
 pub mod command;
 pub mod examples;
+pub mod faulty;
 pub mod paths;
 pub mod poll;
 pub mod process;
+pub mod proxy;
 pub mod service;
 pub mod tamper;
 pub mod trial;
 
 pub use browser::Browser;
 pub use chain::Chain;
+pub use faulty::Faulty;
+pub use proxy::{Fault, Proxy};
 pub use service::Service;
 pub use trial::Trial;

@@ -28,6 +28,8 @@ pub struct Settings {
     pub contract: String,
     /// Its port; 0 for any.
     pub port: u16,
+    /// Further flags of `serve`.
+    pub flags: Vec<String>,
 }
 
 /// A running service.
@@ -60,7 +62,10 @@ impl Service {
         command.args(["serve", "--trial", "--publish", "payloads", "--data-dir"]).arg(&settings.data_dir);
         command.args(["--listen", &format!("127.0.0.1:{}", settings.port)]);
         command.args(["--rpc-url", &settings.rpc_url, "--contract", &settings.contract]);
+        command.args(&settings.flags);
         command.env("ANOMALY_LEDGER_ANCHORER_KEY", ANCHORER_KEY);
+        // A proxy that nobody is behind: the way to a node of this machine is straight.
+        command.env("HTTP_PROXY", "http://127.0.0.1:9").env("http_proxy", "http://127.0.0.1:9");
         let mut process = Process::start("service", &mut command, logs);
         let started = poll::within(START, "the service says where it listens", async || {
             let address = process
@@ -89,6 +94,16 @@ impl Service {
     /// Ends it as `kill -9` does.
     pub fn kill(mut self) {
         self.process.kill();
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.exit_code().is_some()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// What it has logged.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ledger::{
     Hash,
-    checkpoint::{LogSigner, Origin},
+    checkpoint::{LogKey, LogSigner, Origin},
     hash::leaf_hash,
     tile::{ChangedTiles, Frontier, to_bytes},
 };
@@ -156,8 +156,8 @@ pub fn false_signer(data_dir: &Path) -> LogSigner {
 }
 
 fn origin(data_dir: &Path) -> Origin {
-    let text = std::fs::read_to_string(data_dir.join("keys/origin")).expect("the origin can be read");
-    text.trim().parse().expect("an origin")
+    let text = std::fs::read_to_string(data_dir.join("keys/log.pub")).expect("the first key can be read");
+    text.trim().parse::<LogKey>().expect("a verifier key").origin().clone()
 }
 
 fn secret(data_dir: &Path) -> [u8; 32] {

@@ -35,17 +35,29 @@ impl Trial {
         Self::on(chain).await
     }
 
-    /// Starts the service on this chain.
+    /// Starts the service on this chain, and waits until it is ready.
     pub async fn on(chain: Chain) -> Self {
+        let mut trial = Self::prepare(chain).await;
+        trial.start_service().await;
+        trial.ready().await;
+        trial
+    }
+
+    /// Makes a log, and deploys its contract on this chain; does not start the service yet.
+    pub async fn prepare(chain: Chain) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let data_dir = dir.path().join("data");
         let log_id = init(&data_dir).await;
         let contract = chain.deploy(&log_id).await;
-        let settings = Settings { data_dir, rpc_url: chain.url(), contract, port: free_port() };
-        let mut trial = Self { chain, settings, service: None, dir, provoked: 0 };
-        trial.start_service().await;
-        trial.ready().await;
-        trial
+        let settings = Settings { data_dir, rpc_url: chain.url(), contract, port: free_port(), flags: Vec::new() };
+        Self { chain, settings, service: None, dir, provoked: 0 }
+    }
+
+    /// The same log in another directory, for another service; that is not started yet.
+    pub fn copied(&self, data_dir: PathBuf) -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        let settings = Settings { data_dir, port: free_port(), ..self.settings.clone() };
+        Self { chain: self.chain.shared(), settings, service: None, dir, provoked: self.provoked }
     }
 
     /// The service's address.
@@ -94,6 +106,11 @@ impl Trial {
         }
     }
 
+    /// Whether the service has ended by itself, or was ended by another.
+    pub fn service_has_ended(&mut self) -> bool {
+        self.service.as_mut().is_none_or(|service| service.has_ended())
+    }
+
     /// Ends the service as `kill -9` does.
     pub fn kill_service(&mut self) {
         if let Some(service) = self.service.take() {
@@ -140,17 +157,31 @@ impl Trial {
         send(request).await.unwrap_or_else(|error| panic!("POST {path}: {error}"))
     }
 
-    /// Makes this many anomalies, each of a device of its own; gives the indexes of their entries.
-    pub async fn provoke(&mut self, count: u64) -> Vec<u64> {
+    /// Readings of which each is an anomaly, each of a device of its own.
+    fn next_provocation(&mut self, count: u64) -> Value {
         let first = self.provoked;
         self.provoked += count;
-        let readings: Vec<Value> = (first..self.provoked)
+        (first..self.provoked)
             .map(|at| {
                 let metrics = json!({ "humidity": 50.0, "pressure": 1000.0, "temperature": IMPOSSIBLE_TEMPERATURE });
                 reading(&format!("provoked-{at}"), at, metrics)
             })
-            .collect();
-        let answer = self.post("/api/v1/readings", &Value::Array(readings)).await;
+            .collect()
+    }
+
+    /// Makes an anomaly, if the service lives to see it.
+    ///
+    /// # Errors
+    /// See [`reqwest::Error`].
+    pub async fn try_provoke(&mut self) -> reqwest::Result<Answer> {
+        let body = self.next_provocation(1);
+        send(http().post(self.url() + "/api/v1/readings").json(&body)).await
+    }
+
+    /// Makes this many anomalies, each of a device of its own; gives the indexes of their entries.
+    pub async fn provoke(&mut self, count: u64) -> Vec<u64> {
+        let body = self.next_provocation(count);
+        let answer = self.post("/api/v1/readings", &body).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         let readings: api::Readings = serde_json::from_slice(&answer.body).expect("results");
         let index = |result: &api::ReadingResult| result.judgement.as_ref().and_then(|judgement| judgement.index);

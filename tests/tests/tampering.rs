@@ -41,7 +41,7 @@ async fn both_say(trial: &Trial, browser: &Browser, index: u64, verdict: (&str, 
 async fn honest() -> (Trial, Browser, u64) {
     let mut trial = Trial::start().await;
     // Two, so that the first surely has a neighbour; the models' entries lie before them.
-    let index = trial.provoke(2).await[0];
+    let index = *trial.provoke(2).await.iter().min().expect("two indexes");
     trial.all_final().await;
     trial.pin_trust().await;
     let browser = Browser::start().await;
@@ -68,7 +68,7 @@ async fn one_changed_byte_is_invalid_and_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn fsck_finds_every_changed_byte() {
     let mut trial = Trial::start().await;
-    let index = trial.provoke(2).await[0];
+    let index = *trial.provoke(2).await.iter().min().expect("two indexes");
     trial.all_final().await;
     let size = checkpoint_size(&trial, index).await;
     trial.stop_service().await;

@@ -16,7 +16,7 @@ pub struct LedgerStatus {
     pub root: String,
     /// Entries under a root that the contract has recorded.
     pub anchored_size: u64,
-    /// Entries under a root that the contract has recorded in a final block.
+    /// Entries under a root that the contract has recorded in a final block, and of which the service has the proof.
     pub final_size: u64,
     /// What the chain says.
     pub chain: ChainStatus,
@@ -35,6 +35,9 @@ pub struct ChainStatus {
     /// What is the matter, and what to do; absent where all is well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// The last thing that kept the service from anchoring since its start, also when it has passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<LastError>,
     /// The contract's head: tree size. Absent before the first answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tree_size: Option<u64>,
@@ -52,6 +55,16 @@ pub struct ChainStatus {
     pub oldest_unanchored_s: Option<f64>,
 }
 
+/// What was wrong, and when it was seen last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LastError {
+    /// When it was seen last (RFC 3339).
+    pub time: String,
+    /// `problem` as it was then.
+    pub problem: String,
+}
+
 /// `GET /health` and `GET /ready`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -64,6 +77,15 @@ pub struct ServiceHealth {
     pub model_version: String,
     /// Entries in the log.
     pub tree_size: u64,
+    /// Entries under a root that the contract has recorded.
+    pub anchored_size: u64,
+    /// Entries under a root that the contract has recorded in a final block, and of which the service has the proof.
+    pub final_size: u64,
+    /// Seconds that the oldest entry which is not anchored has waited; 0 where there is none.
+    pub oldest_unanchored_s: f64,
     /// `unknown`, `ok`, `unreachable`, `misconfigured`, `store_failed`, `behind` or `diverged`.
     pub chain: String,
+    /// The last thing that kept the service from anchoring since its start, also when it has passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<LastError>,
 }

@@ -12,7 +12,7 @@ mod reading;
 
 pub use anomaly::{Anomaly, EntryState, Metric, Page};
 pub use heartbeat::{Account, Heartbeat, LocatedCounter};
-pub use ledger_status::{ChainStatus, LedgerStatus, ServiceHealth};
+pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};
 pub use problem::{Code, Problem};
 pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
 

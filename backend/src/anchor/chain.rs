@@ -1,22 +1,16 @@
-//! The chain as the anchorer needs it: a few questions, and one kind of transaction.
+//! The chain as the anchorer sees it: what the node is asked. What it is sent is in `transaction.rs`.
 //!
 //! Nonces, fees and waiting are the anchorer's own; no filler, no cached nonce, no waiting for receipts here.
 
 use std::time::Duration;
 
 use alloy::{
-    consensus::{SignableTransaction, TxEip1559, TxEnvelope, transaction::SignerRecoverable},
-    eips::{
-        BlockId, BlockNumberOrTag,
-        eip2718::{Decodable2718, Encodable2718},
-    },
-    network::TxSignerSync,
-    primitives::{Address, B256, Bytes, TxKind, U256, keccak256},
+    eips::BlockId,
+    primitives::{Address, B256, keccak256},
     providers::{Provider, RootProvider},
     rpc::{client::RpcClient, types::TransactionRequest},
     signers::local::PrivateKeySigner,
-    sol_types::{SolCall, SolInterface},
-    transports::{RpcError, TransportErrorKind, http::Http},
+    sol_types::SolCall,
 };
 use ledger::{
     Hash,
@@ -24,45 +18,25 @@ use ledger::{
         Header,
         query::{ChainQuery, ChainState, Finality, Progress},
     },
+    checkpoint::LogKey,
     trust::TrustRoots,
 };
+use serde_json::Value;
 
-use super::contract::AnomalyLogger::{AnomalyLoggerErrors, anchorCall, anchorerCall, headCall, logIdCall};
+use super::{
+    contract::AnomalyLogger::{anchorerCall, headCall, logIdCall},
+    error::{ChainError, RpcFailure},
+    transport::BoundedHttp,
+};
 use crate::domain::{log::Block, redact};
-
-/// A node that has not answered by then is as good as down.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The contract's head cannot be read before the contract exists, or if it is another one.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ChainError {
-    /// The node did not answer, or not usefully. May pass.
-    #[error("the chain does not answer at {url}: {why}")]
-    Unreachable {
-        /// Where, without user and password.
-        url: String,
-        /// Why. A text, because the error's own names the address with its password.
-        why: String,
-    },
-    /// Chain, contract or account are not those that the service is set up for. Needs a person.
-    #[error("{0}")]
-    Misconfigured(String),
-    /// The contract refuses the transaction, or the account cannot pay for it: it will never be included.
-    #[error("{0}")]
-    Refused(String),
-    /// The node did not take the transaction, for a reason of its own; it may have it already, or take it later.
-    #[error("the node does not take the anchoring transaction: {0}")]
-    NotTaken(String),
-}
-
-/// What the node or the way to it says.
-pub(crate) type RpcFailure = RpcError<TransportErrorKind>;
 
 /// Where the chain is, and who anchors.
 #[derive(Debug, Clone)]
 pub(crate) struct ChainConfig {
     /// Where to ask.
     pub(crate) rpc_url: String,
+    /// A node that has not answered by then is as good as down.
+    pub(crate) timeout: Duration,
     /// The `AnomalyLogger`.
     pub(crate) contract: Address,
     /// How the chain says that a block will stay.
@@ -73,44 +47,27 @@ pub(crate) struct ChainConfig {
 
 /// A head of the contract at some block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) size: u64,
-    pub(crate) root: Hash,
+pub(super) struct Head {
+    pub(super) size: u64,
+    pub(super) root: Hash,
 }
 
 /// The heads at the newest and at the final block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Heads {
-    pub(crate) latest_block: Block,
-    pub(crate) latest: Head,
+pub(super) struct Heads {
+    pub(super) latest_block: Block,
+    pub(super) latest: Head,
     /// Block and head; `None` while no final block has the contract.
-    pub(crate) finalized: Option<(u64, Head)>,
-}
-
-/// What anchors an extension.
-#[derive(Debug, Clone)]
-pub(crate) struct Anchoring {
-    pub(crate) root: Hash,
-    pub(crate) size: u64,
-    pub(crate) proof: Vec<Hash>,
-    pub(crate) publication: Vec<u8>,
-}
-
-/// A signed transaction, ready to be sent.
-#[derive(Debug, Clone)]
-pub(crate) struct Signed {
-    pub(crate) nonce: u64,
-    pub(crate) hash: B256,
-    pub(crate) raw: Vec<u8>,
+    pub(super) finalized: Option<(Block, Head)>,
 }
 
 /// A node, a contract, and the account that anchors.
 pub(crate) struct Chain {
-    config: ChainConfig,
+    pub(super) config: ChainConfig,
     /// The address without user and password, for messages.
     shown_url: String,
-    provider: RootProvider,
-    signer: PrivateKeySigner,
+    pub(super) provider: RootProvider,
+    pub(super) signer: PrivateKeySigner,
 }
 
 impl Chain {
@@ -119,25 +76,71 @@ impl Chain {
         let bad = |why: String| ChainError::Misconfigured(format!("the RPC address cannot be used: {why}"));
         let url: reqwest::Url = config.rpc_url.parse().map_err(|error| bad(format!("{error}")))?;
         let shown_url = redact::without_userinfo(url.as_str());
-        let client = reqwest::Client::builder().timeout(TIMEOUT).build().map_err(|error| bad(error.to_string()))?;
-        let provider = RootProvider::new(RpcClient::new(Http::with_client(client, url), false));
+        let http = BoundedHttp::new(url, config.timeout).map_err(|error| bad(error.to_string()))?;
+        let provider = RootProvider::new(RpcClient::new(http, false));
         Ok(Self { config, shown_url, provider, signer })
     }
 
-    fn unreachable(&self, source: RpcFailure) -> ChainError {
-        ChainError::Unreachable { url: self.shown_url.clone(), why: redact::in_text(&source.to_string()) }
+    pub(super) fn unreachable(&self, source: RpcFailure) -> ChainError {
+        // What a node says instead of an answer may be long.
+        let why: String = redact::in_text(&source.to_string()).chars().take(300).collect();
+        ChainError::Unreachable { url: self.shown_url.clone(), why }
     }
 
-    /// Reads chain id, genesis and code, and checks that log and anchorer are the contract's.
-    pub(crate) async fn identify(&self, log_key: &ledger::checkpoint::LogKey) -> Result<TrustRoots, ChainError> {
+    /// Reads chain id and genesis, and checks that they are those of the pinned trust roots.
+    async fn identify_chain(&self, pinned: Option<&TrustRoots>) -> Result<(u64, B256), ChainError> {
         let chain_id = self.provider.get_chain_id().await.map_err(|e| self.unreachable(e))?;
-        let genesis_hash = self.block("0x0").await?.hash;
+        let genesis_hash = self.block_at(0).await?.map(|block| block.hash);
+        let genesis_hash =
+            genesis_hash.ok_or_else(|| ChainError::Misconfigured("the chain has no block 0".to_owned()))?;
+        let mut changed = Vec::new();
+        if let Some(pinned) = pinned {
+            if pinned.chain_id != chain_id {
+                changed.push(format!("chain id {}, expected {}", chain_id, pinned.chain_id));
+            }
+            if pinned.genesis_hash != genesis_hash {
+                changed.push(format!("hash of block 0 {}, expected {}", genesis_hash, pinned.genesis_hash));
+            }
+        }
+        match changed.as_slice() {
+            [] => Ok((chain_id, genesis_hash)),
+            changed => Err(ChainError::Misconfigured(format!(
+                "this is another chain than before ({}): point --rpc-url to the chain in GET /api/v1/trust, or restore \
+                 its state",
+                changed.join("; ")
+            ))),
+        }
+    }
+
+    /// Reads what makes the trust roots, and checks that log and anchorer are the contract's, and that nothing
+    /// differs from the roots that were pinned before.
+    pub(super) async fn identify(
+        &self,
+        log_key: &LogKey,
+        pinned: Option<&TrustRoots>,
+    ) -> Result<TrustRoots, ChainError> {
+        let (chain_id, genesis_hash) = self.identify_chain(pinned).await?;
         let contract = self.config.contract;
-        let code = self.provider.get_code_at(contract).await.map_err(|e| self.unreachable(e))?;
         let wrong = |what: String| Err(ChainError::Misconfigured(what));
+        if let Some(pinned) = pinned.filter(|pinned| pinned.contract != contract) {
+            return wrong(format!(
+                "this is another contract than before ({contract}, expected {}): point --contract to the one in GET \
+                 /api/v1/trust",
+                pinned.contract
+            ));
+        }
+        let code = self.provider.get_code_at(contract).await.map_err(|e| self.unreachable(e))?;
         if code.is_empty() {
             return wrong(format!(
-                "there is no contract at {contract} on chain {chain_id}: deploy it, or restore the chain"
+                "there is no contract at {contract} on chain {chain_id}: deploy it, or restore the chain's state"
+            ));
+        }
+        let code_hash = keccak256(&code);
+        if let Some(pinned) = pinned.filter(|pinned| pinned.code_hash != code_hash) {
+            return wrong(format!(
+                "the contract at {contract} has other code than before (code hash {code_hash}, expected {}): nothing is \
+                 anchored there. Go back to the chain in GET /api/v1/trust",
+                pinned.code_hash
             ));
         }
         let log_id = self.call(logIdCall {}, BlockId::latest()).await?;
@@ -150,7 +153,8 @@ impl Chain {
         let anchorer = self.call(anchorerCall {}, BlockId::latest()).await?;
         if anchorer != self.signer.address() {
             return wrong(format!(
-                "the contract's anchorer is {anchorer}, our key belongs to {}",
+                "the contract's anchorer is {anchorer}, our key belongs to {}: start with the anchorer's key, or let \
+                 the owner propose our account, and accept",
                 self.signer.address()
             ));
         }
@@ -159,22 +163,21 @@ impl Chain {
     }
 
     /// The contract's head at the newest and at the final block.
-    pub(crate) async fn heads(&self) -> Result<Heads, ChainError> {
-        let latest_block = self.block("latest").await?;
+    pub(super) async fn heads(&self) -> Result<Heads, ChainError> {
+        let latest_block = self.block("latest").await?.ok_or_else(|| ChainError::Unreachable {
+            url: self.shown_url.clone(),
+            why: "the node names no newest block".to_owned(),
+        })?;
         let latest = self.head(BlockId::number(latest_block.number)).await?;
         let final_block = match self.config.finality {
-            Finality::Depth(depth) => latest_block.number.checked_sub(depth),
-            Finality::Tag => {
-                match self.provider.get_block_by_number(BlockNumberOrTag::Finalized).await {
-                    Ok(block) => block.map(|block| block.header.number),
-                    // A node without the tag, or one that has not heard of a final block yet.
-                    Err(error) if error.is_error_resp() => None,
-                    Err(error) => return Err(self.unreachable(error)),
-                }
-            }
+            Finality::Depth(depth) => match latest_block.number.checked_sub(depth) {
+                Some(number) => self.block_at(number).await?,
+                None => None,
+            },
+            Finality::Tag => self.block("finalized").await?,
         };
         let finalized = match final_block {
-            Some(block) => match self.head(BlockId::number(block)).await {
+            Some(block) => match self.head(BlockId::number(block.number)).await {
                 Ok(head) => Some((block, head)),
                 // Before the contract was deployed there was nothing to call.
                 Err(ChainError::Misconfigured(_)) => None,
@@ -185,15 +188,29 @@ impl Chain {
         Ok(Heads { latest_block, latest, finalized })
     }
 
-    /// The block with this number or tag. Its hash is computed, as every verifier will compute it; what the node says
-    /// of it is not believed.
-    async fn block(&self, which: &'static str) -> Result<Block, ChainError> {
-        let request = self.provider.raw_request("eth_getBlockByNumber".into(), (which, false));
-        let block: serde_json::Value = request.await.map_err(|e| self.unreachable(e))?;
+    /// The block with this number; `None` if the node has none.
+    pub(super) async fn block_at(&self, number: u64) -> Result<Option<Block>, ChainError> {
+        self.block(&format!("{number:#x}")).await
+    }
+
+    /// The block with this number or tag; `None` if the node has none, or does not know the tag. Its hash is computed,
+    /// as every verifier will compute it; what the node says of it is not believed.
+    async fn block(&self, which: &str) -> Result<Option<Block>, ChainError> {
+        let block: Result<Value, _> =
+            self.provider.raw_request("eth_getBlockByNumber".into(), (which.to_owned(), false)).await;
+        let block = match block {
+            Ok(Value::Null) => return Ok(None),
+            Ok(block) => block,
+            Err(error) if error.is_error_resp() && which == "finalized" => return Ok(None),
+            Err(error) => return Err(self.unreachable(error)),
+        };
         let header = Header::from_json(&block).map_err(|error| {
-            ChainError::Misconfigured(format!("the block {which:?} of the chain cannot be read: {error}"))
+            ChainError::Misconfigured(format!(
+                "block {which} of the chain cannot be read: {error}. Ask another node; if it is the same there, the \
+                 chain has blocks of a form that this version does not know"
+            ))
         })?;
-        Ok(Block { number: header.number, hash: header.hash })
+        Ok(Some(Block { number: header.number, hash: header.hash }))
     }
 
     async fn head(&self, block: BlockId) -> Result<Head, ChainError> {
@@ -209,100 +226,24 @@ impl Chain {
         })
     }
 
-    /// The next nonce of our account, counting included transactions only.
-    pub(crate) async fn nonce(&self) -> Result<u64, ChainError> {
-        self.provider.get_transaction_count(self.signer.address()).await.map_err(|e| self.unreachable(e))
+    /// The next nonce of our account after this block. Only included transactions count.
+    pub(super) async fn nonce(&self, after: Block) -> Result<u64, ChainError> {
+        let count = self.provider.get_transaction_count(self.signer.address()).number(after.number);
+        count.await.map_err(|e| self.unreachable(e))
     }
 
-    /// Makes and signs an anchoring transaction. Asks the node for gas, and so learns of a refusal before paying.
-    pub(crate) async fn sign(&self, anchoring: &Anchoring, nonce: u64, chain_id: u64) -> Result<Signed, ChainError> {
-        let input = anchorCall {
-            root: anchoring.root.0.into(),
-            size: anchoring.size,
-            proof: anchoring.proof.iter().map(|hash| hash.0.into()).collect(),
-            publication: anchoring.publication.clone().into(),
-        };
-        let input = Bytes::from(input.abi_encode());
-        let request = TransactionRequest::default()
-            .from(self.signer.address())
-            .to(self.config.contract)
-            .input(input.clone().into());
-        let gas = self.provider.estimate_gas(request).await.map_err(|error| self.refusal(error))?;
-        let fees = self.provider.estimate_eip1559_fees().await.map_err(|e| self.unreachable(e))?;
-        self.sealed(TxEip1559 {
-            chain_id,
-            nonce,
-            // The estimate is exact for this state; a block's time may differ, nothing else.
-            gas_limit: gas + gas / 10,
-            max_fee_per_gas: fees.max_fee_per_gas.min(self.config.max_fee_per_gas),
-            max_priority_fee_per_gas: fees.max_priority_fee_per_gas.min(self.config.max_fee_per_gas),
-            to: TxKind::Call(self.config.contract),
-            value: U256::ZERO,
-            access_list: Default::default(),
-            input,
-        })
-    }
-
-    /// Signs the same transaction again, with fees raised by an eighth (pools ask for a tenth), or to what the node
-    /// suggests if that is more. Where the ceiling does not allow it, it stays as it is.
-    pub(crate) async fn sign_again(&self, raw: &[u8]) -> Result<Signed, ChainError> {
-        let old = match TxEnvelope::decode_2718_exact(raw) {
-            Ok(TxEnvelope::Eip1559(signed)) => signed.strip_signature(),
-            _ => return Err(ChainError::Refused("the outbox holds no transaction of ours".into())),
-        };
-        let fees = self.provider.estimate_eip1559_fees().await.map_err(|e| self.unreachable(e))?;
-        let raised = |old: u128, suggested: u128| suggested.max(old + old.div_ceil(8));
-        let max_fee = raised(old.max_fee_per_gas, fees.max_fee_per_gas);
-        let tip = raised(old.max_priority_fee_per_gas, fees.max_priority_fee_per_gas);
-        if max_fee > self.config.max_fee_per_gas || tip > max_fee {
-            return self.sealed(old);
-        }
-        self.sealed(TxEip1559 { max_fee_per_gas: max_fee, max_priority_fee_per_gas: tip, ..old })
-    }
-
-    /// Signs a transaction. The same transaction gives the same bytes (RFC 6979).
-    fn sealed(&self, mut transaction: TxEip1559) -> Result<Signed, ChainError> {
-        let signature = self
-            .signer
-            .sign_transaction_sync(&mut transaction)
-            .map_err(|error| ChainError::Misconfigured(format!("the anchoring key does not sign: {error}")))?;
-        let nonce = transaction.nonce;
-        let envelope = TxEnvelope::from(transaction.into_signed(signature));
-        Ok(Signed { nonce, hash: *envelope.tx_hash(), raw: envelope.encoded_2718() })
-    }
-
-    /// Whether our account has signed this transaction. A row of the outbox may be older than the account.
-    pub(crate) fn is_ours(&self, raw: &[u8]) -> bool {
-        let signer = TxEnvelope::decode_2718_exact(raw).ok().and_then(|envelope| envelope.recover_signer().ok());
-        signer == Some(self.signer.address())
-    }
-
-    /// Sends a signed transaction. That the node knows it already is as good.
-    pub(crate) async fn send(&self, raw: &[u8]) -> Result<(), ChainError> {
-        match self.provider.send_raw_transaction(raw).await {
-            Ok(_) => Ok(()),
-            Err(error) if says(&error, &["already known", "already imported", "known transaction"]) => Ok(()),
-            Err(error) => Err(self.refusal(error)),
-        }
-    }
-
-    /// An error of the node, told apart: did the contract refuse, or did the node not answer?
-    fn refusal(&self, error: RpcFailure) -> ChainError {
-        let Some(payload) = error.as_error_resp() else { return self.unreachable(error) };
-        let decoded = payload.as_revert_data().and_then(|data| AnomalyLoggerErrors::abi_decode(&data).ok());
-        match decoded {
-            Some(refusal) => ChainError::Refused(format!("the contract refuses to anchor: {refusal:?}")),
-            None if says(&error, &["insufficient funds"]) => ChainError::Refused(format!(
-                "the anchoring account {} cannot pay: {}",
-                self.signer.address(),
-                payload.message
-            )),
-            None => ChainError::NotTaken(payload.message.to_string()),
-        }
+    /// Whether a transaction was included and succeeded; `None` while it was not included.
+    pub(super) async fn outcome(&self, transaction: B256) -> Result<Option<bool>, ChainError> {
+        let receipt: Value = self
+            .provider
+            .raw_request("eth_getTransactionReceipt".into(), (transaction,))
+            .await
+            .map_err(|e| self.unreachable(e))?;
+        Ok(receipt.get("status").and_then(Value::as_str).map(|status| status == "0x1"))
     }
 
     /// The contract's record of a root with its proofs, at the final block.
-    pub(crate) async fn proofs(&self, root: Hash, size: u64) -> Result<ChainState, ChainError> {
+    pub(super) async fn proofs(&self, root: Hash, size: u64) -> Result<ChainState, ChainError> {
         let mut query = ChainQuery::new(self.config.contract, root, size, self.config.finality);
         loop {
             let mut answers = Vec::new();
@@ -322,12 +263,4 @@ impl Chain {
             }
         }
     }
-}
-
-/// Whether the node's error message says one of these things. Nodes agree on no code for them.
-fn says(error: &RpcFailure, texts: &[&str]) -> bool {
-    error.as_error_resp().is_some_and(|payload| {
-        let message = payload.message.to_lowercase().replace(' ', "");
-        texts.iter().any(|text| message.contains(&text.replace(' ', "")))
-    })
 }

@@ -6,9 +6,17 @@
 //!
 //! Nothing here reads or writes readings, and nothing here signs checkpoints.
 
+mod anchorer;
+mod batch;
 mod chain;
 mod contract;
-mod tick;
+mod error;
+mod look;
+mod outbox;
+mod settle;
+mod transaction;
+mod transport;
 
-pub(crate) use chain::{Chain, ChainConfig, ChainError};
-pub(crate) use tick::{Anchorer, AnchorerConfig};
+pub(crate) use anchorer::{Anchorer, AnchorerConfig};
+pub(crate) use chain::{Chain, ChainConfig};
+pub(crate) use error::ChainError;

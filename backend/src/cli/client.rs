@@ -1,14 +1,13 @@
 //! Talking to a service or a chain from the command line.
 
-use std::{
-    net::IpAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use ledger::chain::query::{Answer, ChainQuery, ChainState, Progress};
 use reqwest::Url;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+use crate::domain::loopback::is_loopback;
 
 /// A service that has not answered by then is as good as down. It answers a batch within a second.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -177,11 +176,6 @@ pub(super) fn chain_client(url: &Url) -> Result<reqwest::Client, reqwest::Error>
     if is_loopback(url) { builder.no_proxy().build() } else { builder.build() }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.ends_with(".localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-}
-
 /// Asks a chain all that a query asks; the error is for people.
 pub(super) async fn ask_state(url: &Url, mut query: ChainQuery) -> Result<ChainState, String> {
     let http = chain_client(url).map_err(explain)?;
@@ -250,20 +244,6 @@ mod tests {
             assert!(parse_url(text).is_err(), "{text}");
         }
         assert_eq!(parse_url("http://127.0.0.1:8080").unwrap().as_str(), "http://127.0.0.1:8080/");
-    }
-
-    #[test]
-    fn loopback_addresses_are_known() {
-        for (text, expected) in [
-            ("http://127.0.0.1:8545", true),
-            ("http://127.3.2.1", true),
-            ("http://[::1]:8545", true),
-            ("http://localhost:8545/key", true),
-            ("http://192.168.1.2:8545", false),
-            ("https://localhost.example.org", false),
-        ] {
-            assert_eq!(is_loopback(&parse_url(text).unwrap()), expected, "{text}");
-        }
     }
 
     #[tokio::test]

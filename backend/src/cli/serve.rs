@@ -61,9 +61,30 @@ pub(crate) struct Args {
     /// The most that a unit of gas may cost, in gwei.
     #[arg(long, default_value_t = 200, value_name = "GWEI")]
     max_fee_gwei: u64,
+    #[command(flatten)]
+    times: Times,
     /// Write the log of the service as JSON.
     #[arg(long)]
     json_logs: bool,
+}
+
+/// How patient the anchorer is. The defaults suit chains with a block every 2 to 12 seconds.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Patience with the chain")]
+struct Times {
+    /// Look at the chain this often.
+    #[arg(long, default_value = "500ms", value_parser = some_duration, value_name = "DURATION")]
+    poll: Duration,
+    /// Send a transaction again that is not included by then, with a higher fee if blocks went by; and believe a chain
+    /// that has become shorter when it has stayed so.
+    #[arg(long, default_value = "15s", value_parser = some_duration, value_name = "DURATION")]
+    resend_after: Duration,
+    /// Say `behind` when an entry has waited this long for its anchor, or an anchor under way for the next block.
+    #[arg(long, default_value = "2m", value_parser = some_duration, value_name = "DURATION")]
+    behind_after: Duration,
+    /// Give up on an answer of the chain's node.
+    #[arg(long, default_value = "10s", value_parser = some_duration, value_name = "DURATION")]
+    rpc_timeout: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -75,6 +96,14 @@ enum Publish {
 /// An address as it was written: it is shown to others, who should recognise it.
 fn checked_url(text: &str) -> Result<String, String> {
     parse_url(text).map(|_| text.to_owned())
+}
+
+/// A duration that is longer than nothing.
+fn some_duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("expected a duration longer than 0".to_owned()),
+        duration => Ok(duration),
+    }
 }
 
 pub(super) fn run(args: Args) -> Outcome {
@@ -92,6 +121,10 @@ pub(super) fn run(args: Args) -> Outcome {
         max_fee_per_gas: u128::from(args.max_fee_gwei) * 1_000_000_000,
         batch_entries: args.batch_entries.max(1),
         batch_age: args.batch_age,
+        poll: args.times.poll,
+        resend_after: args.times.resend_after,
+        behind_after: args.times.behind_after,
+        rpc_timeout: args.times.rpc_timeout,
         publish: args.publish == Publish::Payloads,
         periods: Periods { heartbeat: args.heartbeat.max(SHORTEST), beacon: args.beacon },
         anchorer: config::anchorer_from_env().map_err(WrongUse::new)?,

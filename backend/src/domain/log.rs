@@ -17,7 +17,10 @@ use ledger::{
     trust::TrustRoots,
 };
 
-use super::ports::{LogReader, StoreError};
+use super::{
+    Millis,
+    ports::{LogReader, StoreError},
+};
 
 /// How often entries are made that no reading asks for.
 #[derive(Debug, Clone, Copy)]
@@ -123,13 +126,25 @@ pub(crate) enum ChainHealth {
     Misconfigured,
     /// The log's own store cannot be read or written now.
     StoreFailed,
-    /// The node does not take the transaction, or entries wait much longer for their anchor than they should.
+    /// Anchoring does not get on: the node does not take the transaction or lags, gas is too dear, or an entry or the
+    /// next block is overdue.
     Behind,
     /// Log and contract contradict each other.
     Diverged,
 }
 
 impl ChainHealth {
+    /// All of them.
+    pub(crate) const ALL: [ChainHealth; 7] = [
+        ChainHealth::Unknown,
+        ChainHealth::Ok,
+        ChainHealth::Unreachable,
+        ChainHealth::Misconfigured,
+        ChainHealth::StoreFailed,
+        ChainHealth::Behind,
+        ChainHealth::Diverged,
+    ];
+
     /// Its name in the interface.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -152,12 +167,23 @@ pub(crate) struct Block {
     pub(crate) hash: B256,
 }
 
+/// Something that kept the service from anchoring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// When it was seen last.
+    pub(crate) at: Millis,
+    /// What was the matter, and what to do.
+    pub(crate) what: String,
+}
+
 /// The chain as the service last saw it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ChainView {
     pub(crate) health: ChainHealth,
     /// What is the matter, and what to do.
     pub(crate) problem: Option<String>,
+    /// The last problem since the start, also when it has passed.
+    pub(crate) last_trouble: Option<Trouble>,
     /// The contract's head at the newest block.
     pub(crate) head: Option<(u64, Hash)>,
     /// The newest block.
@@ -165,7 +191,7 @@ pub(crate) struct ChainView {
     pub(crate) finalized_block: Option<u64>,
     /// Entries under a recorded root.
     pub(crate) anchored_size: u64,
-    /// Entries under a root that is recorded in a final block.
+    /// Entries under a root that is recorded in a final block, and the proof of it is stored.
     pub(crate) final_size: u64,
     /// How long the oldest entry that is not anchored has waited.
     pub(crate) oldest_unanchored_ms: Option<i64>,
@@ -178,6 +204,7 @@ impl Default for ChainView {
         Self {
             health: ChainHealth::Unknown,
             problem: None,
+            last_trouble: None,
             head: None,
             latest_block: None,
             finalized_block: None,

@@ -5,6 +5,7 @@
 pub(crate) mod clock;
 mod keyring;
 pub(crate) mod log;
+pub(crate) mod loopback;
 pub(crate) mod ports;
 pub(crate) mod reading;
 pub(crate) mod redact;

@@ -9,6 +9,7 @@ use alloy::primitives::B256;
 use ledger::{
     Hash,
     audit::Record,
+    chain::Header,
     evidence::{Anchor, Disclosure},
     heartbeat::Counter,
     tile::ChangedTiles,
@@ -16,6 +17,7 @@ use ledger::{
 
 use super::{
     DeviceName, Key,
+    log::Block,
     verdict::{Accepted, Device, Judged, Pending},
 };
 
@@ -232,12 +234,20 @@ pub(crate) struct AnchorRow {
     pub(crate) root: Hash,
     pub(crate) state: AnchorState,
     pub(crate) nonce: u64,
-    /// Its hash; `None` where the row was made from the contract's head.
+    /// The hash of what was signed last; `None` where the row was made from the contract's head.
     pub(crate) transaction: Option<B256>,
     /// The signed transaction: what is sent again is made of it.
     pub(crate) raw: Vec<u8>,
     pub(crate) sent_ms: i64,
     pub(crate) proof: Option<Anchor>,
+}
+
+impl AnchorRow {
+    /// The block of which the stored proof is; `None` without proof, or if it cannot be read.
+    pub(crate) fn proven_at(&self) -> Option<Block> {
+        let header = Header::from_rlp(&self.proof.as_ref()?.header).ok()?;
+        Some(Block { number: header.number, hash: header.hash })
+    }
 }
 
 /// The setting that keeps the trust roots which the service has seen first.
@@ -257,8 +267,8 @@ pub(crate) trait AnchorStore: Send + Sync {
     /// The largest size that was seen anchored, and the largest that was seen final; 0 before.
     fn anchored_sizes(&self) -> Result<(u64, u64), StoreError>;
 
-    /// Forgets final anchorings above a size: a deep reorganisation has taken them back. Gives how many.
-    fn drop_final_above(&self, size: u64) -> Result<usize, StoreError>;
+    /// The final anchoring of the largest size.
+    fn newest_final(&self) -> Result<Option<AnchorRow>, StoreError>;
 
     /// Whether there is an anchoring of this size.
     fn has_anchor(&self, size: u64) -> Result<bool, StoreError>;

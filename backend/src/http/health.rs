@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Site, errors::documented};
+use super::{Site, errors::documented, log::last_error};
 use crate::{
     domain::{log::ChainHealth, redact},
     problem::{Fault, Guarded, Stored, blocking},
@@ -46,7 +46,7 @@ pub(crate) async fn ready(State(site): State<Site>) -> Result<Response, Fault> {
 }
 
 async fn state(site: Site) -> Result<ServiceHealth, Fault> {
-    let chain = site.view.borrow().health;
+    let view = site.view.borrow().clone();
     let status = trouble_with_commits(&site).or_else(|| trouble_with_chain(&site)).unwrap_or_else(|| "ok".into());
     let model_version = site.model_version.to_string();
     let newest = blocking(move || site.log.newest_checkpoint()).await?;
@@ -55,7 +55,11 @@ async fn state(site: Site) -> Result<ServiceHealth, Fault> {
         version: env!("CARGO_PKG_VERSION").into(),
         model_version,
         tree_size: newest.map_or(0, |newest| newest.size),
-        chain: chain.name().into(),
+        anchored_size: view.anchored_size,
+        final_size: view.final_size,
+        oldest_unanchored_s: view.oldest_unanchored_ms.unwrap_or(0) as f64 / 1000.0,
+        chain: view.health.name().into(),
+        last_error: view.last_trouble.as_ref().map(last_error),
     })
 }
 
@@ -94,5 +98,12 @@ pub(crate) async fn metrics(State(site): State<Site>) -> Result<String, Fault> {
     metrics::gauge!("final_size").set(view.final_size as f64);
     metrics::gauge!("oldest_unanchored_seconds").set(view.oldest_unanchored_ms.unwrap_or(0) as f64 / 1000.0);
     metrics::gauge!("chain_ok").set(f64::from(view.health == ChainHealth::Ok));
+    for state in ChainHealth::ALL {
+        metrics::gauge!("chain_state", "state" => state.name()).set(f64::from(view.health == state));
+    }
+    metrics::gauge!("chain_latest_block").set(view.latest_block.map_or(0, |block| block.number) as f64);
+    metrics::gauge!("chain_finalized_block").set(view.finalized_block.unwrap_or(0) as f64);
+    let last = view.last_trouble.map_or(0, |trouble| trouble.at.0);
+    metrics::gauge!("last_error_timestamp_seconds").set(last as f64 / 1000.0);
     Ok(site.metrics.render())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{ChainStatus, Code, LedgerStatus};
+use api::{ChainStatus, Code, LastError, LedgerStatus};
 use axum::{
     Json,
     extract::{Path, State},
@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ledger::{
-    evidence::Bundle,
+    evidence::{BeaconProof, Bundle},
     merkle::inclusion_proof,
     tile::{self, TileTree},
     trust::TrustRoots,
@@ -19,7 +19,7 @@ use ledger::{
 use super::{Site, parse_index};
 use crate::{
     domain::{
-        log::{ChainView, key_history, read_tile},
+        log::{ChainView, Trouble, key_history, read_tile},
         ports::{LogReader, StoreError, StoredCheckpoint},
         redact,
     },
@@ -87,7 +87,14 @@ fn bundle(site: &Site, index: u64) -> Result<Option<Bundle>, StoreError> {
     let tiles = TileTree::new(checkpoint.size, |id| read_tile(log, id));
     let proof = inclusion_proof(&tiles, index, checkpoint.size)?;
     let disclosure = log.disclosure(index)?;
-    Ok(Some(Bundle { entry, disclosure, index, proof, checkpoint: checkpoint.note, anchor }))
+    let beacon = match log.newest("beacon", index)? {
+        Some((index, entry)) => {
+            let proof = inclusion_proof(&tiles, index, checkpoint.size)?;
+            Some(BeaconProof { index, entry, proof })
+        }
+        None => None,
+    };
+    Ok(Some(Bundle { disclosure, beacon, anchor, ..Bundle::new(entry, index, proof, checkpoint.note) }))
 }
 
 /// The checkpoint that speaks for an entry: of the first final anchor, else under the contract's head, else the newest.
@@ -217,12 +224,18 @@ fn chain_status(rpc_url: &Arc<str>, view: ChainView) -> ChainStatus {
         rpc_url: redact::without_userinfo(rpc_url),
         status: view.health.name().into(),
         problem: view.problem.as_deref().map(redact::in_text),
+        last_error: view.last_trouble.as_ref().map(last_error),
         tree_size: view.head.map(|(size, _)| size),
         root: view.head.map(|(_, root)| root.to_string()),
         latest_block: view.latest_block.map(|block| block.number),
         finalized_block: view.finalized_block,
         oldest_unanchored_s: view.oldest_unanchored_ms.map(|ms| ms as f64 / 1000.0),
     }
+}
+
+/// What kept the service from anchoring last.
+pub(super) fn last_error(trouble: &Trouble) -> LastError {
+    LastError { time: trouble.at.to_time().to_string(), problem: redact::in_text(&trouble.what) }
 }
 
 /// What the service claims the trust roots to be

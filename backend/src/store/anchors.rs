@@ -52,8 +52,11 @@ impl AnchorStore for Reader {
         })
     }
 
-    fn drop_final_above(&self, size: u64) -> Result<usize, StoreError> {
-        self.write(|connection| connection.execute("DELETE FROM anchor WHERE state = 2 AND size > ?", [to_sql(size)]))
+    fn newest_final(&self) -> Result<Option<AnchorRow>, StoreError> {
+        self.read(|connection| {
+            let sql = format!("SELECT {COLUMNS} FROM anchor WHERE state = 2 ORDER BY size DESC LIMIT 1");
+            Ok(rows(connection, &sql, [])?.pop())
+        })
     }
 
     fn has_anchor(&self, size: u64) -> Result<bool, StoreError> {

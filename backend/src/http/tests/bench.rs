@@ -154,8 +154,8 @@ impl AnchorStore for NoAnchors {
         Ok(())
     }
 
-    fn drop_final_above(&self, _: u64) -> Result<usize, StoreError> {
-        Ok(0)
+    fn newest_final(&self) -> Result<Option<AnchorRow>, StoreError> {
+        Ok(None)
     }
 
     fn has_anchor(&self, _: u64) -> Result<bool, StoreError> {
