@@ -132,11 +132,21 @@ impl Chain {
 
     /// Deploys the contract with the project's own forge script; gives its address.
     pub async fn deploy(&self, log_id: &str) -> String {
+        self.deploy_after(log_id, None).await
+    }
+
+    /// Deploys a contract that continues where another ends; gives its address.
+    pub async fn deploy_successor(&self, log_id: &str, predecessor: &str) -> String {
+        self.deploy_after(log_id, Some(predecessor)).await
+    }
+
+    async fn deploy_after(&self, log_id: &str, predecessor: Option<&str>) -> String {
         let mut command = tokio::process::Command::new(paths::foundry("forge"));
         command.current_dir(paths::repo()).kill_on_drop(true);
         command.args(["script", "contracts/script/Deploy.s.sol", "--json", "--broadcast"]);
         command.args(["--rpc-url", &self.url(), "--private-key", OWNER_KEY]);
         command.env("LOG_ID", log_id).env("OWNER", OWNER).env("ANCHORER", ANCHORER);
+        command.envs(predecessor.map(|predecessor| ("PREDECESSOR", predecessor)));
         command.env("FOUNDRY_BROADCAST", self.dir.path().join("broadcast"));
         // One at a time: forge keeps files of its own beside the contracts.
         static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -10,6 +10,7 @@ pub mod chain;
 pub mod command;
 pub mod examples;
 pub mod faulty;
+pub mod lineage;
 pub mod paths;
 pub mod poll;
 pub mod process;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use e2e::{Trial, chain::Chain, command, poll};
+use serde_json::Value;
 
 /// A trial whose windows are closed every second.
 async fn trial() -> Trial {
@@ -16,9 +17,10 @@ async fn trial() -> Trial {
 /// Waits until a heartbeat has counted the entry at this index, and is final.
 async fn counted(trial: &Trial, index: u64) {
     poll::until("a final heartbeat counts the entry", async || {
-        let page = trial.get("/api/v1/heartbeats?limit=1").await.json();
-        let newest = &page["items"][0];
-        (newest["index"].as_u64()? > index && newest["state"] == "final").then_some(())
+        let page = trial.get("/api/v1/heartbeats?limit=500").await.json();
+        let counts = |heartbeat: &Value| heartbeat["index"].as_u64().is_some_and(|at| at > index);
+        let heartbeats = page["items"].as_array()?;
+        heartbeats.iter().any(|heartbeat| counts(heartbeat) && heartbeat["state"] == "final").then_some(())
     })
     .await;
 }

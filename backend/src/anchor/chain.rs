@@ -158,7 +158,7 @@ impl Chain {
                 self.signer.address()
             ));
         }
-        let (log_key, code_hash) = (log_key.clone(), keccak256(&code));
+        let log_key = log_key.clone();
         Ok(TrustRoots { log_key, chain_id, genesis_hash, contract, code_hash, predecessors: Vec::new() })
     }
 

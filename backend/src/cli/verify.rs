@@ -166,11 +166,18 @@ fn save(proof: &Equivocation, file: Option<&Path>) -> Result<(), String> {
     let size = Checkpoint::unverified(&proof.checkpoint).map_or(0, |checkpoint| checkpoint.size);
     let default = || PathBuf::from(format!("equivocation-{size}-{:.8}.json", proof.root.to_string()));
     let file = file.map_or_else(default, Path::to_path_buf);
-    std::fs::write(&file, proof.to_json())
-        .map_err(|error| format!("the log has contradicted itself, but the proof cannot be kept in {}: {error}. Name another \
-            place with --save-proof", file.display()))?;
-    eprintln!("The log has contradicted itself. The proof is kept in {0}; anybody with the same trust roots can \
-        examine it: anomaly-ledger verify {0} --trust …", file.display());
+    std::fs::write(&file, proof.to_json()).map_err(|error| {
+        format!(
+            "the log has contradicted itself, but the proof cannot be kept in {}: {error}. Name another \
+            place with --save-proof",
+            file.display()
+        )
+    })?;
+    eprintln!(
+        "The log has contradicted itself. The proof is kept in {0}; anybody with the same trust roots can \
+        examine it: anomaly-ledger verify {0} --trust …",
+        file.display()
+    );
     Ok(())
 }
 

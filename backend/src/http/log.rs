@@ -11,6 +11,7 @@ use axum::{
 };
 use ledger::{
     evidence::{BeaconProof, Bundle},
+    keys::{KeyLink, MAX_LINKS},
     merkle::inclusion_proof,
     tile::{self, TileTree},
     trust::TrustRoots,
@@ -55,7 +56,8 @@ pub(crate) async fn entry(State(site): State<Site>, Path(index): Path<String>) -
 /// An entry's evidence
 ///
 /// The bundle that `anomaly-ledger verify` and the dashboard examine. It holds the first final anchor that covers
-/// the entry; before there is one, the newest checkpoint without anchor.
+/// the entry; before there is one, the newest checkpoint without anchor. Beside it: the newest beacon before the entry, and
+/// the changes of key up to the one that signed.
 #[utoipa::path(
     get, path = "/api/v1/entries/{index}/evidence", tag = "log",
     params(("index" = u64, Path, description = "The entry's index")),
@@ -86,15 +88,35 @@ fn bundle(site: &Site, index: u64) -> Result<Option<Bundle>, StoreError> {
     // The tree as wide as the newest checkpoint says: tiles hold at least that much.
     let tiles = TileTree::new(checkpoint.size, |id| read_tile(log, id));
     let proof = inclusion_proof(&tiles, index, checkpoint.size)?;
-    let disclosure = log.disclosure(index)?;
     let beacon = match log.newest("beacon", index)? {
+        None => None,
         Some((index, entry)) => {
             let proof = inclusion_proof(&tiles, index, checkpoint.size)?;
             Some(BeaconProof { index, entry, proof })
         }
-        None => None,
     };
-    Ok(Some(Bundle { disclosure, beacon, anchor, ..Bundle::new(entry, index, proof, checkpoint.note) }))
+    let (disclosure, keys) = (log.disclosure(index)?, key_links(log, checkpoint.size)?);
+    Ok(Some(Bundle { disclosure, keys, beacon, anchor, ..Bundle::new(entry, index, proof, checkpoint.note) }))
+}
+
+/// The newest changes of key before the one that signed the checkpoint of this size, oldest first.
+fn key_links(log: &dyn LogReader, size: u64) -> Result<Vec<KeyLink>, StoreError> {
+    let mut links = Vec::new();
+    // The checkpoint that ends with a key entry is still the old key's (docs/spec/checkpoint.md).
+    let mut before = size.saturating_sub(1);
+    while links.len() < MAX_LINKS
+        && let Some((index, entry)) = log.newest("key", before)?
+    {
+        let checkpoint = log.checkpoint_at(index + 1)?;
+        let checkpoint =
+            checkpoint.ok_or_else(|| StoreError::Damaged(format!("no checkpoint ends with key {index}")))?;
+        let tiles = TileTree::new(index + 1, |id| read_tile(log, id));
+        let proof = inclusion_proof(&tiles, index, index + 1)?;
+        links.push(KeyLink { index, entry, proof, checkpoint: checkpoint.note });
+        before = index;
+    }
+    links.reverse();
+    Ok(links)
 }
 
 /// The checkpoint that speaks for an entry: of the first final anchor, else under the contract's head, else the newest.

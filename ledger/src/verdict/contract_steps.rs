@@ -162,7 +162,7 @@ fn record(
 /// Nothing else may stand at the checkpoint's size in any of the contracts.
 fn history(checkpoint: &Checkpoint, contracts: &[Contract<'_>], state: &ContractState) -> Result<Step, String> {
     const NAME: &str = "history";
-    if let Some((_, rival, _)) = rival(checkpoint.size, contracts)? {
+    if let Some((rival, _)) = rival(checkpoint.size, contracts)? {
         return Ok(Step {
             note: "the contract has recorded another root at this size: the log was forked".into(),
             outcome: Outcome::Differs,
@@ -199,11 +199,11 @@ fn history(checkpoint: &Checkpoint, contracts: &[Contract<'_>], state: &Contract
 }
 
 /// Another root that one of the contracts has recorded at this size.
-fn rival<'a>(size: u64, contracts: &[Contract<'a>]) -> Result<Option<(Address, Hash, &'a [Bytes])>, String> {
+fn rival<'a>(size: u64, contracts: &[Contract<'a>]) -> Result<Option<(Hash, &'a [Bytes])>, String> {
     for contract in contracts {
         for (root, proof) in &contract.held.others {
             if contract.record(root)?.is_some_and(|record| record.size == size) {
-                return Ok(Some((contract.address, *root, proof)));
+                return Ok(Some((*root, proof)));
             }
         }
     }
@@ -220,7 +220,7 @@ pub(crate) fn proven_rival(
     trust.contracts().zip(holdings).find_map(|(trusted, held)| {
         let account = contract_account(state.header.state_root, trusted.contract, &held.account_proof).ok()?;
         let contract = Contract { address: trusted.contract, account, root: checkpoint.root, held };
-        let (_, root, proof) = rival(checkpoint.size, &[contract]).ok()??;
+        let (root, proof) = rival(checkpoint.size, &[contract]).ok()??;
         let anchor = Anchor {
             transaction: None,
             contract: Some(trusted.contract),

@@ -58,6 +58,7 @@ impl Timed {
             genesis_hash: B256::ZERO,
             contract: Address::ZERO,
             code_hash: B256::ZERO,
+            predecessors: Vec::new(),
         };
         let latest_block = Some(Block { number, hash: B256::with_last_byte(number as u8) });
         self.view.send_modify(|view| *view = ChainView { latest_block, trust: Some(trust), ..ChainView::default() });
