@@ -56,7 +56,7 @@ pub(crate) fn value(value: f64) -> String {
 pub(crate) fn sentence(entry: &Entry) -> String {
     match entry {
         Entry::Anomaly(_) => "A finding".to_owned(),
-        Entry::Audit(audit) => format!("{} of the audit log committed to", counted(audit.records, "record", "records")),
+        Entry::Audit(audit) => format!("Audit log: {} more", counted(audit.records, "record", "records")),
         Entry::Beacon(beacon) => format!("Beacon: block {} of the chain", grouped(beacon.block)),
         Entry::Heartbeat(heartbeat) => format!(
             "Heartbeat: {}, {} of {}",

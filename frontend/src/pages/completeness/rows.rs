@@ -48,11 +48,12 @@ pub(super) fn Rows(run: Run) -> impl IntoView {
 fn Row(run: Run, heartbeat: Heartbeat, older: Option<u64>) -> impl IntoView {
     let index = heartbeat.index;
     let account = Memo::new(move |_| run.accounts.read().get(&index).cloned());
-    let entries = match index.checked_sub(heartbeat.from) {
-        None | Some(0) => "none".to_owned(),
-        Some(1) => grouped(heartbeat.from),
-        Some(_) => format!("{} to {}", grouped(heartbeat.from), grouped(index - 1)),
+    let (narrow, entries) = match index.checked_sub(heartbeat.from) {
+        None | Some(0) => ("No entries", "none".to_owned()),
+        Some(1) => ("Entry ", grouped(heartbeat.from)),
+        Some(_) => ("Entries ", format!("{} to {}", grouped(heartbeat.from), grouped(index - 1))),
     };
+    let wide = if entries == "none" { "wide" } else { "" };
     let left_out = older.filter(|older| older + 1 != heartbeat.from);
     let left_out =
         left_out.map(|older| format!("heartbeats between entry {} and this window are not shown", grouped(older)));
@@ -70,7 +71,7 @@ fn Row(run: Run, heartbeat: Heartbeat, older: Option<u64>) -> impl IntoView {
     view! {
         <li data-index=index>
             <span class="when"><When time=heartbeat.recorded.clone()/></span>
-            <span class="what"><a href=Route::Anomaly(index).path()>{entries}</a></span>
+            <span class="what"><a href=Route::Anomaly(index).path()><i class="narrow">{narrow}</i><span class=wide>{entries}</span></a></span>
             <span class="number"><i class="narrow">"readings "</i>{grouped(heartbeat.readings)}</span>
             <span class="number"><i class="narrow">"anomalies "</i>{grouped(heartbeat.anomalies)}</span>
             <span class="number"><i class="narrow">"devices "</i>{grouped(heartbeat.devices)}</span>
