@@ -69,6 +69,13 @@ pub(crate) fn sentence(entry: &Entry) -> String {
     }
 }
 
+/// A text that begins as a sentence does.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    first + chars.as_str()
+}
+
 /// The stored name of a type, in words.
 pub(crate) fn words(name: &str) -> String {
     name.replace('_', " ")

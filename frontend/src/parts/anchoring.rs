@@ -24,6 +24,16 @@ pub(crate) fn meaning(status: &str) -> &'static str {
     }
 }
 
+/// What to do about a state of anchoring, where the service's own words may leave it open.
+pub(crate) fn advice(status: &str) -> &'static str {
+    match status {
+        "unreachable" => "See that the node runs and answers the service; it goes on by itself.",
+        "store_failed" => "See that its disk has room and may be written; it goes on by itself.",
+        "diverged" => "Keep the data as they are, and run anomaly-ledger fsck with --rpc-url.",
+        _ => "",
+    }
+}
+
 /// How many entries wait, and for how long.
 pub(crate) fn waiting(status: &LedgerStatus, age: Option<f64>) -> String {
     match (status.tree_size.saturating_sub(status.anchored_size), age) {

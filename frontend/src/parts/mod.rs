@@ -7,7 +7,7 @@ mod labels;
 mod notice;
 mod rpc;
 
-pub(crate) use anchoring::{AnchoringLine, meaning, waiting};
+pub(crate) use anchoring::{AnchoringLine, advice, meaning, waiting};
 pub(crate) use chart::{Chart, Mark};
 pub(crate) use copy::{Command, Copyable, Download};
 pub(crate) use labels::{Severity, StateLabel, When};

@@ -7,9 +7,9 @@ use leptos::prelude::*;
 use super::follow::Follower;
 use crate::{
     chain::events::{Event, Log},
-    format::{grouped, words},
+    format::{capital, grouped, words},
     live::{Live, Remote},
-    parts::{Copyable, Failed, Loading, When, meaning, waiting},
+    parts::{Copyable, Failed, Loading, When, advice, meaning, waiting},
 };
 
 /// The whole state of anchoring.
@@ -55,7 +55,10 @@ fn Card(status: LedgerStatus, follower: Follower) -> impl IntoView {
         <section class="card" id="anchoring" aria-label="Anchoring">
             <h2>"Anchoring"<small class="health" data-health=health.clone()>{words(&health)}</small></h2>
             <p>{meaning(&health)} " " <span class="hint">"As the service says."</span></p>
-            {chain.problem.map(|problem| view! { <p class="problem" role="alert" id="anchoring-problem">{problem}</p> })}
+            {chain.problem.map(|problem| view! {
+                <p class="problem" role="alert" id="anchoring-problem">{capital(&problem)}</p>
+                <p>{advice(&health)}</p>
+            })}
             <Share status/>
             <dl>
                 <dt>"Queue"</dt>
@@ -68,7 +71,7 @@ fn Card(status: LedgerStatus, follower: Follower) -> impl IntoView {
                 <dd>{blocks}</dd>
                 {past.map(|past| view! {
                     <dt>"Last error"</dt>
-                    <dd id="anchoring-last-error">{past.problem} " " <span class="hint">"last seen " <When time=past.time/></span></dd>
+                    <dd id="anchoring-last-error">{capital(&past.problem)} " " <span class="hint">"last seen " <When time=past.time/></span></dd>
                 })}
             </dl>
         </section>
@@ -83,6 +86,7 @@ fn newest(follower: Follower) -> AnyView {
             {grouped(size)} " entries, root " <Copyable what="Root in the newest event" value=root/> ", block " {grouped(block)}
         }
         .into_any(),
+        None if follower.seen.with(|seen| seen.latest.is_none()) => "nothing yet".into_any(),
         None => "no root in the blocks below".into_any(),
     }
 }
