@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
-use ledger::audit::Record;
+use ledger::{audit::Record, hash::EMPTY_ROOT};
 use tokio::{
     sync::{broadcast, watch},
     task::JoinHandle,
@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 
 use crate::{
     anchor::{Anchorer, AnchorerConfig, Chain, ChainConfig, ChainError},
-    config::{KeyError, LogIdentity, ServeConfig, operator},
+    config::{self, KeyError, LogIdentity, ServeConfig, operator},
     domain::{
         Clock,
         log::{ChainHealth, ChainView, Halt},
@@ -73,6 +73,8 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
 
     let writer = SqliteWriter::open_existing(&config.data_dir)?;
     let reader = Arc::new(Reader::open(&config.data_dir)?);
+    // Before anything is anchored: whoever erases has to know what may be on the chain.
+    reader.note_publishing(config.publish)?;
     let halt = Halt::default();
     let sequencer = match Sequencer::load(&*reader, Arc::clone(&keyring)) {
         Ok(sequencer) => sequencer,
@@ -138,6 +140,8 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         events,
         halt,
         log_key: keyring.first().clone(),
+        // Every tree extends the empty one, so that this contradicts no other checkpoint.
+        empty_checkpoint: keyring.signer(keyring.first()).map(|signer| signer.sign(0, EMPTY_ROOT).into()),
         rpc_url: config.rpc_url.as_str().into(),
         model_version: models.generic_version(),
         trial: true,
@@ -174,12 +178,10 @@ impl Running {
 /// One service for each data directory.
 fn lock(config: &ServeConfig) -> Result<fs::File, StartError> {
     let name = config.data_dir.display().to_string();
-    let file = fs::File::create(config.data_dir.join("lock"));
-    let file = file.map_err(|error| StartError::DataDir(name.clone(), error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(StartError::Locked(name)),
-        Err(fs::TryLockError::Error(error)) => Err(StartError::DataDir(name, error)),
+    match config::lock(&config.data_dir) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => Err(StartError::Locked(name)),
+        Err(error) => Err(StartError::DataDir(name, error)),
     }
 }
 

@@ -89,6 +89,22 @@ contract AnomalyLoggerRolesTest is Base {
         new AnomalyLogger(LOG_ID, OWNER, ANCHORER, address(logger), 8, root);
     }
 
+    /// @dev Also where a stolen key has anchored what the operator would rather leave out.
+    function test_Constructor_RevertGiven_Predecessor_AtAnOlderRecord() external {
+        bytes32[] memory proof = new bytes32[](1);
+        proof[0] = "a thief's entries";
+        bytes32 root = "root";
+        bytes32 thiefs = sha256(abi.encodePacked(bytes1(0x01), root, proof[0]));
+        anchorAs(ANCHORER, logger, root, 4, none);
+        anchorAs(ANCHORER, logger, thiefs, 8, proof);
+        vm.prank(OWNER);
+        logger.removeAnchorer();
+
+        vm.expectRevert(abi.encodeWithSelector(IAnomalyLogger.PredecessorHeadMismatch.selector, thiefs, 8, root, 4));
+        new AnomalyLogger(LOG_ID, OWNER, ANCHORER, address(logger), 4, root);
+        assertHead(successorOf(logger), thiefs, 8);
+    }
+
     function test_Constructor_GivenPredecessor_Empty() external {
         AnomalyLogger successor = successorOf(logger);
         assertEq(successor.predecessor(), address(logger), "predecessor");

@@ -56,7 +56,20 @@ contract AnomalyLoggerTest is Base {
         anchorAs(OWNER, logger, roots[5], 5, none);
     }
 
-    function test_Anchor_RevertGiven_RecordedWithAnotherSize() external {
+    function test_Anchor_RevertWhen_CallerIsCandidate() external {
+        vm.prank(OWNER);
+        logger.proposeAnchorer(STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(IAnomalyLogger.NotAnchorer.selector, STRANGER));
+        anchorAs(STRANGER, logger, roots[5], 5, none);
+    }
+
+    function test_Anchor_RevertGiven_RecordedWithALessSize() external {
+        anchorAs(ANCHORER, logger, roots[5], 5, none);
+        vm.expectRevert(abi.encodeWithSelector(IAnomalyLogger.SizeContradictsRecord.selector, roots[5], 5, 4));
+        anchorAs(ANCHORER, logger, roots[5], 4, none);
+    }
+
+    function test_Anchor_RevertGiven_RecordedWithAGreaterSize() external {
         anchorAs(ANCHORER, logger, roots[5], 5, none);
         bytes32[] memory proof = proofFrom(5, 6);
         vm.expectRevert(abi.encodeWithSelector(IAnomalyLogger.SizeContradictsRecord.selector, roots[5], 5, 6));

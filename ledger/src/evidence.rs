@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use crate::{Hash, keys::KeyLink};
 
-/// Two entries of 64 KiB, a payload of 16 KiB, 16 key links of some 4 KiB, and some dozens of proof nodes of at most
-/// 532 bytes, all in base64 or hex, stay well below 1 MiB.
-pub const MAX_BUNDLE: usize = 1 << 20;
+/// Two entries of 64 KiB, a payload of 16 KiB, some dozens of proof nodes of at most 532 bytes, and a checkpoint of
+/// 128 KiB, all in base64 or hex, stay below 400 KiB; each of 16 changes of key brings at most one more entry and
+/// checkpoint.
+pub const MAX_BUNDLE: usize = 1 << 22;
 
 /// Why a file is no bundle.
 #[derive(Debug, thiserror::Error)]

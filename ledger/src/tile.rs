@@ -233,9 +233,12 @@ mod tests {
     use super::*;
     use crate::{
         hash::leaf_hash,
-        merkle::{MemoryTree, inclusion_proof, root},
+        merkle::{MemoryTree, consistency_proof, inclusion_proof, root},
     };
     use std::convert::Infallible;
+
+    /// The largest tree that a checkpoint can state.
+    const MAX_SIZE: u64 = (1 << 53) - 1;
 
     #[test]
     fn paths_are_those_of_tlog_tiles() {
@@ -277,6 +280,33 @@ mod tests {
                     inclusion_proof(&tree, index, size).unwrap(),
                     inclusion_proof(&memory, index, size).unwrap()
                 );
+            }
+        }
+    }
+
+    /// How many tiles `make` reads of a tree of this size, and whether each was within it.
+    fn reads(size: u64, make: impl Fn(&TileTree<&dyn Fn(TileId) -> Result<Vec<Hash>, Infallible>>)) -> usize {
+        let count = std::cell::Cell::new(0);
+        let read = |id: TileId| {
+            count.set(count.get() + 1);
+            assert!(id.width == width_at(id.level, id.index, size) && id.width > 0, "{id:?}");
+            Ok::<_, Infallible>(vec![Hash([1; 32]); id.width as usize])
+        };
+        make(&TileTree::new(size, &read));
+        count.get()
+    }
+
+    #[test]
+    fn a_proof_reads_a_handful_of_tiles() {
+        // On each level of tiles, an inclusion proof reads the tile above the leaf and the last one; a consistency
+        // proof those above both sizes. With ten million entries the tree has three such levels.
+        for (size, levels) in [(256, 1), (65_000, 2), (10_000_000, 3), (4_294_967_295, 4), (MAX_SIZE, 7)] {
+            for index in [0, 1, size / 3, size / 2, size - 2, size - 1] {
+                let inclusion = reads(size, |tree| drop(inclusion_proof(tree, index, size)));
+                assert!((1..=2 * levels).contains(&inclusion), "{inclusion} tiles for {index} of {size}");
+                let older = index + 1;
+                let consistency = reads(size, |tree| drop(consistency_proof(tree, older, size)));
+                assert!(consistency <= 2 * levels, "{consistency} tiles from {older} to {size}");
             }
         }
     }

@@ -57,6 +57,15 @@ impl TrustRoots {
         .collect()
     }
 
+    /// Whether these are the roots of the same log, gone on in a successor of the contract of `older`.
+    pub fn succeeds(&self, older: &TrustRoots) -> bool {
+        let then = older.predecessors.iter().copied().chain(older.contracts().take(1));
+        let same = TrustRoots { contract: older.contract, code_hash: older.code_hash, ..self.clone() };
+        self.contract != older.contract
+            && TrustRoots { predecessors: older.predecessors.clone(), ..same } == *older
+            && self.predecessors.iter().copied().eq(then)
+    }
+
     /// The contracts whose records count, the newest first.
     pub fn contracts(&self) -> impl Iterator<Item = TrustedContract> + '_ {
         let present = TrustedContract { contract: self.contract, code_hash: self.code_hash };
@@ -94,5 +103,35 @@ mod checksummed {
             )));
         }
         Ok(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roots(contracts: &[u8]) -> TrustRoots {
+        let trusted =
+            |at: &u8| TrustedContract { contract: Address::with_last_byte(*at), code_hash: B256::with_last_byte(*at) };
+        let (last, before) = contracts.split_last().unwrap();
+        TrustRoots {
+            log_key: crate::checkpoint::LogSigner::new("test.local/log".parse().unwrap(), &[7; 32]).log_key(),
+            chain_id: 1,
+            genesis_hash: B256::ZERO,
+            contract: trusted(last).contract,
+            code_hash: trusted(last).code_hash,
+            predecessors: before.iter().map(trusted).collect(),
+        }
+    }
+
+    #[test]
+    fn a_successor_adds_one_contract_and_changes_nothing_else() {
+        assert!(roots(&[1, 2]).succeeds(&roots(&[1])));
+        assert!(roots(&[1, 2, 3]).succeeds(&roots(&[1, 2])));
+        for (newer, older) in [(&[1][..], &[1][..]), (&[2], &[1]), (&[2, 1], &[1]), (&[1, 2, 3], &[1]), (&[1], &[1, 2])]
+        {
+            assert!(!roots(newer).succeeds(&roots(older)), "{newer:?} {older:?}");
+        }
+        assert!(!TrustRoots { chain_id: 2, ..roots(&[1, 2]) }.succeeds(&roots(&[1])));
     }
 }

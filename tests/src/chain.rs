@@ -130,33 +130,14 @@ impl Chain {
         quantity(&self.rpc("eth_blockNumber", json!([])).await)
     }
 
-    /// Deploys the contract with the project's own forge script; gives its address.
+    /// Deploys the contract; gives its address.
     pub async fn deploy(&self, log_id: &str) -> String {
-        self.deploy_after(log_id, None).await
+        deploy(&self.url(), log_id, None, self.dir.path()).await
     }
 
     /// Deploys a contract that continues where another ends; gives its address.
     pub async fn deploy_successor(&self, log_id: &str, predecessor: &str) -> String {
-        self.deploy_after(log_id, Some(predecessor)).await
-    }
-
-    async fn deploy_after(&self, log_id: &str, predecessor: Option<&str>) -> String {
-        let mut command = tokio::process::Command::new(paths::foundry("forge"));
-        command.current_dir(paths::repo()).kill_on_drop(true);
-        command.args(["script", "contracts/script/Deploy.s.sol", "--json", "--broadcast"]);
-        command.args(["--rpc-url", &self.url(), "--private-key", OWNER_KEY]);
-        command.env("LOG_ID", log_id).env("OWNER", OWNER).env("ANCHORER", ANCHORER);
-        command.envs(predecessor.map(|predecessor| ("PREDECESSOR", predecessor)));
-        command.env("FOUNDRY_BROADCAST", self.dir.path().join("broadcast"));
-        // One at a time: forge keeps files of its own beside the contracts.
-        static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-        let guard = ONE.lock().await;
-        let output = command.output().await.expect("forge runs");
-        drop(guard);
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        let mut lines = stdout.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let address = lines.find_map(|line| Some(line.get("contract_address")?.as_str()?.to_owned()));
-        address.unwrap_or_else(|| panic!("forge named no contract: {}", String::from_utf8_lossy(&output.stderr)))
+        deploy(&self.url(), log_id, Some(predecessor), self.dir.path()).await
     }
 
     /// Asks by JSON-RPC.
@@ -168,13 +149,7 @@ impl Chain {
     }
 
     async fn try_rpc(&self, method: &str, params: Value) -> Result<Value, String> {
-        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
-        let answer = crate::service::http().post(self.url()).json(&request).send().await.map_err(|e| e.to_string())?;
-        let mut answer: Value = answer.json().await.map_err(|e| e.to_string())?;
-        match answer.get("error") {
-            Some(error) => Err(error.to_string()),
-            None => Ok(answer["result"].take()),
-        }
+        ask(&self.url(), method, params).await
     }
 
     /// The contract's `Anchored` events, in their order.
@@ -207,6 +182,38 @@ impl Chain {
     /// Where its log is.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+}
+
+/// Deploys the contract with the project's own forge script, by the owner's account; gives its address. Forge's own
+/// record goes below `dir`.
+pub(crate) async fn deploy(url: &str, log_id: &str, predecessor: Option<&str>, dir: &Path) -> String {
+    let mut command = tokio::process::Command::new(paths::foundry("forge"));
+    command.current_dir(paths::repo()).kill_on_drop(true);
+    command.args(["script", "contracts/script/Deploy.s.sol", "--json", "--broadcast"]);
+    command.args(["--rpc-url", url, "--private-key", OWNER_KEY]);
+    command.env("LOG_ID", log_id).env("OWNER", OWNER).env("ANCHORER", ANCHORER);
+    command.envs(predecessor.map(|predecessor| ("PREDECESSOR", predecessor)));
+    command.env("FOUNDRY_BROADCAST", dir.join("broadcast"));
+    // One at a time: forge keeps files of its own beside the contracts.
+    static ONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let guard = ONE.lock().await;
+    let output = command.output().await.expect("forge runs");
+    drop(guard);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let mut lines = stdout.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let address = lines.find_map(|line| Some(line.get("contract_address")?.as_str()?.to_owned()));
+    address.unwrap_or_else(|| panic!("forge named no contract: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Asks a node by JSON-RPC.
+pub(crate) async fn ask(url: &str, method: &str, params: Value) -> Result<Value, String> {
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+    let answer = crate::service::http().post(url).json(&request).send().await.map_err(|e| e.to_string())?;
+    let mut answer: Value = answer.json().await.map_err(|e| e.to_string())?;
+    match answer.get("error") {
+        Some(error) => Err(error.to_string()),
+        None => Ok(answer["result"].take()),
     }
 }
 

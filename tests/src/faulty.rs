@@ -96,7 +96,6 @@ impl Faulty {
         });
         let found = found.await;
         let health = found.unwrap_or_else(|| panic!("expected {chain:?} with {words:?}, found {last:#?}"));
-        // The same to whoever looks at the ledger, the metrics and the log.
         let problem = health.last_error.as_ref().map(|error| error.problem.as_str());
         assert!(problem.is_some(), "{health:#?}");
         health
@@ -108,17 +107,26 @@ impl Faulty {
         poll::until(&what, async || (self.proxy.sent().len() >= before + more).then_some(())).await;
     }
 
-    /// Adds one block after the other until the service shows every entry as anchored.
+    /// Adds a block for each transaction until the service shows every entry as anchored: the last one in the newest
+    /// block.
     pub async fn all_anchored(&self) {
         poll::until("every entry is anchored", async || {
             let ledger = self.ledger().await;
             if ledger.anchored_size == ledger.tree_size {
                 return Some(());
             }
-            self.chain.mine(1).await;
+            if self.pool().await > 0 {
+                self.chain.mine(1).await;
+            }
             None
         })
         .await;
+    }
+
+    /// How many transactions wait in the node's pool for the next block.
+    pub async fn pool(&self) -> u64 {
+        let status = self.chain.rpc("txpool_status", json!([])).await;
+        u64::from_str_radix(status["pending"].as_str().expect("hex").trim_start_matches("0x"), 16).expect("a quantity")
     }
 
     /// Adds one block after the other until all is well again, with nobody's help; and then looks whether it is.

@@ -6,10 +6,13 @@
 
 pub mod audit;
 pub mod browser;
+pub mod c2sp;
 pub mod chain;
 pub mod command;
 pub mod examples;
 pub mod faulty;
+pub mod ganache;
+pub mod liar;
 pub mod lineage;
 pub mod paths;
 pub mod poll;
@@ -22,6 +25,7 @@ pub mod trial;
 pub use browser::Browser;
 pub use chain::Chain;
 pub use faulty::Faulty;
+pub use ganache::Ganache;
 pub use proxy::{Fault, Proxy};
 pub use service::Service;
 pub use trial::Trial;

@@ -60,6 +60,7 @@ impl Lineage {
         }
         lineage.anchor(&lineage.old, 0, 3).await;
         lineage.anchor(&lineage.old, 3, 5).await;
+        lineage.retire_old().await;
         lineage.new = lineage.chain.deploy_successor(&format!("0x{log_id}"), &lineage.old).await;
         lineage.anchor(&lineage.new, 5, 7).await;
         lineage.settle().await;

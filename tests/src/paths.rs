@@ -34,6 +34,16 @@ pub fn foundry(program: &str) -> PathBuf {
     found.unwrap_or_else(|| panic!("no {program} under {}: run scripts/setup", packages.display()))
 }
 
+/// Ganache's command line, to be run by node.
+///
+/// # Panics
+/// If it is not there; the message says how to get it.
+pub fn ganache() -> PathBuf {
+    let file = repo().join("scripts/tools/node_modules/ganache/dist/node/cli.js");
+    assert!(file.exists(), "no {}: run scripts/setup", file.display());
+    file
+}
+
 /// Where tests leave pictures and other things to look at: `e2e` in the target directory.
 pub fn artifacts() -> PathBuf {
     let dir = profile_dir().parent().expect("the profile's directory lies in the target directory").join("e2e");

@@ -30,6 +30,8 @@ pub struct Settings {
     pub port: u16,
     /// Further flags of `serve`.
     pub flags: Vec<String>,
+    /// What it publishes: `payloads` or `roots`.
+    pub publish: &'static str,
 }
 
 /// A running service.
@@ -59,7 +61,7 @@ impl Service {
     /// Its exit code and what it complained of, if it ended instead.
     pub async fn start(settings: &Settings, logs: &Path) -> Result<Self, (i32, String)> {
         let mut command = Command::new(paths::service_binary());
-        command.args(["serve", "--trial", "--publish", "payloads", "--data-dir"]).arg(&settings.data_dir);
+        command.args(["serve", "--trial", "--publish", settings.publish, "--data-dir"]).arg(&settings.data_dir);
         command.args(["--listen", &format!("127.0.0.1:{}", settings.port)]);
         command.args(["--rpc-url", &settings.rpc_url, "--contract", &settings.contract]);
         command.args(&settings.flags);

@@ -61,6 +61,20 @@ impl Database {
         self.change("UPDATE tile SET hashes = ?1 WHERE level = ?2 AND idx = ?3", &key, before.into(), after.into())
     }
 
+    /// Changes one bit of the last hash in this tile.
+    pub fn change_tile(&self, level: u32, index: u64) -> Undo {
+        let key = [i64::from(level), sql(index)];
+        let before: Vec<u8> = self.one("SELECT hashes FROM tile WHERE level = ? AND idx = ?", &key);
+        let mut after = before.clone();
+        *after.last_mut().expect("no tile is empty") ^= 0x01;
+        self.change("UPDATE tile SET hashes = ?1 WHERE level = ?2 AND idx = ?3", &key, before.into(), after.into())
+    }
+
+    /// Stores another note with the checkpoint of this size, as one who gathers cosignatures does.
+    pub fn put_note(&self, size: u64, note: &str) {
+        self.update("UPDATE checkpoint SET note = ?1 WHERE size = ?2", note.to_owned().into(), &[sql(size)]);
+    }
+
     /// Changes one character of the signature in the checkpoint of this size.
     pub fn change_checkpoint(&self, size: u64) -> Undo {
         let before: String = self.one("SELECT note FROM checkpoint WHERE size = ?", &[sql(size)]);

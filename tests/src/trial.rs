@@ -37,7 +37,13 @@ impl Trial {
 
     /// Starts the service on this chain, and waits until it is ready.
     pub async fn on(chain: Chain) -> Self {
+        Self::publishing(chain, "payloads").await
+    }
+
+    /// Starts a service on this chain that publishes `payloads` or `roots`.
+    pub async fn publishing(chain: Chain, publish: &'static str) -> Self {
         let mut trial = Self::prepare(chain).await;
+        trial.settings.publish = publish;
         trial.start_service().await;
         trial.ready().await;
         trial
@@ -49,7 +55,8 @@ impl Trial {
         let data_dir = dir.path().join("data");
         let log_id = init(&data_dir).await;
         let contract = chain.deploy(&log_id).await;
-        let settings = Settings { data_dir, rpc_url: chain.url(), contract, port: free_port(), flags: Vec::new() };
+        let (rpc_url, publish) = (chain.url(), "payloads");
+        let settings = Settings { data_dir, rpc_url, contract, port: free_port(), publish, flags: Vec::new() };
         Self { chain, settings, service: None, dir, provoked: 0 }
     }
 

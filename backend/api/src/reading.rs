@@ -45,7 +45,7 @@ pub struct Judgement {
     /// The log entry; absent unless the label is `anomaly`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u64>,
-    /// The finding in one sentence; absent unless the label is `anomaly`.
+    /// The finding in one sentence; absent unless the label is `anomaly`. Of an erased reading: that it is erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentence: Option<String>,
 }

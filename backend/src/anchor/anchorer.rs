@@ -211,7 +211,6 @@ impl Anchorer {
     fn report(&self, error: &TickError, contradicted_twice: bool) {
         let health = error.health();
         let problem = error.to_string();
-        metrics::counter!("anchor_faults_total", "state" => health.name()).increment(1);
         if contradicted_twice {
             self.halt.set(problem.clone());
         }
@@ -234,6 +233,7 @@ impl Anchorer {
         }
         view.health = health;
         if let Some(what) = &problem {
+            metrics::counter!("anchor_faults_total", "state" => health.name()).increment(1);
             view.last_trouble = Some(Trouble { at: self.clock.now(), what: what.clone() });
         }
         view.problem = problem;

@@ -19,12 +19,12 @@ use ledger::{
         query::{ChainQuery, ChainState, Finality, Progress},
     },
     checkpoint::LogKey,
-    trust::TrustRoots,
+    trust::{MAX_PREDECESSORS, TrustRoots, TrustedContract},
 };
 use serde_json::Value;
 
 use super::{
-    contract::AnomalyLogger::{anchorerCall, headCall, logIdCall},
+    contract::AnomalyLogger::{anchorerCall, headCall, logIdCall, predecessorCall},
     error::{ChainError, RpcFailure},
     transport::BoundedHttp,
 };
@@ -47,9 +47,9 @@ pub(crate) struct ChainConfig {
 
 /// A head of the contract at some block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) size: u64,
-    pub(super) root: Hash,
+pub(crate) struct Head {
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
 }
 
 /// The heads at the newest and at the final block.
@@ -122,13 +122,6 @@ impl Chain {
         let (chain_id, genesis_hash) = self.identify_chain(pinned).await?;
         let contract = self.config.contract;
         let wrong = |what: String| Err(ChainError::Misconfigured(what));
-        if let Some(pinned) = pinned.filter(|pinned| pinned.contract != contract) {
-            return wrong(format!(
-                "this is another contract than before ({contract}, expected {}): point --contract to the one in GET \
-                 /api/v1/trust",
-                pinned.contract
-            ));
-        }
         let code = self.provider.get_code_at(contract).await.map_err(|e| self.unreachable(e))?;
         if code.is_empty() {
             return wrong(format!(
@@ -136,7 +129,10 @@ impl Chain {
             ));
         }
         let code_hash = keccak256(&code);
-        if let Some(pinned) = pinned.filter(|pinned| pinned.code_hash != code_hash) {
+        let predecessors = self.predecessors().await?;
+        if let Some(pinned) = pinned.filter(|pinned| pinned.contract != contract) {
+            self.check_succession(pinned, &predecessors).await?;
+        } else if let Some(pinned) = pinned.filter(|pinned| pinned.code_hash != code_hash) {
             return wrong(format!(
                 "the contract at {contract} has other code than before (code hash {code_hash}, expected {}): nothing is \
                  anchored there. Go back to the chain in GET /api/v1/trust",
@@ -159,7 +155,43 @@ impl Chain {
             ));
         }
         let log_key = log_key.clone();
-        Ok(TrustRoots { log_key, chain_id, genesis_hash, contract, code_hash, predecessors: Vec::new() })
+        Ok(TrustRoots { log_key, chain_id, genesis_hash, contract, code_hash, predecessors })
+    }
+
+    /// The contracts that ours continues, oldest first.
+    async fn predecessors(&self) -> Result<Vec<TrustedContract>, ChainError> {
+        let mut predecessors = Vec::new();
+        let mut contract = self.config.contract;
+        while predecessors.len() < MAX_PREDECESSORS {
+            contract = self.call_at(contract, predecessorCall {}, BlockId::latest()).await?;
+            if contract == Address::ZERO {
+                break;
+            }
+            let code = self.provider.get_code_at(contract).await.map_err(|e| self.unreachable(e))?;
+            predecessors.push(TrustedContract { contract, code_hash: keccak256(&code) });
+        }
+        predecessors.reverse();
+        Ok(predecessors)
+    }
+
+    /// Another contract than the pinned one is only taken if it continues that one, which nobody can move on any more.
+    async fn check_succession(&self, pinned: &TrustRoots, predecessors: &[TrustedContract]) -> Result<(), ChainError> {
+        let (old, code_hash) = (pinned.contract, pinned.code_hash);
+        if predecessors.last() != Some(&TrustedContract { contract: old, code_hash }) {
+            return Err(ChainError::Misconfigured(format!(
+                "this is another contract than before ({}, expected {old}), and not its successor: point --contract to \
+                 the one in GET /api/v1/trust",
+                self.config.contract
+            )));
+        }
+        let anchorer = self.call_at(old, anchorerCall {}, BlockId::latest()).await?;
+        if anchorer != Address::ZERO {
+            return Err(ChainError::Misconfigured(format!(
+                "the predecessor {old} still lets {anchorer} anchor, so two contracts could have a history each: its \
+                 owner has to call removeAnchorer() there first"
+            )));
+        }
+        Ok(())
     }
 
     /// The contract's head at the newest and at the final block.
@@ -219,11 +251,14 @@ impl Chain {
     }
 
     async fn call<C: SolCall>(&self, call: C, block: BlockId) -> Result<C::Return, ChainError> {
-        let request = TransactionRequest::default().to(self.config.contract).input(call.abi_encode().into());
+        self.call_at(self.config.contract, call, block).await
+    }
+
+    async fn call_at<C: SolCall>(&self, contract: Address, call: C, block: BlockId) -> Result<C::Return, ChainError> {
+        let request = TransactionRequest::default().to(contract).input(call.abi_encode().into());
         let answer = self.provider.call(request).block(block).await.map_err(|e| self.unreachable(e))?;
-        C::abi_decode_returns(&answer).map_err(|error| {
-            ChainError::Misconfigured(format!("{} is no AnomalyLogger: {error}", self.config.contract))
-        })
+        C::abi_decode_returns(&answer)
+            .map_err(|error| ChainError::Misconfigured(format!("{contract} is no AnomalyLogger: {error}")))
     }
 
     /// The next nonce of our account after this block. Only included transactions count.

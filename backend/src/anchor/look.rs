@@ -1,11 +1,12 @@
 //! Is it the chain that was there before, does it go forward, and does the contract hold our log?
 
-use ledger::{Hash, merkle::root, tile::TileTree, trust::TrustRoots};
+use ledger::{Hash, tile::TileTree, trust::TrustRoots};
 use tokio::task::block_in_place;
 
 use super::{
     anchorer::{Anchorer, Memory, TickError},
     chain::Heads,
+    compare::contradiction,
     error::ChainError,
 };
 use crate::domain::{
@@ -23,10 +24,11 @@ impl Anchorer {
         let pinned = block_in_place(|| self.pinned())?;
         let seen = self.chain.identify(&self.log_key, pinned.as_ref()).await?;
         match pinned {
-            None => block_in_place(|| {
-                let text = serde_json::to_string(&seen).map_err(|error| StoreError::Engine(Box::new(error)))?;
-                self.anchors.put_setting(TRUST_SETTING, &text)
-            })?,
+            None => block_in_place(|| self.pin(&seen))?,
+            Some(pinned) if seen.succeeds(&pinned) => {
+                tracing::info!(from = %pinned.contract, to = %seen.contract, "the log goes on in a successor contract");
+                block_in_place(|| self.pin(&seen))?;
+            }
             Some(pinned) => {
                 let changed = pinned.differences(&seen);
                 if !changed.is_empty() {
@@ -40,6 +42,11 @@ impl Anchorer {
         }
         memory.trust = Some(seen.clone());
         Ok(seen)
+    }
+
+    fn pin(&self, seen: &TrustRoots) -> Result<(), StoreError> {
+        let text = serde_json::to_string(seen).map_err(|error| StoreError::Engine(Box::new(error)))?;
+        self.anchors.put_setting(TRUST_SETTING, &text)
     }
 
     fn pinned(&self) -> Result<Option<TrustRoots>, StoreError> {
@@ -92,21 +99,8 @@ impl Anchorer {
             if head.size == 0 || memory.compared.contains(head) {
                 continue;
             }
-            if head.size > newest {
-                return Err(TickError::Diverged(format!(
-                    "the contract's head has {} entries, our log {newest}: the database is older than the chain \
-                     (restored from a backup?), or another service has the keys of this log. Restore the newest \
-                     database, and let one service alone use it",
-                    head.size
-                )));
-            }
-            let ours = root(&self.tiles(newest), head.size)?;
-            if ours != head.root {
-                return Err(TickError::Diverged(format!(
-                    "at size {} the contract's root is {}, ours {ours}: the log was changed, or another service has \
-                     the keys of this log. Run `anomaly-ledger fsck`",
-                    head.size, head.root
-                )));
+            if let Some(why) = contradiction(&*self.log, newest, *head)? {
+                return Err(TickError::Diverged(why));
             }
         }
         memory.compared = seen;

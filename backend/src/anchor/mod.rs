@@ -9,7 +9,8 @@
 mod anchorer;
 mod batch;
 mod chain;
-mod contract;
+mod compare;
+pub(crate) mod contract;
 mod error;
 mod look;
 mod outbox;
@@ -18,5 +19,6 @@ mod transaction;
 mod transport;
 
 pub(crate) use anchorer::{Anchorer, AnchorerConfig};
-pub(crate) use chain::{Chain, ChainConfig};
+pub(crate) use chain::{Chain, ChainConfig, Head};
+pub(crate) use compare::contradiction;
 pub(crate) use error::ChainError;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use alloy::primitives::Bytes;
 use ledger::chain::query::{Answer, ChainQuery, ChainState, Progress};
 use reqwest::Url;
 use serde::Serialize;
@@ -126,10 +127,10 @@ async fn body(url: &str, response: Result<reqwest::Response, reqwest::Error>) ->
     };
     let response = response.map_err(unreachable)?;
     let status = response.status();
-    let bytes = match read(response).await {
+    let bytes = match read(response, MAX_ANSWER).await {
         Ok(bytes) => bytes,
         Err(ReadError::Broken(error)) => return Err(unreachable(error)),
-        Err(long @ ReadError::TooLong) => {
+        Err(long @ ReadError::TooLong(_)) => {
             let (url, status, detail) = (url.to_owned(), status.as_u16(), long.to_string());
             return Err(ClientError::Refused { url, status, detail });
         }
@@ -149,16 +150,16 @@ async fn body(url: &str, response: Result<reqwest::Response, reqwest::Error>) ->
 enum ReadError {
     #[error("the answer breaks off")]
     Broken(#[from] reqwest::Error),
-    #[error("expected an answer of at most {MAX_ANSWER} bytes, and stopped reading there")]
-    TooLong,
+    #[error("expected an answer of at most {0} bytes, and stopped reading there")]
+    TooLong(usize),
 }
 
 /// Reads a body, but no more of it than anybody has reason to send.
-async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, ReadError> {
+async fn read(mut response: reqwest::Response, most: usize) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if bytes.len() + chunk.len() > MAX_ANSWER {
-            return Err(ReadError::TooLong);
+        if bytes.len() + chunk.len() > most {
+            return Err(ReadError::TooLong(most));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -191,22 +192,54 @@ pub(super) async fn ask_state(url: &Url, mut query: ChainQuery) -> Result<ChainS
     }
 }
 
+/// Why a chain's node gave no result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ChainFault {
+    /// It did not answer, or not by JSON-RPC.
+    #[error("{0}")]
+    Silent(String),
+    /// It answered with an error.
+    #[error("{message}")]
+    Refused {
+        /// What it says.
+        message: String,
+        /// What a contract has reverted with.
+        data: Option<Bytes>,
+    },
+    /// Its answer is longer than was allowed.
+    #[error("the answer is too long")]
+    TooLong,
+}
+
 /// Asks a chain by JSON-RPC.
 pub(super) async fn ask_chain(http: &reqwest::Client, url: &Url, method: &str, params: &Value) -> Answer {
+    ask_chain_bounded(http, url, method, params, MAX_ANSWER).await.map_err(|fault| fault.to_string())
+}
+
+/// Asks a chain by JSON-RPC, and reads no more than this many bytes.
+pub(super) async fn ask_chain_bounded(
+    http: &reqwest::Client,
+    url: &Url,
+    method: &str,
+    params: &Value,
+    most: usize,
+) -> Result<Value, ChainFault> {
+    let silent = |error| ChainFault::Silent(explain(error));
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-    let answer = http.post(url.clone()).json(&request).send().await.map_err(explain)?;
-    let bytes = match read(answer).await {
+    let answer = http.post(url.clone()).json(&request).send().await.map_err(silent)?;
+    let bytes = match read(answer, most).await {
         Ok(bytes) => bytes,
-        Err(ReadError::Broken(error)) => return Err(explain(error)),
-        Err(long) => return Err(long.to_string()),
+        Err(ReadError::Broken(error)) => return Err(silent(error)),
+        Err(ReadError::TooLong(_)) => return Err(ChainFault::TooLong),
     };
-    let mut answer: Value = serde_json::from_slice(&bytes).map_err(|_| "the answer is no JSON-RPC")?;
-    match answer.get("error") {
-        // A node's text is for people; it has no business filling their screen.
-        Some(error) if !error.is_null() => {
-            Err(error["message"].as_str().unwrap_or("an error").chars().take(200).collect())
-        }
-        _ => answer.get_mut("result").map(Value::take).ok_or_else(|| "the answer is no JSON-RPC".into()),
+    let no_rpc = || ChainFault::Silent("the answer is no JSON-RPC".into());
+    let mut answer: Value = serde_json::from_slice(&bytes).map_err(|_| no_rpc())?;
+    match answer.get("error").filter(|error| !error.is_null()) {
+        Some(error) => Err(ChainFault::Refused {
+            message: error["message"].as_str().unwrap_or("an error").chars().take(200).collect(),
+            data: error["data"].as_str().and_then(|data| data.parse().ok()),
+        }),
+        None => answer.get_mut("result").map(Value::take).ok_or_else(no_rpc),
     }
 }
 

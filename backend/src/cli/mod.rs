@@ -3,10 +3,14 @@
 mod account;
 mod admin;
 mod client;
+mod drill;
+mod erase;
+mod events;
 mod evidence;
 mod fsck;
 mod progress;
 mod replay;
+mod restore;
 mod serve;
 mod simulate;
 mod verify;
@@ -63,6 +67,10 @@ enum Command {
     Account(account::Args),
     /// Derive the whole log again from its entries, and name each difference.
     Fsck(fsck::Args),
+    /// Rebuild entries and payloads from what was published on the chain.
+    Restore(Box<restore::Args>),
+    /// Attack a copy of your own ledger, and see what is noticed.
+    Drill(drill::Args),
     /// Set up and look after a log.
     #[command(subcommand)]
     Admin(admin::Command),
@@ -80,6 +88,8 @@ impl Cli {
             Command::Verify(args) => verify::run(&args),
             Command::Account(args) => account::run(&args),
             Command::Fsck(args) => fsck::run(&args),
+            Command::Restore(args) => restore::run(&args),
+            Command::Drill(args) => drill::run(&args),
             Command::Admin(command) => admin::run(command),
         };
         outcome.unwrap_or_else(|error| {

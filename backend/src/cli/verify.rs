@@ -153,10 +153,15 @@ fn chain(
     };
     Ok(match query() {
         Ok(None) => ChainAnswer::NotAsked,
-        Ok(Some(query)) => match runtime()?.block_on(ask_state(url, query)) {
-            Ok(state) => ChainAnswer::State(Box::new(state)),
-            Err(why) => ChainAnswer::Silent(why),
-        },
+        Ok(Some(query)) => ask(url, query)?,
+        Err(why) => ChainAnswer::Silent(why),
+    })
+}
+
+/// Asks a chain; that it does not answer is an answer too.
+pub(super) fn ask(url: &Url, query: ChainQuery) -> Result<ChainAnswer, std::io::Error> {
+    Ok(match runtime()?.block_on(ask_state(url, query)) {
+        Ok(state) => ChainAnswer::State(Box::new(state)),
         Err(why) => ChainAnswer::Silent(why),
     })
 }
@@ -207,8 +212,7 @@ fn trust(args: &Args) -> Result<TrustRoots, WrongUse> {
         let (log_key, predecessors) = (log_key.clone(), Vec::new());
         return Ok(TrustRoots { log_key, chain_id, genesis_hash, contract, code_hash, predecessors });
     };
-    let mut trust: TrustRoots = serde_json::from_slice(&read(file)?)
-        .map_err(|error| WrongUse(format!("{}: not a trust file: {error}", file.display())))?;
+    let mut trust = trust_file(file)?;
     if let Some(log_key) = &args.log_key {
         trust.log_key = log_key.clone();
     }
@@ -217,6 +221,12 @@ fn trust(args: &Args) -> Result<TrustRoots, WrongUse> {
     trust.contract = args.contract.unwrap_or(trust.contract);
     trust.code_hash = args.code_hash.unwrap_or(trust.code_hash);
     Ok(trust)
+}
+
+/// Reads a trust file.
+pub(super) fn trust_file(file: &Path) -> Result<TrustRoots, WrongUse> {
+    serde_json::from_slice(&read(file)?)
+        .map_err(|error| WrongUse(format!("{}: not a trust file: {error}", file.display())))
 }
 
 fn print(report: &Report) {

@@ -45,9 +45,7 @@ impl LogIdentity {
     pub(crate) fn init(data_dir: &Path, origin: Option<Origin>) -> Result<Keyring, KeyError> {
         let files = Files::of(data_dir);
         if !files.first.exists() {
-            // Payloads and salts will lie here: for nobody else's eyes. A directory that was there keeps its mode.
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(&files.dir);
-            made.map_err(|source| KeyError::File { path: files.dir.clone(), source })?;
+            files.make()?;
             let origin = match origin.map_or_else(|| files.origin(), |origin| Ok(Some(origin)))? {
                 Some(origin) => origin,
                 None => format!("anomaly-ledger.local/{}", hex::encode(random::<4>()?)).parse()?,
@@ -59,6 +57,19 @@ impl LogIdentity {
             }
             write_private(&files.first, signer(origin, path)?.log_key().to_string())?;
         }
+        Self::load(data_dir)
+    }
+
+    /// Puts an identity that exists already into a new directory: the first key, and copies of the files of secrets.
+    pub(crate) fn put(data_dir: &Path, first: &LogKey, secrets: &[PathBuf]) -> Result<Keyring, KeyError> {
+        let files = Files::of(data_dir);
+        files.make()?;
+        for path in secrets {
+            let signer = signer(first.origin().clone(), path.clone())?;
+            let name = format!("log-{}.key", hex::encode(signer.log_key().key_id()));
+            write_private(&files.dir.join(name), read(path)?.trim().to_owned())?;
+        }
+        write_private(&files.first, first.to_string())?;
         Self::load(data_dir)
     }
 
@@ -74,6 +85,11 @@ impl LogIdentity {
             signers.push(signer(first.origin().clone(), path)?);
         }
         Ok(Keyring::new(first, signers))
+    }
+
+    /// Reads one secret of a log.
+    pub(crate) fn signer(first: &LogKey, file: &Path) -> Result<LogSigner, KeyError> {
+        signer(first.origin().clone(), file.to_owned())
     }
 
     /// Makes the secret of the log's next key, and gives its file and its public half. The service announces it at its
@@ -99,6 +115,12 @@ impl Files {
     fn of(data_dir: &Path) -> Self {
         let dir = data_dir.join("keys");
         Self { first: dir.join("log.pub"), dir }
+    }
+
+    /// Payloads and salts will lie beside it: for nobody else's eyes. A directory that was there keeps its mode.
+    fn make(&self) -> Result<(), KeyError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
+        made.map_err(|source| KeyError::File { path: self.dir.clone(), source })
     }
 
     /// The name that an earlier version wrote into a file of its own.

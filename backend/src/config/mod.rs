@@ -1,6 +1,7 @@
 //! What the service is told at its start, checked once. Secrets come by environment and are never printed.
 
 mod keys;
+mod lock;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -9,6 +10,7 @@ use ledger::chain::query::Finality;
 
 use crate::domain::log::Periods;
 pub(crate) use keys::{KeyError, LogIdentity};
+pub(crate) use lock::lock;
 
 /// The environment variable with the anchoring account's private key.
 pub(crate) const ANCHORER_KEY: &str = "ANOMALY_LEDGER_ANCHORER_KEY";

@@ -158,9 +158,12 @@ pub(crate) trait DeviceReader: Send {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StoredReading {
     pub(crate) time_us: i64,
-    /// The text of [`values_text`].
+    /// The text of [`values_text`], or [`ERASED_VALUES`].
     pub(crate) values: String,
 }
+
+/// What stands in the place of that text once the values are erased.
+pub(crate) const ERASED_VALUES: &str = "";
 
 /// The text in which a reading's values are stored and compared: a JSON object sorted by metric.
 pub(crate) fn values_text(values: &[(String, f64)]) -> String {
@@ -252,6 +255,9 @@ impl AnchorRow {
 
 /// The setting that keeps the trust roots which the service has seen first.
 pub(crate) const TRUST_SETTING: &str = "trust_roots";
+
+/// The setting that keeps up to which size the log was restored from the chain: its readings are lost.
+pub(crate) const RESTORED_SETTING: &str = "restored_below";
 
 /// What the anchorer keeps.
 pub(crate) trait AnchorStore: Send + Sync {

@@ -156,7 +156,7 @@ pub(crate) struct Accepted {
     pub(crate) verdict: Verdict,
     /// The log entry's index, for an anomaly.
     pub(crate) index: Option<u64>,
-    /// The finding in one sentence, for an anomaly whose payload still exists.
+    /// The finding in one sentence, for an anomaly whose payload still exists; of an erased reading, that it is erased.
     pub(crate) sentence: Option<String>,
 }
 

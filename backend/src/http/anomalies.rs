@@ -28,6 +28,9 @@ const DAMAGED_ENTRY: &str = "this entry cannot be read: verify it";
 /// The same of a payload.
 const DAMAGED_PAYLOAD: &str = "what is told of this entry cannot be read: verify it";
 
+/// What is told of an anomaly whose payload was erased.
+const ERASED: &str = "the payload of this entry was erased; the entry and its proof stay";
+
 /// Which page.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -104,7 +107,7 @@ pub(super) fn among(site: &Site, indexes: Range<u64>, limit: u64) -> Result<Vec<
                 match stored.payload.map(|bytes| Payload::from_bytes(&bytes)) {
                     Some(Ok(payload)) => tell_payload(&mut anomaly, payload),
                     Some(Err(_)) => anomaly.sentence = DAMAGED_PAYLOAD.into(),
-                    None => {}
+                    None => anomaly.sentence = ERASED.into(),
                 }
             }
             _ => anomaly.sentence = DAMAGED_ENTRY.into(),

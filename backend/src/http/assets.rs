@@ -8,6 +8,7 @@ use axum::{
     routing::get,
 };
 
+use super::coding;
 use crate::problem::Fault;
 
 /// A file of the dashboard.
@@ -53,8 +54,7 @@ async fn serve(path: String, headers: HeaderMap) -> Response {
 
 impl Asset {
     fn response(&self, request: &HeaderMap) -> Response {
-        let accepted = request.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let accepts = |coding: &str| accepts(accepted, coding);
+        let accepts = |coding| coding::accepts(request, coding);
         let (bytes, coding) = match (self.brotli, self.gzip) {
             (Some(brotli), _) if accepts("br") => (brotli, Some("br")),
             (_, Some(gzip)) if accepts("gzip") => (gzip, Some("gzip")),
@@ -70,15 +70,6 @@ impl Asset {
         }
         response
     }
-}
-
-/// Whether a client takes a coding: it is listed, and not with a weight of nothing.
-fn accepts(accepted: &str, coding: &str) -> bool {
-    accepted.split(',').any(|item| {
-        let (name, weight) = item.split_once(';').unwrap_or((item, "q=1"));
-        let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok()).unwrap_or(1.0);
-        name.trim().eq_ignore_ascii_case(coding) && weight > 0.0
-    })
 }
 
 #[cfg(test)]
@@ -98,16 +89,6 @@ mod tests {
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let (parts, body) = response.into_parts();
         (parts.headers, to_bytes(body, usize::MAX).await.unwrap().to_vec())
-    }
-
-    #[test]
-    fn codings_are_taken_as_they_are_offered() {
-        for accepted in ["br", "gzip, br", "gzip;q=0.5, BR;q=1.0", " br ; q=0.1"] {
-            assert!(accepts(accepted, "br"), "{accepted}");
-        }
-        for accepted in ["", "gzip", "br;q=0", "br; q=0.000", "brotli"] {
-            assert!(!accepts(accepted, "br"), "{accepted}");
-        }
     }
 
     #[tokio::test]

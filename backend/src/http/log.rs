@@ -6,7 +6,7 @@ use api::{ChainStatus, Code, LastError, LedgerStatus};
 use axum::{
     Json,
     extract::{Path, State},
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use ledger::{
@@ -17,17 +17,21 @@ use ledger::{
     trust::TrustRoots,
 };
 
-use super::{Site, parse_index};
+use super::{Site, canonical, coding, parse_index};
 use crate::{
     domain::{
         log::{ChainView, Trouble, key_history, read_tile},
-        ports::{LogReader, StoreError, StoredCheckpoint},
+        ports::{AnchorStore, LogReader, StoreError, StoredCheckpoint},
         redact,
     },
     problem::{Fault, Guarded, Parameters, Stored, blocking},
 };
 
-/// What never changes may be kept for a year. A trial begins anew at the same address, with another log.
+/// The media type of tiles.
+const TILE: &str = "application/octet-stream";
+
+/// What never changes may be kept for a year. A trial begins anew at the same address, with another log; and who
+/// changes a stored byte there, to see it noticed, must not be shown a copy of before.
 fn caching(site: &Site) -> &'static str {
     if site.trial { "no-cache" } else { "public, max-age=31536000, immutable" }
 }
@@ -71,7 +75,11 @@ pub(crate) async fn entry(State(site): State<Site>, Path(index): Path<String>) -
 )]
 pub(crate) async fn evidence(State(site): State<Site>, Path(index): Path<String>) -> Result<Response, Fault> {
     let index = parse_index(&index)?;
-    let bundle = blocking(move || bundle(&site, index)).await?.ok_or_else(|| no_entry(index))?;
+    let bundle = blocking(move || {
+        let head = site.view.borrow().anchored_size;
+        bundle(&*site.log, &*site.anchors, head, index)
+    });
+    let bundle = bundle.await?.ok_or_else(|| no_entry(index))?;
     let mut response = typed("application/json", "no-cache", bundle.to_json().into_bytes());
     let name = format!("attachment; filename=\"evidence-{index}.json\"");
     if let Ok(name) = HeaderValue::try_from(name) {
@@ -81,10 +89,15 @@ pub(crate) async fn evidence(State(site): State<Site>, Path(index): Path<String>
 }
 
 /// Puts a bundle together out of what is stored, without checking it: the reader does.
-fn bundle(site: &Site, index: u64) -> Result<Option<Bundle>, StoreError> {
-    let log = &*site.log;
+/// `head` is how many entries the contract's newest root covers.
+pub(crate) fn bundle(
+    log: &dyn LogReader,
+    anchors: &dyn AnchorStore,
+    head: u64,
+    index: u64,
+) -> Result<Option<Bundle>, StoreError> {
     let Some(entry) = log.entries(index, 1)?.pop() else { return Ok(None) };
-    let Some((checkpoint, anchor)) = covering(site, index)? else { return Ok(None) };
+    let Some((checkpoint, anchor)) = covering(log, anchors, head, index)? else { return Ok(None) };
     // The tree as wide as the newest checkpoint says: tiles hold at least that much.
     let tiles = TileTree::new(checkpoint.size, |id| read_tile(log, id));
     let proof = inclusion_proof(&tiles, index, checkpoint.size)?;
@@ -121,47 +134,53 @@ fn key_links(log: &dyn LogReader, size: u64) -> Result<Vec<KeyLink>, StoreError>
 
 /// The checkpoint that speaks for an entry: of the first final anchor, else under the contract's head, else the newest.
 fn covering(
-    site: &Site,
+    log: &dyn LogReader,
+    anchors: &dyn AnchorStore,
+    head: u64,
     index: u64,
 ) -> Result<Option<(StoredCheckpoint, Option<ledger::evidence::Anchor>)>, StoreError> {
-    if let Some(row) = site.anchors.final_anchor(index)?
-        && let Some(checkpoint) = site.log.checkpoint_at(row.size)?
+    if let Some(row) = anchors.final_anchor(index)?
+        && let Some(checkpoint) = log.checkpoint_at(row.size)?
     {
         return Ok(Some((checkpoint, row.proof)));
     }
-    let head = site.view.borrow().anchored_size;
     if head > index
-        && let Some(checkpoint) = site.log.checkpoint_at(head)?
+        && let Some(checkpoint) = log.checkpoint_at(head)?
     {
         return Ok(Some((checkpoint, None)));
     }
-    let newest = site.log.newest_checkpoint()?.filter(|newest| newest.size > index);
+    let newest = log.newest_checkpoint()?.filter(|newest| newest.size > index);
     Ok(newest.map(|newest| (newest, None)))
 }
 
 /// The newest signed checkpoint
 ///
-/// C2SP tlog-checkpoint.
+/// C2SP tlog-checkpoint; of size 0 as long as the log is empty.
 #[utoipa::path(
     get, path = "/checkpoint", tag = "log",
     responses(
         Guarded,
         Stored,
         (status = 200, content_type = "text/plain", description = "The signed note (docs/spec/checkpoint.md)"),
-        (status = 404, body = api::Problem, content_type = "application/problem+json", description = "The log is empty"),
     )
 )]
 pub(crate) async fn checkpoint(State(site): State<Site>) -> Result<Response, Fault> {
-    let newest = blocking(move || site.log.newest_checkpoint()).await?;
-    let newest = newest.ok_or_else(|| Fault::new(Code::NotFound, "the log is empty: nothing has been signed"))?;
-    Ok(typed("text/plain; charset=utf-8", "no-cache", newest.note.into_bytes()))
+    let note = blocking(move || {
+        let missing = || StoreError::Damaged("the log has changed its key, and has no checkpoint".into());
+        match site.log.newest_checkpoint()? {
+            Some(newest) => Ok(newest.note),
+            None => site.empty_checkpoint.map(|note| note.to_string()).ok_or_else(missing),
+        }
+    });
+    Ok(typed("text/plain; charset=utf-8", "no-cache", note.await?.into_bytes()))
 }
 
 /// A tile of hashes, or of entries
 ///
 /// C2SP tlog-tiles: `<L>/<N>[.p/<W>]` for 256 hashes (or the first `W`) of a level, `entries/<N>[.p/<W>]` for the
 /// entries below them, each after its length in two bytes. `N` is written in groups of three digits, all but the
-/// last after an `x`: 1234067 is `x001/x234/067`. The path's slashes go as they are, or as `%2F`.
+/// last after an `x`: 1234067 is `x001/x234/067`. The path's slashes go as they are, or as `%2F`. Entries travel as
+/// gzip to who takes it.
 #[utoipa::path(
     get, path = "/tile/{path}", tag = "log",
     params(("path" = String, Path, description = "Level and index of the tile, and its width where it is not full", example = "0/000.p/17")),
@@ -173,21 +192,32 @@ pub(crate) async fn checkpoint(State(site): State<Site>) -> Result<Response, Fau
         (status = 404, body = api::Problem, content_type = "application/problem+json", description = "There is no such tile"),
     )
 )]
-pub(crate) async fn tile(State(site): State<Site>, Path(path): Path<String>) -> Result<Response, Fault> {
+pub(crate) async fn tile(
+    State(site): State<Site>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Fault> {
     let no_tile = || Fault::new(Code::NotFound, "there is no such tile: see docs/spec/tree.md for their names");
     let (level, index) = path.split_once('/').ok_or_else(no_tile)?;
     let (index, width) = tile::parse_index(index).map_err(|_| no_tile())?;
-    let level = match level {
-        "entries" => None,
-        // Eight levels of tiles hold 2^64 entries.
-        digits => Some(digits.parse::<u32>().ok().filter(|l| *l < 8 && l.to_string() == digits).ok_or_else(no_tile)?),
-    };
     let caching = caching(&site);
-    let bytes = blocking(move || match level {
-        None => entry_tile(&*site.log, index, width),
-        Some(level) => hash_tile(&*site.log, level, index, width),
-    });
-    Ok(typed("application/octet-stream", caching, bytes.await?.ok_or_else(no_tile)?))
+    if level == "entries" {
+        let packed = coding::accepts(&headers, "gzip");
+        let read = move || {
+            let bytes = entry_tile(&*site.log, index, width)?;
+            Ok(bytes.map(|bytes| if packed { coding::gzip(&bytes) } else { bytes }))
+        };
+        let mut response = typed(TILE, caching, blocking(read).await?.ok_or_else(no_tile)?);
+        response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        if packed {
+            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        return Ok(response);
+    }
+    // Eight levels of tiles hold 2^64 entries.
+    let level = canonical::<u32>(level).filter(|level| *level < 8).ok_or_else(no_tile)?;
+    let bytes = blocking(move || hash_tile(&*site.log, level, index, width)).await?;
+    Ok(typed(TILE, caching, bytes.ok_or_else(no_tile)?))
 }
 
 /// The first hashes of a tile as stored; `None` if there are not that many.
@@ -196,7 +226,8 @@ fn hash_tile(log: &dyn LogReader, level: u32, index: u64, width: u32) -> Result<
     Ok(bytes.and_then(|bytes| bytes.get(..width as usize * 32).map(<[u8]>::to_vec)))
 }
 
-/// The first entries of a bundle, each with its length; `None` if there are not that many.
+/// The first entries of a bundle, each with its length; `None` if there are not that many. What we write is below 1 KiB
+/// an entry, so a bundle is some 100 kB; the format's own bound is 16 MiB.
 fn entry_tile(log: &dyn LogReader, index: u64, width: u32) -> Result<Option<Vec<u8>>, StoreError> {
     let Some(from) = index.checked_mul(tile::WIDTH) else { return Ok(None) };
     let entries = log.entries(from, u64::from(width))?;

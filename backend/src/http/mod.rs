@@ -6,6 +6,7 @@
 mod anomalies;
 mod assets;
 mod bodies;
+mod coding;
 mod compat;
 mod docs;
 mod errors;
@@ -35,6 +36,7 @@ use crate::{
 use bodies::Bodies;
 use feed::Feed;
 pub(crate) use guard::Guard;
+pub(crate) use log::bundle;
 pub(crate) use server::Server;
 
 /// Listeners of the feed at most. Each keeps a connection and a small buffer.
@@ -50,6 +52,9 @@ pub(crate) struct Site {
     pub(crate) halt: Halt,
     /// The log's first key, with its name.
     pub(crate) log_key: ledger::checkpoint::LogKey,
+    /// The signed checkpoint of the log while it is empty: nothing is stored then, and a reader may ask. `None` if the
+    /// first key's secret was destroyed, which a log without entries does not survive.
+    pub(crate) empty_checkpoint: Option<Arc<str>>,
     /// Where the chain may be asked.
     pub(crate) rpc_url: Arc<str>,
     /// Version of the model for unknown profiles.

@@ -14,7 +14,7 @@ use ledger::Hash;
 use super::{Job, Models, Results, writer::Slice};
 use crate::domain::{
     DeviceName, Key, Reading,
-    ports::{DeviceReader, StoreError, StoredReading, values_text},
+    ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading, values_text},
     verdict::{Accepted, Device, Judged, Label, MetricValue, PendingFinding, Reason, Refusal, Verdict},
 };
 
@@ -257,9 +257,11 @@ impl Detector {
 
 const STOPPING: &str = "the service is stopping: send it again";
 
-/// Whether a reading says what the stored one with its key says. A time of arrival says nothing.
+/// Whether a reading says what the stored one with its key says. A time of arrival says nothing. Of an erased reading
+/// only the key is left: whatever comes with it is told that it was erased, and is not stored.
 fn same_content(reading: &Reading, time_us: i64, values: &str) -> bool {
-    (!reading.time_given() || reading.time().0 == time_us) && values_text(reading.values()) == values
+    let same_values = values == ERASED_VALUES || values_text(reading.values()) == values;
+    (!reading.time_given() || reading.time().0 == time_us) && same_values
 }
 
 fn unreadable(error: &StoreError) -> Slot {

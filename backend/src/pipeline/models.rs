@@ -129,6 +129,15 @@ impl Models {
     }
 }
 
+/// The built-in profile whose metrics are exactly these, as [`Models::profile_of`] finds it without the models.
+pub(crate) fn profile_of<'a>(metrics: impl Iterator<Item = &'a str> + Clone) -> &'static str {
+    let fits = |profile: &&'static simulate::Profile| {
+        let own = profile.metrics;
+        own.len() == metrics.clone().count() && metrics.clone().all(|m| own.iter().any(|metric| metric.name == m))
+    };
+    simulate::profiles().iter().find(fits).map_or(GENERIC, |profile| profile.name)
+}
+
 /// Reads a model; makes sample, model and description if it is not there.
 fn load(
     dir: &Path,

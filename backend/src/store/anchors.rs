@@ -45,8 +45,9 @@ impl AnchorStore for Reader {
 
     fn anchored_sizes(&self) -> Result<(u64, u64), StoreError> {
         self.read(|connection| {
-            let sql = "SELECT coalesce(max(size), 0), coalesce(max(size) FILTER (WHERE state = 2), 0)
-                       FROM anchor WHERE state > 0";
+            // From the largest size down: only the few that are not that far are passed over.
+            let sql = "SELECT coalesce((SELECT size FROM anchor WHERE state > 0 ORDER BY size DESC LIMIT 1), 0),
+                              coalesce((SELECT size FROM anchor WHERE state = 2 ORDER BY size DESC LIMIT 1), 0)";
             let mut select = connection.prepare_cached(sql)?;
             Ok(select.query_row([], |row| Ok((from_sql(row.get(0)?), from_sql(row.get(1)?))))?)
         })
@@ -131,5 +132,59 @@ fn state_from_sql(state: i64) -> AnchorState {
         2 => AnchorState::Final,
         1 => AnchorState::Included,
         _ => AnchorState::Sent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::SqliteWriter;
+    use ledger::{Hash, evidence::Anchor};
+
+    fn row(size: u64, state: AnchorState) -> AnchorRow {
+        let proof = Anchor {
+            transaction: None,
+            contract: None,
+            header: [1].into(),
+            account_proof: vec![],
+            storage_proof: vec![],
+        };
+        AnchorRow {
+            size,
+            root: Hash([size as u8; 32]),
+            state,
+            nonce: size,
+            transaction: None,
+            raw: vec![2],
+            sent_ms: 3,
+            proof: (state == AnchorState::Final).then_some(proof),
+        }
+    }
+
+    #[test]
+    fn an_anchor_goes_from_sent_to_final_and_back() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(SqliteWriter::create(dir.path()).unwrap());
+        let store = Reader::open(dir.path()).unwrap();
+        assert_eq!(store.anchored_sizes().unwrap(), (0, 0));
+        assert_eq!(store.newest_final().unwrap(), None);
+
+        let states = [AnchorState::Final, AnchorState::Final, AnchorState::Included, AnchorState::Sent];
+        for (size, state) in (1..).zip(states) {
+            store.put_anchor(&row(size, state)).unwrap();
+        }
+        assert_eq!(store.anchored_sizes().unwrap(), (3, 2));
+        assert_eq!(store.newest_final().unwrap(), Some(row(2, AnchorState::Final)));
+        assert_eq!(store.final_anchor(0).unwrap(), Some(row(1, AnchorState::Final)));
+        assert_eq!(store.final_anchor(2).unwrap(), None);
+        let open = [row(3, AnchorState::Included), row(4, AnchorState::Sent)];
+        assert_eq!(store.open_anchors().unwrap(), open);
+
+        // A reorganisation deeper than finality opens it again.
+        store.put_anchor(&row(2, AnchorState::Included)).unwrap();
+        store.drop_anchor(4).unwrap();
+        assert_eq!(store.anchored_sizes().unwrap(), (3, 1));
+        assert_eq!(store.newest_final().unwrap(), Some(row(1, AnchorState::Final)));
+        assert!(store.has_anchor(2).unwrap() && !store.has_anchor(4).unwrap());
     }
 }

@@ -44,7 +44,8 @@ pub(crate) struct Counted {
     pub(crate) first: i64,
 }
 
-/// What the tables must not hold between them. A reading whose finding still waits in the queue has no entry yet.
+/// What the tables must not hold between them. A reading whose finding still waits in the queue has no entry yet, and
+/// an entry that was restored from the chain has no reading any more.
 const CONTRADICTIONS: [(&str, &str); 5] = [
     (
         "readings labelled anomaly name no entry",
@@ -63,7 +64,8 @@ const CONTRADICTIONS: [(&str, &str); 5] = [
     (
         "anomaly entries have no reading",
         "SELECT count(*), min(idx) FROM entry WHERE kind = 'anomaly'
-         AND idx NOT IN (SELECT entry FROM reading WHERE entry IS NOT NULL)",
+         AND idx NOT IN (SELECT entry FROM reading WHERE entry IS NOT NULL)
+         AND idx >= coalesce((SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'restored_below'), 0)",
     ),
     (
         "entries are named by several readings",
@@ -120,6 +122,15 @@ impl Reader {
         self.one("SELECT coalesce(max(size), 0) FROM checkpoint")
     }
 
+    /// The size of the newest checkpoint below another size.
+    pub(crate) fn checkpoint_below(&self, size: u64) -> Result<Option<u64>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT max(size) FROM checkpoint WHERE size < ?";
+            let size: Option<i64> = connection.query_row(sql, [to_sql(size)], |row| row.get(0))?;
+            Ok(size.and_then(|size| u64::try_from(size).ok()))
+        })
+    }
+
     /// How many entries, checkpoints and tiles there are.
     pub(crate) fn row_counts(&self) -> Result<(i64, i64, i64), StoreError> {
         Ok((
@@ -151,6 +162,15 @@ impl Reader {
                 }
             }
             Ok(found)
+        })
+    }
+
+    /// The models: hash, bytes, and whether the model's entry still waits in the queue. There are few.
+    pub(crate) fn stored_models(&self) -> Result<Vec<(String, Vec<u8>, bool)>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT hash, bytes, EXISTS (SELECT 1 FROM queue WHERE instr(pending, model.hash) > 0)
+                       FROM model ORDER BY hash";
+            all(connection, sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         })
     }
 

@@ -6,9 +6,12 @@
 mod anchors;
 mod audit;
 mod check;
+mod copy;
 mod counts;
+mod erase;
 mod log;
 mod pool;
+mod published;
 mod readings;
 mod schema;
 mod writer;
@@ -19,12 +22,14 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::domain::ports::StoreError;
 pub(crate) use check::{Counted, StoredAnchor, StoredEntry, StoredNote, is_damage};
+pub(crate) use copy::copy_database;
+pub(crate) use erase::{DeviceHeld, Eraser, Gone, Held, may_pass};
 pub(crate) use pool::Reader;
 pub(crate) use readings::SqliteDevices;
 pub(crate) use writer::SqliteWriter;
 
 /// The database's name in the data directory.
-const FILE: &str = "ledger.sqlite";
+pub(crate) const FILE: &str = "ledger.sqlite";
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {

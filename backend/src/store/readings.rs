@@ -7,9 +7,12 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{from_sql, writer::key_to_sql};
 use crate::domain::{
     DeviceName, Key, Micros,
-    ports::{DeviceReader, StoreError, StoredReading},
+    ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading},
     verdict::{Accepted, Device, Label, Verdict},
 };
+
+/// What is told of a reading whose values were erased.
+const ERASED: &str = "the reading with this key was erased: what was sent now was neither compared nor stored";
 
 /// One detector's view of the store.
 pub(crate) struct SqliteDevices {
@@ -51,11 +54,16 @@ impl DeviceReader for SqliteDevices {
         let row = select.query_row(params![device.as_str(), by_sequence, key], |row| {
             let stored = StoredReading { time_us: row.get(0)?, values: row.get(1)? };
             let payload: Option<Vec<u8>> = row.get(7)?;
+            let sentence = match payload {
+                _ if stored.values == ERASED_VALUES => Some(ERASED.to_owned()),
+                Some(bytes) => ledger::entry::Payload::from_bytes(&bytes).ok().map(|payload| payload.sentence),
+                None => None,
+            };
             let accepted = Accepted {
                 duplicate: true,
                 verdict: verdict_from_row(row, 2)?,
                 index: row.get::<_, Option<i64>>(6)?.map(from_sql),
-                sentence: payload.and_then(|bytes| ledger::entry::Payload::from_bytes(&bytes).ok()).map(|p| p.sentence),
+                sentence,
             };
             Ok((stored, accepted))
         });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-pragma solidity ^0.8.28;
+pragma solidity 0.8.37;
 
 /// @title IAnomalyLogger
 /// @notice Anchors the roots of ONE append-only Merkle log on this chain, and refuses every root that does not provably
@@ -131,8 +131,8 @@ interface IAnomalyLogger {
 
     /// @notice Names the account that may become the anchorer; it replaces an earlier proposal. For the owner only.
     /// @dev Until it accepts, the current anchorer stays. Zero withdraws the proposal.
-    /// @param candidate Any account but the owner.
-    function proposeAnchorer(address candidate) external;
+    /// @param candidate_ Any account but the owner.
+    function proposeAnchorer(address candidate_) external;
 
     /// @notice Makes the caller the anchorer. For the candidate only, which so shows that its key is in somebody's hands.
     function acceptAnchorer() external;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @notice forge's cheatcodes, as far as the tests and the deploy script use them. (forge-std is not on npm.)
+/// @notice forge's cheatcodes, as far as the tests use them. (forge-std is not on npm.)
 interface Vm {
     struct Log {
         bytes32[] topics;
@@ -56,13 +56,9 @@ interface Vm {
     function parseJsonBytes32Array(string calldata json, string calldata key) external pure returns (bytes32[] memory);
     function toString(uint256 value) external pure returns (string memory);
 
-    // The deploy script.
-    function startBroadcast() external;
-    function stopBroadcast() external;
+    // The environment, which the deploy script reads.
     function setEnv(string calldata name, string calldata value) external;
-    function envAddress(string calldata name) external view returns (address);
-    function envBytes32(string calldata name) external view returns (bytes32);
-    function envOr(string calldata name, address otherwise) external view returns (address);
+    function envOr(string calldata name, string calldata otherwise) external view returns (string memory);
     function toString(address value) external pure returns (string memory);
     function toString(bytes32 value) external pure returns (string memory);
 }

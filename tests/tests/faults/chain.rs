@@ -99,7 +99,7 @@ async fn reorganised_deeper_than_the_confirmations() {
 /// Rolled back, and standing still there: an older chain is believed when it stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn rolled_back() {
-    let mut faulty = Faulty::start(&["--resend-after", "3s"]).await;
+    let mut faulty = Faulty::start(&["--resend-after", "6s"]).await;
     let index = faulty.provoke(1).await[0];
     faulty.heals().await;
     let depth = faulty.chain.height().await - included_at(&faulty, index).await + 1;
@@ -131,6 +131,11 @@ async fn the_chain_halts() {
     assert_eq!(faulty.state_of(index).await, EntryState::Anchored);
     faulty.heals().await;
 
+    let newest = Some(faulty.chain.height().await);
+    poll::until("the newest block is seen", async || {
+        (faulty.ledger().await.chain.latest_block == newest).then_some(())
+    })
+    .await;
     // Before inclusion: the same transaction is offered again, but no more is paid for a chain that stands still.
     let before = faulty.proxy.sent().len();
     faulty.provoke(1).await;

@@ -13,6 +13,16 @@ async fn down_before_the_send() {
     let index = faulty.provoke(1).await[0];
     faulty.says("unreachable", &["does not answer", "502"]).await;
     assert_eq!(faulty.state_of(index).await, EntryState::Pending);
+    // The ledger and the metrics say the same.
+    let ledger = faulty.ledger().await;
+    assert_eq!(ledger.chain.status, "unreachable");
+    assert!(ledger.chain.problem.is_some() && ledger.chain.last_error.is_some(), "{ledger:#?}");
+    assert!(ledger.chain.oldest_unanchored_s.is_some() && ledger.anchored_size < ledger.tree_size, "{ledger:#?}");
+    let metrics = faulty.get("/metrics").await.text();
+    for line in [r#"chain_state{state="unreachable"} 1"#, r#"chain_state{state="ok"} 0"#, "chain_ok 0"] {
+        assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
+    }
+    assert!(metrics.contains(r#"anchor_faults_total{state="unreachable"}"#), "{metrics}");
     faulty.proxy.heal();
     faulty.heals().await;
 
@@ -78,7 +88,7 @@ async fn a_node_that_says_too_much_is_not_listened_to() {
 /// A node that lags is not believed for a while: nothing is sent on its word, and nothing final forgotten.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_node() {
-    let mut faulty = Faulty::start(&["--resend-after", "20s"]).await;
+    let mut faulty = Faulty::start(&["--resend-after", "60s"]).await;
     let old = faulty.chain.height().await;
     let index = faulty.provoke(1).await[0];
     faulty.heals().await;

@@ -96,11 +96,7 @@ async fn a_dropped_transaction() {
         let before = faulty.proxy.sent().len();
         faulty.provoke(1).await;
         faulty.sends(before, 1).await;
-        poll::until("the pool has it", async || {
-            let status = faulty.chain.rpc("txpool_status", json!([])).await;
-            (status["pending"] == "0x1").then_some(())
-        })
-        .await;
+        poll::until("the pool has it", async || (faulty.pool().await > 0).then_some(())).await;
         faulty.chain.rpc("anvil_dropAllTransactions", json!([])).await;
         if forget == "restart" {
             faulty.kill_service();
@@ -108,6 +104,23 @@ async fn a_dropped_transaction() {
         }
         faulty.heals().await;
     }
+    assert_eq!(faulty.in_vain().await, 0);
+}
+
+/// The node says that it takes it, and no block has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_no_block_takes() {
+    let mut faulty = Faulty::start(&[]).await;
+    faulty.proxy.always(SEND, Fault::Answer(json!(format!("0x{}", "12".repeat(32)))));
+    faulty.provoke(1).await;
+    poll::until("the service says that it waits too long", async || {
+        faulty.chain.mine(1).await;
+        let health = faulty.health().await;
+        (health.chain == "behind" && health.status.contains("the oldest entry has waited")).then_some(())
+    })
+    .await;
+    faulty.proxy.heal();
+    faulty.heals().await;
     assert_eq!(faulty.in_vain().await, 0);
 }
 
@@ -145,17 +158,14 @@ async fn the_base_fee_is_above_the_ceiling() {
 /// included all the same, before the second arrives.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_original_is_included_while_the_fee_is_raised() {
-    let mut faulty = Faulty::start(&[]).await;
+    // Time enough to bring the chain into the state that is wanted before the service acts again.
+    let mut faulty = Faulty::start(&["--resend-after", "4s"]).await;
     let before = faulty.proxy.sent().len();
     let go = Arc::new(Notify::new());
     faulty.proxy.nth(SEND, 1, Fault::Hold(Arc::clone(&go)));
     let index = faulty.provoke(1).await[0];
     faulty.sends(before, 1).await;
-    poll::until("the pool has it", async || {
-        let status = faulty.chain.rpc("txpool_status", json!([])).await;
-        (status["pending"] == "0x1").then_some(())
-    })
-    .await;
+    poll::until("the pool has it", async || (faulty.pool().await > 0).then_some(())).await;
     // A block passes it over, because this node has forgotten it; others have not.
     faulty.chain.rpc("anvil_dropAllTransactions", json!([])).await;
     faulty.chain.mine(1).await;
@@ -173,6 +183,7 @@ async fn the_original_is_included_while_the_fee_is_raised() {
     let before = faulty.proxy.sent().len();
     let index = faulty.provoke(1).await[0];
     faulty.sends(before, 1).await;
+    poll::until("the pool has it", async || (faulty.pool().await > 0).then_some(())).await;
     faulty.chain.rpc("anvil_dropAllTransactions", json!([])).await;
     faulty.chain.mine(1).await;
     faulty.sends(before, 2).await;
@@ -186,25 +197,42 @@ async fn the_original_is_included_while_the_fee_is_raised() {
 /// The transaction is included after the contract has stopped taking it: status 0.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_included_and_fails() {
-    let mut faulty = Faulty::start(&[]).await;
+    let mut faulty = Faulty::start(&["--resend-after", "2s"]).await;
+    // For one moment: in this block every call of the contract fails.
     let before = faulty.proxy.sent().len();
     faulty.provoke(1).await;
     faulty.sends(before, 1).await;
-    owner_calls(&faulty, OWNER, "removeAnchorer()", None).await;
+    poll::until("the pool has it", async || (faulty.pool().await > 0).then_some(())).await;
+    let contract = faulty.contract().to_owned();
+    let code = faulty.chain.rpc("eth_getCode", json!([contract, "latest"])).await;
+    faulty.chain.rpc("anvil_setCode", json!([contract, "0x5f5ffd"])).await;
+    faulty.chain.mine(1).await;
+    faulty.chain.rpc("anvil_setCode", json!([contract, code])).await;
+    let sent = faulty.proxy.sent().len();
+    faulty.says("behind", &["was included, but failed", "another one is made in", "uses its key"]).await;
+    assert_eq!(faulty.proxy.sent().len(), sent, "each failure costs money, so the next one waits");
+    faulty.heals().await;
+    assert_eq!(faulty.in_vain().await, 1, "the one that failed");
+
+    // Until a person gives the right back.
+    let before = faulty.proxy.sent().len();
+    faulty.provoke(1).await;
+    faulty.sends(before, 1).await;
+    poll::until("the pool has it", async || (faulty.pool().await > 0).then_some(())).await;
+    calls(&faulty, OWNER, "removeAnchorer()", None).await;
     faulty.chain.mine(1).await;
     let nobody = "the contract's anchorer is 0x0000000000000000000000000000000000000000";
     faulty.says("misconfigured", &[nobody, ANCHORER, "accept"]).await;
-    assert_eq!(faulty.in_vain().await, 1, "the one that failed");
-
-    owner_calls(&faulty, OWNER, "proposeAnchorer(address)", Some(ANCHORER)).await;
+    assert_eq!(faulty.in_vain().await, 2, "the one before, and the one that failed");
+    calls(&faulty, OWNER, "proposeAnchorer(address)", Some(ANCHORER)).await;
     faulty.chain.mine(1).await;
-    owner_calls(&faulty, ANCHORER, "acceptAnchorer()", None).await;
+    calls(&faulty, ANCHORER, "acceptAnchorer()", None).await;
     faulty.heals().await;
-    assert_eq!(faulty.in_vain().await, 2, "the one that failed, and the acceptance");
+    assert_eq!(faulty.in_vain().await, 3, "the ones before, and the acceptance");
 }
 
 /// Calls the contract, with a fee that puts it first in the next block.
-async fn owner_calls(faulty: &Faulty, from: &str, function: &str, address: Option<&str>) {
+async fn calls(faulty: &Faulty, from: &str, function: &str, address: Option<&str>) {
     let selector = &alloy_primitives::keccak256(function)[..4];
     let address = address.map(|address| format!("{:0>64}", address.trim_start_matches("0x"))).unwrap_or_default();
     let data = format!("{}{address}", alloy_primitives::hex::encode_prefixed(selector));

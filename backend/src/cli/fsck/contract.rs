@@ -25,7 +25,7 @@ use crate::{
     store::Reader,
 };
 
-/// What the chain says of itself and of the contract, at its newest block.
+/// What the chain says of itself and of the contract.
 struct Said {
     chain_id: u64,
     genesis_hash: B256,
@@ -35,9 +35,10 @@ struct Said {
     record: Option<Record>,
 }
 
-/// Compares. `log` is what the pass has read.
+/// Compares, as of a block or of the newest. `log` is what the pass has read.
 pub(super) fn compare(
     url: &Url,
+    block: Option<u64>,
     data_dir: &Path,
     log: &Reader,
     found: &mut Found,
@@ -46,7 +47,8 @@ pub(super) fn compare(
         found.unanswered = Some("the service has not met its chain yet: there is nothing to compare with".into());
         return Ok(());
     };
-    let node = Node { http: chain_client(url)?, url };
+    let block = block.map_or_else(|| "latest".to_owned(), |block| format!("0x{block:x}"));
+    let node = Node { http: chain_client(url)?, url, block };
     let said = match runtime()?.block_on(node.say(&trust)) {
         Ok(said) => said,
         Err(why) => {
@@ -121,6 +123,8 @@ fn head(log: &Reader, size: u64, said: &Said, found: &mut Found) -> Result<(), B
 struct Node<'a> {
     http: reqwest::Client,
     url: &'a Url,
+    /// As of when.
+    block: String,
 }
 
 impl Node<'_> {
@@ -128,7 +132,7 @@ impl Node<'_> {
         let chain_id: U256 = self.ask("eth_chainId", json!([])).await?;
         let genesis: Value = self.ask("eth_getBlockByNumber", json!(["0x0", false])).await?;
         let genesis = Header::from_json(&genesis).map_err(|error| error.to_string())?;
-        let code: Bytes = self.ask("eth_getCode", json!([trust.contract, "latest"])).await?;
+        let code: Bytes = self.ask("eth_getCode", json!([trust.contract, self.block])).await?;
         let head = Hash(self.word(trust, HEAD_SLOT).await?.to_be_bytes());
         // A record is never changed, so it does not matter if a block comes between the two questions.
         let record = Record::from_word(self.word(trust, record_slot(&head)).await?);
@@ -142,7 +146,7 @@ impl Node<'_> {
     }
 
     async fn word(&self, trust: &TrustRoots, slot: Slot) -> Result<U256, String> {
-        self.ask("eth_getStorageAt", json!([trust.contract, slot, "latest"])).await
+        self.ask("eth_getStorageAt", json!([trust.contract, slot, self.block])).await
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: &str, params: Value) -> Result<T, String> {

@@ -2,12 +2,17 @@
 //! against the contract. Makes, migrates and repairs nothing.
 
 mod contract;
+mod models;
 mod pass;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod windows;
 
-use std::{fmt::Display, path::PathBuf, process::ExitCode};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use ledger::{Hash, checkpoint::LogKey, trust::TrustRoots};
 use reqwest::Url;
@@ -40,7 +45,7 @@ pub(crate) struct Args {
 
 /// What has been found, in the order of weight: damage says the most.
 #[derive(Debug, Default)]
-struct Found {
+pub(super) struct Found {
     /// What does not hold in the log itself.
     damage: Vec<String>,
     /// What log and contract contradict each other in.
@@ -64,9 +69,19 @@ pub(super) fn run(args: &Args) -> Outcome {
 }
 
 fn check(args: &Args) -> Result<Found, Box<dyn std::error::Error>> {
+    examine(&args.data_dir, args.log_key.as_ref(), args.rpc_url.as_ref(), None)
+}
+
+/// Checks a data directory; the contract is looked at as of a block, or of the newest.
+pub(super) fn examine(
+    data_dir: &Path,
+    log_key: Option<&LogKey>,
+    rpc_url: Option<&Url>,
+    block: Option<u64>,
+) -> Result<Found, Box<dyn std::error::Error>> {
     let mut found = Found::default();
     // A directory without a log is a slip of the hand, and no damage: so the key is looked for first.
-    let key = match log_key(args) {
+    let key = match log_key.map_or_else(|| own_key(data_dir), |key| Ok(key.clone())) {
         Ok(key) => key,
         Err(error @ (KeyError::Key(_) | KeyError::Public(_))) => {
             found.damage.push(format!("key: {error}; with --log-key the log can be checked without it"));
@@ -77,27 +92,24 @@ fn check(args: &Args) -> Result<Found, Box<dyn std::error::Error>> {
         }
         Err(error) => return Err(error.into()),
     };
-    let log = match Reader::open_snapshot(&args.data_dir) {
+    let log = match Reader::open_snapshot(data_dir) {
         Ok(log) => log,
         Err(error) => {
             found.damaged("database", error)?;
             return Ok(found);
         }
     };
-    Pass::new(&log, key, &mut found).run()?;
-    if let Some(url) = &args.rpc_url
+    Pass::new(&log, key, data_dir, &mut found).run()?;
+    if let Some(url) = rpc_url
         && found.damage.is_empty()
     {
-        contract::compare(url, &args.data_dir, &log, &mut found)?;
+        contract::compare(url, block, data_dir, &log, &mut found)?;
     }
     Ok(found)
 }
 
-fn log_key(args: &Args) -> Result<LogKey, KeyError> {
-    match &args.log_key {
-        Some(key) => Ok(key.clone()),
-        None => Ok(LogIdentity::load(&args.data_dir)?.first().clone()),
-    }
+fn own_key(data_dir: &Path) -> Result<LogKey, KeyError> {
+    Ok(LogIdentity::load(data_dir)?.first().clone())
 }
 
 impl Found {
@@ -114,7 +126,13 @@ impl Found {
         Ok(())
     }
 
-    fn exit_code(&self) -> u8 {
+    /// What there is to say first: damage before contradictions before silence.
+    pub(super) fn first(&self) -> Option<&str> {
+        self.damage.iter().chain(&self.contradictions).chain(&self.unanswered).next().map(String::as_str)
+    }
+
+    /// Of what kind it is, as an exit code.
+    pub(super) fn exit_code(&self) -> u8 {
         match self {
             Found { damage, .. } if !damage.is_empty() => 30,
             Found { contradictions, .. } if !contradictions.is_empty() => 40,

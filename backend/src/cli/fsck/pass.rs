@@ -1,5 +1,7 @@
 //! The pass over what is stored. Everything is read as it lies there, and judged here; the chain is not asked.
 
+use std::{collections::BTreeSet, path::Path};
+
 use alloy::primitives::{Address, B256};
 use ledger::{
     Hash,
@@ -24,10 +26,11 @@ const STEP: u64 = 1_024;
 
 /// One pass.
 pub(super) struct Pass<'a> {
-    log: &'a Reader,
+    pub(super) log: &'a Reader,
     /// The keys that the entries up to here have announced.
     keys: KeyHistory,
     windows: Windows,
+    pub(super) data_dir: &'a Path,
     found: &'a mut Found,
     /// The newest checkpoint's size: entries beyond it are in no root.
     size: u64,
@@ -37,35 +40,39 @@ pub(super) struct Pass<'a> {
     entries: u64,
     checkpoints: u64,
     erased: u64,
+    /// The models that the log records, by hash. There are few.
+    pub(super) models: BTreeSet<Hash>,
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(log: &'a Reader, key: LogKey, found: &'a mut Found) -> Self {
-        let frontier = Frontier::default();
+    pub(super) fn new(log: &'a Reader, key: LogKey, data_dir: &'a Path, found: &'a mut Found) -> Self {
         Self {
             log,
             keys: KeyHistory::new(key),
             windows: Windows::default(),
+            data_dir,
             found,
             size: 0,
-            frontier,
+            frontier: Frontier::default(),
             whole: true,
             entries: 0,
             checkpoints: 0,
             erased: 0,
+            models: BTreeSet::new(),
         }
     }
 
     /// Takes all steps. One that ends in damage does not keep the others from being taken.
     pub(super) fn run(mut self) -> Result<(), StoreError> {
         type Take<'a> = fn(&mut Pass<'a>) -> Result<(), StoreError>;
-        let steps: [(&str, Take<'a>); 6] = [
+        let steps: [(&str, Take<'a>); 7] = [
             ("database", Self::database),
             ("entries", Self::all_entries),
             ("tiles", Self::edge),
             ("rows", Self::counts),
             ("anchors", Self::anchors),
             ("readings", Self::readings),
+            ("models", Self::all_models),
         ];
         for (name, take) in steps {
             if let Err(error) = take(&mut self) {
@@ -79,7 +86,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    fn damage(&mut self, line: String) {
+    pub(super) fn damage(&mut self, line: String) {
         self.found.damage.push(line);
     }
 
@@ -148,6 +155,9 @@ impl<'a> Pass<'a> {
         let index = row.index;
         let kind = match Entry::from_bytes(&row.bytes) {
             Ok(entry) => {
+                if let Entry::Model(model) = &entry {
+                    self.models.insert(model.model);
+                }
                 self.explain(index.unsigned_abs(), &entry)?;
                 entry.kind().to_owned()
             }
@@ -351,12 +361,18 @@ impl<'a> Pass<'a> {
 
     /// The pinned trust roots under the key that is trusted here. Without them, ones that no step looks at.
     fn trust(&self) -> TrustRoots {
-        let (chain_id, genesis_hash, contract, code_hash) = match &self.found.trust {
-            Some(trust) => (trust.chain_id, trust.genesis_hash, trust.contract, trust.code_hash),
-            None => (0, B256::ZERO, Address::ZERO, B256::ZERO),
-        };
         let log_key = self.keys.first().clone();
-        TrustRoots { log_key, chain_id, genesis_hash, contract, code_hash, predecessors: Vec::new() }
+        match &self.found.trust {
+            Some(pinned) => TrustRoots { log_key, ..pinned.clone() },
+            None => TrustRoots {
+                log_key,
+                chain_id: 0,
+                genesis_hash: B256::ZERO,
+                contract: Address::ZERO,
+                code_hash: B256::ZERO,
+                predecessors: Vec::new(),
+            },
+        }
     }
 }
 

@@ -43,7 +43,7 @@ async fn damage_is_listed_as_damage() {
     assert!(!whole.sentence.is_empty() && !whole.device.is_empty() && !whole.values.is_empty());
     assert_eq!((entry.sentence.as_str(), entry.id.as_str()), ("this entry cannot be read: verify it", ""));
     assert!(payload.sentence.contains("verify it") && payload.device.is_empty() && payload.id == whole.id);
-    assert!(erased.sentence.is_empty() && erased.device.is_empty() && erased.id == whole.id);
+    assert!(erased.sentence.contains("was erased") && erased.device.is_empty() && erased.id == whole.id);
 }
 
 #[tokio::test]

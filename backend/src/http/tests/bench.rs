@@ -90,14 +90,16 @@ impl LogReader for Log {
 
     fn tile(&self, level: u32, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.query(|anomalies| {
-            let hashes = anomalies.iter().flat_map(|(entry, _)| leaf_hash(entry).0.to_vec());
-            (level == 0 && index == 0).then(|| hashes.collect())
+            let rows = anomalies.iter().skip(index as usize * 256).take(256);
+            let hashes: Vec<u8> = rows.flat_map(|(entry, _)| leaf_hash(entry).0).collect();
+            (level == 0 && !hashes.is_empty()).then_some(hashes)
         })
     }
 
     fn newest_checkpoint(&self) -> Result<Option<StoredCheckpoint>, StoreError> {
         self.query(|anomalies| {
-            Some(StoredCheckpoint { size: anomalies.len() as u64, root: EMPTY_ROOT, note: "note".into() })
+            let size = anomalies.len() as u64;
+            (size > 0).then(|| StoredCheckpoint { size, root: EMPTY_ROOT, note: "note".into() })
         })
     }
 
@@ -189,22 +191,29 @@ pub(super) struct Bench {
 impl Bench {
     /// Seven entries; the fourth of them damaged, the payload of the fifth damaged, that of the sixth erased.
     pub(super) fn new() -> Self {
+        Self::of(true)
+    }
+
+    /// The same, in a trial or not.
+    pub(super) fn of(trial: bool) -> Self {
         let log = Arc::new(Log::default());
         *log.anomalies.lock().unwrap() = (0..7).map(super::anomalies::stored).collect();
         let (view, seen) = watch::channel(ChainView { health: ChainHealth::Ok, ..ChainView::default() });
         let (events, _) = broadcast::channel(16);
         let (stop, stopped) = watch::channel(false);
         let halt = Halt::default();
+        let signer = LogSigner::new("test.local/log".parse().unwrap(), &[7; 32]);
         let site = Site {
             log: Arc::clone(&log) as _,
             anchors: Arc::new(NoAnchors),
             view: seen,
             events: events.clone(),
             halt: halt.clone(),
-            log_key: LogSigner::new("test.local/log".parse().unwrap(), &[7; 32]).log_key(),
+            log_key: signer.log_key(),
+            empty_checkpoint: Some(signer.sign(0, EMPTY_ROOT).into()),
             rpc_url: "http://user:secret@node.example:8545/path".into(),
             model_version: "test".into(),
-            trial: true,
+            trial,
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             stop: stopped,
             listeners: Site::listeners(),
@@ -220,7 +229,13 @@ impl Bench {
 
     /// Sends a request; `None` if there is no such request. Of a feed, takes the first message.
     pub(super) async fn send(&self, method: Method, path: &str) -> Option<Answer> {
+        self.send_with(method, path, &[]).await
+    }
+
+    /// The same, with further headers.
+    pub(super) async fn send_with(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Option<Answer> {
         let request = Request::builder().method(method).uri(path.parse::<Uri>().ok()?).header("host", "localhost:8080");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let mut request = request.body(Body::empty()).ok()?;
         request.extensions_mut().insert(ConnectInfo::<SocketAddr>("127.0.0.1:5000".parse().unwrap()));
         let response = self.router.clone().oneshot(request).await.unwrap();

@@ -6,6 +6,7 @@ mod anomalies;
 mod bench;
 mod description;
 mod feed;
+mod log;
 
 use api::{Code, Problem};
 use axum::http::{Method, StatusCode};

@@ -40,7 +40,7 @@ const FINDINGS: u64 = 300;
 const SIZE: u64 = FINDINGS + 1;
 const START: i64 = 1_767_600_000_000;
 
-fn signer() -> LogSigner {
+pub(in crate::cli) fn signer() -> LogSigner {
     LogSigner::new("test.local/log".parse().unwrap(), &[7; 32])
 }
 
@@ -102,7 +102,7 @@ impl Trial {
     }
 }
 
-fn write_log(dir: &Path) {
+pub(in crate::cli) fn write_log(dir: &Path) {
     let now = Millis(START + 86_400_000);
     let mut writer = SqliteWriter::create(dir).unwrap();
     let mut sequencer =
@@ -310,6 +310,19 @@ fn an_honest_log_has_no_differences_and_is_not_touched() {
 }
 
 #[test]
+fn a_model_file_that_the_log_does_not_record_is_damage() {
+    let trial = Trial::new();
+    let dir = trial.dir.path().join("models/generic");
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("model.bin"), b"model").unwrap();
+    assert_eq!(trial.check().exit_code(), 0);
+    std::fs::write(dir.join("model.bin"), b"modem").unwrap();
+    let found = trial.check();
+    assert_eq!(found.exit_code(), 30);
+    assert!(found.first().unwrap().starts_with("models/generic/model.bin: its hash is "), "{found:?}");
+}
+
+#[test]
 fn every_change_is_damage_and_named() {
     for (sql, line) in [
         // Entries.
@@ -350,6 +363,11 @@ fn every_change_is_damage_and_named() {
         ("DELETE FROM setting", "setting trust_roots: none, though anchors are final"),
         ("UPDATE setting SET value = '{}'", "setting trust_roots: missing field"),
         // Readings.
+        ("UPDATE model SET bytes = x'00'", "its bytes have the hash"),
+        (
+            "INSERT INTO model VALUES ('6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d', 'n', 'p', x'00')",
+            "model 6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d: the log does not record it",
+        ),
         ("UPDATE reading SET label = 0 WHERE entry = 7", "readings: 1 readings not labelled anomaly name an entry"),
         ("UPDATE reading SET entry = NULL WHERE entry = 7", "readings: 1 readings labelled anomaly name no entry"),
         (
