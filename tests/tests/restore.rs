@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use e2e::{
-    Trial,
+    Chain, Trial,
     command::{self, Finished},
     liar::{self, Liar},
     trial::reading,
@@ -22,7 +22,11 @@ struct Lost {
 
 /// A trial with two anchored batches whose data directory is gone; the log's key and the trust file were kept.
 async fn lost() -> Lost {
-    let mut trial = Trial::start().await;
+    // With heartbeats and audit entries among the rest, whose counters and records are on no chain.
+    let mut trial = Trial::prepare(Chain::start().await).await;
+    trial.settings().flags = ["--heartbeat", "2s"].map(str::to_owned).into();
+    trial.start_service().await;
+    trial.ready().await;
     let first = trial.provoke(3).await[0];
     trial.all_final().await;
     trial.provoke(2).await;

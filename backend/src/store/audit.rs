@@ -21,6 +21,17 @@ impl AuditLog for Reader {
     }
 }
 
+impl Reader {
+    /// Begins the audit log of a restored service: earlier records are lost, and their numbers stay theirs.
+    pub(crate) fn begin_audit_log(&self, number: u64, record: &Record) -> Result<(), StoreError> {
+        let bytes = record.to_bytes().map_err(|error| StoreError::Engine(Box::new(error)))?;
+        self.write(|connection| {
+            connection.execute("INSERT INTO audit (number, bytes) VALUES (?, ?)", params![to_sql(number), bytes])
+        })
+        .map(drop)
+    }
+}
+
 /// Records from a number on, without gaps.
 pub(super) fn records(connection: &Connection, from: u64, count: u64) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut select =

@@ -17,7 +17,7 @@ use ledger::{
 
 use super::{super::progress::Progress, Found, windows::Windows};
 use crate::{
-    domain::ports::{AnchorStore, LogReader, StoreError, TRUST_SETTING},
+    domain::ports::{AnchorStore, LogReader, RESTORED_SETTING, StoreError, TRUST_SETTING},
     store::{Counted, Reader, StoredAnchor, StoredEntry, StoredNote},
 };
 
@@ -106,6 +106,8 @@ impl<'a> Pass<'a> {
 
     /// Entries, payloads, checkpoints and filled tiles, from the first to the last.
     fn all_entries(&mut self) -> Result<(), StoreError> {
+        let restored = self.log.setting(RESTORED_SETTING)?.and_then(|size| size.parse().ok());
+        self.windows = Windows::new(restored.unwrap_or(0));
         let size = self.log.newest_size()?;
         self.size = u64::try_from(size).unwrap_or_default();
         let mut last = -1;

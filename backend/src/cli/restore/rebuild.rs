@@ -6,6 +6,7 @@ use std::path::Path;
 
 use detect::DeviceState;
 use ledger::{
+    audit::Record,
     entry::{Entry, Payload},
     hash::leaf_hash,
     keys::KeyHistory,
@@ -20,8 +21,9 @@ use super::{
     record::{AnchorLine, Batches},
 };
 use crate::{
+    config::operator,
     domain::{
-        DeviceName, Keyring,
+        Clock, DeviceName, Keyring, SystemClock,
         ports::{
             AnchorRow, AnchorState, AnchorStore, Extension, NewEntry, RESTORED_SETTING, StoreError, StoredCheckpoint,
             TRUST_SETTING, WriteStore,
@@ -44,7 +46,8 @@ pub(super) fn build(
     proven: Proven,
 ) -> Result<(), Stop> {
     let mut writer = SqliteWriter::create(data_dir)?;
-    let mut log = Growing { frontier: Frontier::default(), history: KeyHistory::new(keyring.first().clone()), keyring };
+    let history = KeyHistory::new(keyring.first().clone());
+    let mut log = Growing { frontier: Frontier::default(), history, keyring, audited: 0 };
     let mut batches = Batches::open(from)?;
     let mut last = None;
     while let Some((anchor, items)) = batches.next()? {
@@ -55,6 +58,7 @@ pub(super) fn build(
     let trust = serde_json::to_string(trust).map_err(|error| Stop::Failed(error.to_string()))?;
     store.put_setting(TRUST_SETTING, &trust)?;
     store.put_setting(RESTORED_SETTING, &log.frontier.size().to_string())?;
+    store.begin_audit_log(log.audited, &restored(log.frontier.size()))?;
     // All of this was published: whoever erases has to know.
     store.note_publishing(true)?;
     if let Some(last) = last {
@@ -68,6 +72,8 @@ struct Growing<'a> {
     frontier: Frontier,
     history: KeyHistory,
     keyring: &'a Keyring,
+    /// Audit records that the entries cover.
+    audited: u64,
 }
 
 impl Growing<'_> {
@@ -78,7 +84,7 @@ impl Growing<'_> {
         for item in items {
             let index = self.frontier.size();
             self.frontier.append([leaf_hash(&item.entry)], &mut extension.tiles);
-            self.announce(index, &item.entry, &mut extension)?;
+            self.take_note(index, &item.entry, &mut extension)?;
             let kind = kind(&item.entry).ok_or_else(|| {
                 Stop::Failed(format!(
                     "entry {index} is of a kind that this version does not know: go on with a later one"
@@ -101,11 +107,20 @@ impl Growing<'_> {
         Ok(work?)
     }
 
-    /// A change of key: the old key signs the checkpoint that ends with it.
-    fn announce(&mut self, index: u64, entry: &[u8], extension: &mut Extension) -> Result<(), Stop> {
-        let Ok(Entry::Key(key)) = Entry::from_bytes(entry) else { return Ok(()) };
-        self.checkpoint(extension)?;
-        self.history.announce(index, key.log_key).map_err(|error| Stop::Refused(format!("entry {index}: {error}")))
+    /// What an entry means for those that follow. The old key signs the checkpoint that ends with a change of key.
+    fn take_note(&mut self, index: u64, entry: &[u8], extension: &mut Extension) -> Result<(), Stop> {
+        match Entry::from_bytes(entry) {
+            Ok(Entry::Key(key)) => {
+                self.checkpoint(extension)?;
+                let announced = self.history.announce(index, key.log_key);
+                announced.map_err(|error| Stop::Refused(format!("entry {index}: {error}")))
+            }
+            Ok(Entry::Audit(audit)) => {
+                self.audited = audit.from + audit.records;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn checkpoint(&self, extension: &mut Extension) -> Result<(), Stop> {
@@ -120,6 +135,18 @@ impl Growing<'_> {
         extension.checkpoints.push(StoredCheckpoint { size, root, note: signer.sign(size, root) });
         Ok(())
     }
+}
+
+/// The audit log's record of the restoration.
+fn restored(size: u64) -> Record {
+    Record::new(
+        SystemClock.now().to_time(),
+        operator(),
+        "the command line".into(),
+        "ledger.restore".into(),
+        format!("{size} entries from the chain"),
+        "done".into(),
+    )
 }
 
 /// The kind's name, whatever else the entry says.
