@@ -55,8 +55,11 @@ impl Anchorer {
     /// A transaction that has not moved the head yet: wait, send it again, or give it up if it cannot be included.
     async fn follow(&self, row: AnchorRow, newest: Block, memory: &mut Memory) -> Result<(), TickError> {
         if !self.chain.is_ours(&row.raw) {
-            // Signed by an account that was replaced since, or adopted from a head that the chain has taken back.
-            tracing::warn!(size = row.size, "the anchor has no transaction of this account; making one");
+            // Signed by an account that was replaced since, or for a predecessor; or adopted from a head that the chain has taken back.
+            tracing::warn!(
+                size = row.size,
+                "the anchor has no transaction of this account for this contract; making one"
+            );
             return Ok(block_in_place(|| self.anchors.drop_anchor(row.size))?);
         }
         if self.chain.nonce(newest).await? != row.nonce {

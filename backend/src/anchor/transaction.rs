@@ -1,7 +1,7 @@
 //! The one kind of transaction that the anchorer makes, signs and sends.
 
 use alloy::{
-    consensus::{SignableTransaction, TxEip1559, TxEnvelope, transaction::SignerRecoverable},
+    consensus::{SignableTransaction, Transaction, TxEip1559, TxEnvelope, transaction::SignerRecoverable},
     eips::{
         BlockNumberOrTag,
         eip2718::{Decodable2718, Encodable2718},
@@ -136,10 +136,12 @@ impl Chain {
         Ok(Signed { nonce, hash: *envelope.tx_hash(), raw: envelope.encoded_2718() })
     }
 
-    /// Whether our account has signed this transaction. A row of the outbox may be older than the account.
+    /// Whether our account has signed this transaction, and for this contract. A row of the outbox may be older than
+    /// the account, or of the contract's predecessor.
     pub(super) fn is_ours(&self, raw: &[u8]) -> bool {
-        let signer = TxEnvelope::decode_2718_exact(raw).ok().and_then(|envelope| envelope.recover_signer().ok());
-        signer == Some(self.signer.address())
+        let Ok(envelope) = TxEnvelope::decode_2718_exact(raw) else { return false };
+        envelope.to() == Some(self.config.contract)
+            && envelope.recover_signer().is_ok_and(|signer| signer == self.signer.address())
     }
 
     /// Sends a signed transaction. That the node knows it already is as good.
