@@ -67,23 +67,28 @@ fn entries(number: u64) -> String {
 
 /// The sums over the counters that hold.
 fn total<'a>(accounts: impl Iterator<Item = &'a Account>) -> String {
-    let (mut readings, mut anomalies, mut missing, mut counters) = (0_u64, 0_u64, 0_u64, 0);
+    let (mut readings, mut anomalies, mut missing, mut counters) = (0_u64, 0_u64, None::<u64>, 0);
     for account in accounts {
         if let Some(Device::Counter(counter)) = &account.device {
             counters += 1;
             readings = readings.saturating_add(counter.readings);
             anomalies = anomalies.saturating_add(counter.anomalies);
-            missing = missing.saturating_add(counter.missing());
+            if counter.sequences.is_some() {
+                missing = Some(missing.unwrap_or(0).saturating_add(counter.missing()));
+            }
         }
     }
     if counters == 0 {
         return "In none of these windows anything was counted for this device.".to_owned();
     }
     format!(
-        "This device: {} and {} in {}; {} missing.",
+        "This device: {} and {} in {}; {}.",
         counted(readings, "reading", "readings"),
         counted(anomalies, "anomaly", "anomalies"),
         windows(counters),
-        counted(missing, "sequence number", "sequence numbers"),
+        match missing {
+            None => "its readings have no sequence numbers".to_owned(),
+            Some(missing) => counted(missing, "sequence number missing", "sequence numbers missing"),
+        },
     )
 }
