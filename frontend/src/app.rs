@@ -1,5 +1,7 @@
 //! The frame of every page: navigation, banners, the boundary for errors.
 
+use std::mem;
+
 use leptos::prelude::*;
 
 use crate::{
@@ -7,7 +9,7 @@ use crate::{
     live::{Line, Live, Remote},
     memory::Pin,
     pages,
-    parts::Notice,
+    parts::{AnchoringLine, Notice},
     route::{self, Route},
     trust::{self, Trust},
 };
@@ -17,17 +19,19 @@ use crate::{
 pub(crate) fn App() -> impl IntoView {
     provide_context(Live::start());
     provide_context(Trust::start());
-    let route = route::follow();
+    let (route, navigator) = route::follow();
+    provide_context(navigator);
     view! {
         <a class="skip" href="#main">"Skip to content"</a>
         <Header route/>
         <main id="main" tabindex="-1">
-            <Banners/>
+            <Banners route/>
             <ErrorBoundary fallback=|errors| view! { <Boundary errors=errors.into()/> }>
                 {move || match route.get() {
                     Route::Live => pages::LivePage().into_any(),
                     Route::Anomaly(index) => view! { <pages::AnomalyPage index/> }.into_any(),
                     Route::Chain => pages::ChainPage().into_any(),
+                    Route::Completeness(device) => view! { <pages::CompletenessPage device/> }.into_any(),
                     Route::Send => pages::SendPage().into_any(),
                     Route::Trust => pages::TrustPage().into_any(),
                     Route::Unknown => pages::NotFoundPage().into_any(),
@@ -54,15 +58,15 @@ fn Boundary(errors: Signal<Errors>) -> impl IntoView {
 fn Header(route: ReadSignal<Route>) -> impl IntoView {
     let link = move |to: Route, text: &'static str| {
         let path = to.path();
-        let current = move || (*route.read() == to).then_some("page");
+        let current = move || (mem::discriminant(&*route.read()) == mem::discriminant(&to)).then_some("page");
         view! { <a href=path aria-current=current>{text}</a> }
     };
     view! {
         <header>
             <a class="brand" href="/ui/"><span class="mark" aria-hidden="true"></span>"Anomaly ledger"</a>
             <nav aria-label="Pages">
-                {link(Route::Live, "Live")} {link(Route::Chain, "Chain")} {link(Route::Send, "Send")}
-                {link(Route::Trust, "Trust")}
+                {link(Route::Live, "Live")} {link(Route::Chain, "Chain")}
+                {link(Route::Completeness(None), "Completeness")} {link(Route::Send, "Send")} {link(Route::Trust, "Trust")}
             </nav>
             <nav class="aside" aria-label="Service">
                 <a href="/api/docs">"API"</a>
@@ -74,7 +78,7 @@ fn Header(route: ReadSignal<Route>) -> impl IntoView {
 
 /// What has to be known on every page.
 #[component]
-fn Banners() -> impl IntoView {
+fn Banners(route: ReadSignal<Route>) -> impl IntoView {
     let live = expect_context::<Live>();
     let trust = expect_context::<Trust>();
     let is_trial = move || live.ledger.with(|ledger| matches!(ledger, Remote::Ready(status) if status.trial));
@@ -107,5 +111,7 @@ fn Banners() -> impl IntoView {
                 <p>"What the service says below may be out of date."</p>
             </Notice>
         </Show>
+        // The two pages that show anchoring in full need no line about it.
+        <Show when=move || !matches!(*route.read(), Route::Live | Route::Chain)><AnchoringLine/></Show>
     }
 }

@@ -34,6 +34,16 @@ fn save(name: &str, bytes: &[u8]) -> Result<(), JsValue> {
     Url::revoke_object_url(&url)
 }
 
+/// Milliseconds since the page was opened, finer than the clock's; only differences mean anything.
+pub(crate) fn elapsed() -> f64 {
+    window().performance().map_or(f64::NAN, |performance| performance.now())
+}
+
+/// The service's address, as the page knows it.
+pub(crate) fn origin() -> String {
+    window().location().origin().unwrap_or_default()
+}
+
 /// Takes an element out of the page.
 pub(crate) fn remove(id: &str) {
     if let Some(element) = document().get_element_by_id(id) {

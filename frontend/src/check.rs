@@ -5,15 +5,16 @@
 
 use futures_util::join;
 use ledger::{
-    chain::query::{ChainQuery, Finality},
+    chain::query::ChainQuery,
     checkpoint::Checkpoint,
+    equivocation::Equivocation,
     evidence::Bundle,
-    trust::TrustRoots,
+    keys::signing_key,
     verdict::{Case, ChainAnswer, Outcome, Report, Step, Verdict, examine},
 };
 
 use crate::{
-    chain,
+    browser, chain,
     http::Fault,
     memory, server,
     trust::{Claim, Trust},
@@ -52,6 +53,10 @@ pub(crate) struct Checked {
     pub(crate) report: Report,
     /// Why the tile took no part, if it did not.
     pub(crate) without_tile: Option<String>,
+    /// How long it took to read and examine the bundle, in milliseconds.
+    pub(crate) took: f64,
+    /// The file that proves to others that the log has contradicted itself, where it has.
+    pub(crate) equivocation: Option<String>,
 }
 
 /// Checks entry `index`; tells `progress` at every stage.
@@ -61,9 +66,13 @@ pub(crate) async fn check(index: u64, trust: Trust, rpc_url: String, progress: i
         Ok(bytes) => bytes,
         Err(fault) => return progress(Progress::Failed(Failure::NoEvidence(fault))),
     };
+    let finality = trust.finality();
     let Some(roots) = trust.roots() else { return progress(Progress::Failed(Failure::NoTrust)) };
     let claimed = if let Claim::Made(claimed) = claim { Some(*claimed) } else { None };
-    let bundle = match Bundle::from_json(&bytes) {
+    let begun = browser::elapsed();
+    let read = Bundle::from_json(&bytes);
+    let reading = browser::elapsed() - begun;
+    let bundle = match read {
         Ok(bundle) if bundle.index == index => bundle,
         Ok(bundle) => {
             let step = failed("evidence", format!("entry {index}"), format!("entry {}", bundle.index));
@@ -76,21 +85,38 @@ pub(crate) async fn check(index: u64, trust: Trust, rpc_url: String, progress: i
     };
 
     let case = Case { claimed: claimed.as_ref(), ..Case::new(&bundle, &roots, ChainAnswer::NotAsked) };
-    let result =
-        |report, without_tile| Checked { bytes: bytes.clone(), bundle: Some(bundle.clone()), report, without_tile };
-    progress(Progress::Asking(result(preliminary(&case), None)));
+    let result = |case: &Case<'_>, examine: fn(&Case<'_>) -> Report, without_tile| {
+        let begun = browser::elapsed();
+        let report = examine(case);
+        let took = reading + browser::elapsed() - begun;
+        let equivocation = (report.verdict == Verdict::Diverged).then(|| Equivocation::of(case)).flatten();
+        Checked {
+            bytes: bytes.clone(),
+            bundle: Some(bundle.clone()),
+            report,
+            without_tile,
+            took,
+            equivocation: equivocation.as_ref().map(Equivocation::to_json),
+        }
+    };
+    progress(Progress::Asking(result(&case, preliminary, None)));
 
     // Size and root are only asked about here; whether they may be believed is the examination's matter.
     let checkpoint = Checkpoint::unverified(&bundle.checkpoint).ok();
-    let seen = checkpoint.as_ref().and_then(|checkpoint| memory::seen(&roots.log_key, checkpoint.size));
-    let (tile, answer) = join!(read_tile(index, checkpoint.as_ref()), ask(&rpc_url, &roots, &bundle));
+    let key = checkpoint.as_ref().and_then(|c| signing_key(&roots.log_key, &bundle.keys, c.size).ok());
+    let seen = key.as_ref().zip(checkpoint.as_ref()).and_then(|(key, c)| memory::seen(key, c.size));
+    let asked = ask(&rpc_url, ChainQuery::of(&roots, &bundle, finality).ok());
+    let (tile, answer) = join!(read_tile(index, checkpoint.as_ref()), asked);
     let (tile, without_tile) = match tile {
         Ok(tile) => (Some(tile), None),
         Err(why) => (None, Some(why)),
     };
-    let report = examine(&Case { chain: answer, tile: tile.as_deref(), seen: seen.as_deref(), ..case });
-    memory::remember(&roots.log_key, &bundle.checkpoint);
-    progress(Progress::Done(result(report, without_tile)));
+    let case = Case { chain: answer, tile: tile.as_deref(), seen: seen.as_deref(), ..case };
+    let checked = result(&case, examine, without_tile);
+    if let Some(key) = &key {
+        memory::remember(key, &bundle.checkpoint);
+    }
+    progress(Progress::Done(checked));
 }
 
 /// The tile around the entry. Bytes that are no hashes make an empty tile, which the examination refuses.
@@ -101,11 +127,11 @@ async fn read_tile(index: u64, checkpoint: Option<&Checkpoint>) -> Result<Vec<le
     Ok(tile.unwrap_or_default())
 }
 
-async fn ask(url: &str, roots: &TrustRoots, bundle: &Bundle) -> ChainAnswer {
-    match ChainQuery::of(roots, bundle, Finality::Tag) {
-        Err(_) => ChainAnswer::NotAsked,
-        Ok(_) if url.is_empty() => ChainAnswer::Silent("no RPC address is given".into()),
-        Ok(query) => match chain::ask(url, query).await {
+async fn ask(url: &str, query: Option<ChainQuery>) -> ChainAnswer {
+    match query {
+        None => ChainAnswer::NotAsked,
+        Some(_) if url.is_empty() => ChainAnswer::Silent("no RPC address is given".into()),
+        Some(query) => match chain::ask(url, query).await {
             Ok(state) => ChainAnswer::State(Box::new(state)),
             Err(why) => ChainAnswer::Silent(why),
         },
@@ -125,7 +151,8 @@ fn failed(name: &'static str, expected: String, computed: String) -> Step {
 
 /// Evidence that is not even evidence of this entry.
 fn refused(bytes: Vec<u8>, step: Step) -> Checked {
-    Checked { bytes, bundle: None, report: Report { steps: vec![step], verdict: Verdict::Invalid }, without_tile: None }
+    let report = Report { steps: vec![step], verdict: Verdict::Invalid };
+    Checked { bytes, bundle: None, report, without_tile: None, took: 0.0, equivocation: None }
 }
 
 impl Checked {

@@ -1,4 +1,6 @@
-//! Numbers and hashes as text for people. Pure.
+//! Numbers, hashes and entries as text for people. Pure.
+
+use ledger::entry::Entry;
 
 /// The ends of a long value, for where the whole would drown the page.
 pub(crate) fn short(value: &str) -> String {
@@ -48,6 +50,30 @@ pub(crate) fn value(value: f64) -> String {
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
     if text.is_empty() || text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// What an entry says, in one sentence without its end.
+pub(crate) fn sentence(entry: &Entry) -> String {
+    match entry {
+        Entry::Anomaly(_) => "A finding".to_owned(),
+        Entry::Audit(audit) => format!("Audit log: {} more", counted(audit.records, "record", "records")),
+        Entry::Beacon(beacon) => format!("Beacon: block {} of the chain", grouped(beacon.block)),
+        Entry::Heartbeat(heartbeat) => format!(
+            "Heartbeat: {}, {} of {}",
+            counted(heartbeat.readings, "reading", "readings"),
+            counted(heartbeat.anomalies, "anomaly", "anomalies"),
+            counted(heartbeat.devices, "device", "devices"),
+        ),
+        Entry::Key(_) => "Another key signs the log from here on".to_owned(),
+        Entry::Model(model) => format!("Model for {} came into use", model.name),
+    }
+}
+
+/// A text that begins as a sentence does.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    first + chars.as_str()
 }
 
 /// The stored name of a type, in words.

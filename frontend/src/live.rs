@@ -1,10 +1,13 @@
 //! What the service says, kept up to date for all pages: its ledger, its newest anomalies, and whether the line
 //! to it stands.
 
+use std::time::Duration;
+
 use api::{Anomaly, EntryState, LedgerStatus};
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
+    clock,
     http::Fault,
     memory,
     server::{
@@ -38,11 +41,18 @@ pub(crate) enum Line {
 /// A browser stays quick with some hundred rows; older ones come by the page.
 const MAX_ROWS: usize = 400;
 
+/// Ages move on even when nothing happens, but gently.
+const TICK: Duration = Duration::from_secs(5);
+
 /// What the service says.
 #[derive(Clone, Copy)]
 pub(crate) struct Live {
     /// Log and chain.
     pub(crate) ledger: RwSignal<Remote<LedgerStatus>>,
+    /// When that was said, in milliseconds since 1970.
+    heard: RwSignal<f64>,
+    /// The time, every few seconds.
+    now: RwSignal<f64>,
     /// Anomalies, newest first.
     pub(crate) anomalies: RwSignal<Remote<Vec<Anomaly>>>,
     /// Where the older ones begin.
@@ -60,6 +70,8 @@ impl Live {
     pub(crate) fn start() -> Self {
         let live = Self {
             ledger: RwSignal::new(Remote::Loading),
+            heard: RwSignal::new(clock::now()),
+            now: RwSignal::new(clock::now()),
             anomalies: RwSignal::new(Remote::Loading),
             cursor: RwSignal::new(None),
             line: RwSignal::new(Line::Opening),
@@ -67,6 +79,9 @@ impl Live {
             chosen_rpc: RwSignal::new(memory::rpc_url()),
         };
         live.refresh();
+        if let Ok(ticking) = set_interval_with_handle(move || live.now.set(clock::now()), TICK) {
+            on_cleanup(move || ticking.clear());
+        }
         let feed = StoredValue::new_local(Feed::open(move |news| live.hear(news)));
         on_cleanup(move || feed.with_value(Feed::close));
         live
@@ -76,7 +91,7 @@ impl Live {
     pub(crate) fn refresh(self) {
         spawn_local(async move {
             match server::ledger().await {
-                Ok(status) => self.ledger.set(Remote::Ready(status)),
+                Ok(status) => self.take(status),
                 // What was known stays, and the line says that it is old.
                 Err(fault) => self.ledger.update(|ledger| {
                     if !matches!(ledger, Remote::Ready(_)) {
@@ -140,13 +155,29 @@ impl Live {
                 self.line.set(Line::Live);
             }
             News::Lost => self.line.set(Line::Interrupted),
-            News::Ledger(status) => self.ledger.set(Remote::Ready(*status)),
+            News::Ledger(status) => self.take(*status),
             News::Anomaly(anomaly) => {
                 self.arrived.update(|count| *count += 1);
                 self.merge(vec![*anomaly]);
                 self.drop_oldest();
             }
         }
+    }
+
+    fn take(self, status: LedgerStatus) {
+        self.heard.set(clock::now());
+        self.now.set(clock::now());
+        self.ledger.set(Remote::Ready(status));
+    }
+
+    /// Seconds that the oldest entry which is not anchored has waited by now; the service says it only when something
+    /// moves.
+    pub(crate) fn oldest_age(self) -> Option<f64> {
+        let since = ((self.now.get() - self.heard.get()) / 1000.0).max(0.0);
+        self.ledger.with(|ledger| match ledger {
+            Remote::Ready(status) => Some(status.chain.oldest_unanchored_s? + since),
+            Remote::Loading | Remote::Failed(_) => None,
+        })
     }
 
     /// Puts anomalies among those known; what is said later counts.

@@ -1,6 +1,8 @@
 //! What this browser remembers, in localStorage: the pinned trust roots, the chosen RPC address, and checkpoints
 //! seen before. The one module that touches the storage. It refuses to decide what any of it means.
 
+use std::num::NonZeroU64;
+
 use ledger::{
     checkpoint::{Checkpoint, LogKey},
     trust::TrustRoots,
@@ -35,6 +37,9 @@ pub(crate) struct Pinned {
     pub(crate) how: How,
     /// Milliseconds since 1970.
     pub(crate) at: f64,
+    /// Blocks on top that make a block final; absent where the chain itself says which are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) confirmations: Option<NonZeroU64>,
 }
 
 /// What stands where the pin should be.

@@ -1,8 +1,9 @@
 //! Addresses below /ui/, and the way between them.
 //!
-//! Five pages need no router: an address is parsed into a [`Route`], and clicks on links within /ui/ change it
+//! Six pages need no router: an address is parsed into a [`Route`], and clicks on links within /ui/ change it
 //! without loading the page anew.
 
+use ledger::text::Pseudonym;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -15,6 +16,8 @@ pub(crate) enum Route {
     Anomaly(u64),
     /// What the chain alone tells.
     Chain,
+    /// What the heartbeats say, of all devices or of one as well.
+    Completeness(Option<Pseudonym>),
     /// One reading by hand.
     Send,
     /// The pinned trust roots.
@@ -35,6 +38,10 @@ impl Route {
             (None, ..) => Self::Live,
             (Some("anomalies"), Some(index), None) => index.parse().map_or(Self::Unknown, Self::Anomaly),
             (Some("chain"), None, _) => Self::Chain,
+            (Some("completeness"), None, _) => Self::Completeness(None),
+            (Some("completeness"), Some(device), None) => {
+                device.parse().map_or(Self::Unknown, |device| Self::Completeness(Some(device)))
+            }
             (Some("send"), None, _) => Self::Send,
             (Some("trust"), None, _) => Self::Trust,
             _ => Self::Unknown,
@@ -47,6 +54,8 @@ impl Route {
             Self::Live | Self::Unknown => format!("{BASE}/"),
             Self::Anomaly(index) => format!("{BASE}/anomalies/{index}"),
             Self::Chain => format!("{BASE}/chain"),
+            Self::Completeness(None) => format!("{BASE}/completeness"),
+            Self::Completeness(Some(device)) => format!("{BASE}/completeness/{device}"),
             Self::Send => format!("{BASE}/send"),
             Self::Trust => format!("{BASE}/trust"),
         }
@@ -57,7 +66,8 @@ impl Route {
         match self {
             Self::Live => "Live".into(),
             Self::Anomaly(index) => format!("Entry {index}"),
-            Self::Chain => "Chain feed".into(),
+            Self::Chain => "Chain".into(),
+            Self::Completeness(_) => "Completeness".into(),
             Self::Send => "Send a reading".into(),
             Self::Trust => "Trust roots".into(),
             Self::Unknown => "Not found".into(),
@@ -65,22 +75,41 @@ impl Route {
     }
 }
 
+/// The way to another page without a link.
+#[derive(Clone, Copy)]
+pub(crate) struct Navigator(WriteSignal<Route>);
+
+impl Navigator {
+    /// Opens a page.
+    pub(crate) fn go(self, route: &Route) {
+        self.open(&route.path());
+    }
+
+    fn open(self, path: &str) {
+        if window().history().is_ok_and(|h| h.push_state_with_url(&JsValue::NULL, "", Some(path)).is_ok()) {
+            self.0.set(here());
+            window().scroll_to_with_x_and_y(0.0, 0.0);
+            focus_main();
+        }
+    }
+}
+
+fn here() -> Route {
+    Route::parse(&window().location().pathname().unwrap_or_default())
+}
+
 /// The current page; follows links and the browser's history from now on.
-pub(crate) fn follow() -> ReadSignal<Route> {
-    let here = || Route::parse(&window().location().pathname().unwrap_or_default());
+pub(crate) fn follow() -> (ReadSignal<Route>, Navigator) {
     let (route, set_route) = signal(here());
+    let navigator = Navigator(set_route);
     let _ = window_event_listener(ev::popstate, move |_| set_route.set(here()));
     let _ = window_event_listener(ev::click, move |event| {
         let Some(path) = target(&event) else { return };
         event.prevent_default();
-        if window().history().is_ok_and(|h| h.push_state_with_url(&JsValue::NULL, "", Some(&path)).is_ok()) {
-            set_route.set(here());
-            window().scroll_to_with_x_and_y(0.0, 0.0);
-            focus_main();
-        }
+        navigator.open(&path);
     });
     Effect::new(move |_| document().set_title(&format!("{} · Anomaly ledger", route.read().title())));
-    route
+    (route, navigator)
 }
 
 /// The path of a plain click on a link within /ui/.
@@ -110,12 +139,30 @@ mod tests {
 
     #[test]
     fn every_page_has_an_address_and_every_other_address_is_unknown() {
-        for route in [Route::Live, Route::Anomaly(7), Route::Chain, Route::Send, Route::Trust] {
+        let device = "208d311388d53eda775ae0b35fcf79d4".parse().ok();
+        assert!(device.is_some());
+        for route in [
+            Route::Live,
+            Route::Anomaly(7),
+            Route::Chain,
+            Route::Completeness(None),
+            Route::Completeness(device),
+            Route::Send,
+            Route::Trust,
+        ] {
             assert_eq!(Route::parse(&route.path()), route);
         }
         assert_eq!(Route::parse("/ui"), Route::Live);
         assert_eq!(Route::parse("/ui/chain/"), Route::Chain);
-        for path in ["/", "/ui/anomalies", "/ui/anomalies/x", "/ui/anomalies/-1", "/ui/anomalies/1/2", "/ui/chain/2"] {
+        for path in [
+            "/",
+            "/ui/anomalies",
+            "/ui/anomalies/x",
+            "/ui/anomalies/-1",
+            "/ui/anomalies/1/2",
+            "/ui/chain/2",
+            "/ui/completeness/x",
+        ] {
             assert_eq!(Route::parse(path), Route::Unknown, "{path}");
         }
     }

@@ -3,9 +3,9 @@
 //! On first use the claim is pinned, and the page says so. After that only the reader replaces the pin: a claim
 //! that differs is shown on every page, and never taken over silently.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
-use ledger::trust::TrustRoots;
+use ledger::{chain::query::Finality, trust::TrustRoots};
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
@@ -72,9 +72,36 @@ impl Trust {
 
     /// Replaces the pin.
     pub(crate) fn replace(self, roots: TrustRoots, how: How) {
-        let pinned = Pinned { roots, how, at: clock::now() };
+        // Confirmations are a matter of the chain: another one has its own.
+        let confirmations = self.pin.with_untracked(|pin| match pin {
+            Pin::Held(old) if old.roots.chain_id == roots.chain_id && old.roots.genesis_hash == roots.genesis_hash => {
+                old.confirmations
+            }
+            Pin::Held(_) | Pin::None | Pin::Unreadable(_) => None,
+        });
+        self.keep(Pinned { roots, how, at: clock::now(), confirmations });
+    }
+
+    /// Sets how many blocks on top make a block final here; `None` if the chain says it itself.
+    pub(crate) fn confirm(self, confirmations: Option<NonZeroU64>) {
+        if let Pin::Held(pinned) = self.pin.get_untracked() {
+            self.keep(Pinned { confirmations, ..*pinned });
+        }
+    }
+
+    fn keep(self, pinned: Pinned) {
         self.kept.set(memory::set_pin(&pinned));
         self.pin.set(Pin::Held(Box::new(pinned)));
+    }
+
+    /// How many blocks on top make a block final here, if the chain does not say it itself.
+    pub(crate) fn confirmations(self) -> Option<NonZeroU64> {
+        self.pin.with(|pin| if let Pin::Held(pinned) = pin { pinned.confirmations } else { None })
+    }
+
+    /// What counts as final here.
+    pub(crate) fn finality(self) -> Finality {
+        self.confirmations().map_or(Finality::Tag, |blocks| Finality::Depth(blocks.get()))
     }
 
     /// The pin.
@@ -113,19 +140,23 @@ pub(crate) fn name(member: &str) -> &'static str {
         "chain_id" => "chain id",
         "genesis_hash" => "genesis hash",
         "contract" => "contract",
-        "predecessors" => "list of predecessors",
+        "predecessors" => "list of earlier contracts",
         _ => "code hash",
     }
 }
 
-/// The five roots with their names, as text.
-pub(crate) fn members(roots: &TrustRoots) -> [(&'static str, String); 5] {
+/// The roots with their names, as text.
+pub(crate) fn members(roots: &TrustRoots) -> [(&'static str, String); 6] {
+    let before =
+        roots.predecessors.iter().map(|old| format!("{} with code {}", old.contract.to_checksum(None), old.code_hash));
+    let before: Vec<_> = before.collect();
     [
         ("log_key", roots.log_key.to_string()),
         ("chain_id", roots.chain_id.to_string()),
         ("genesis_hash", roots.genesis_hash.to_string()),
         ("contract", roots.contract.to_checksum(None)),
         ("code_hash", roots.code_hash.to_string()),
+        ("predecessors", if before.is_empty() { "none".to_owned() } else { before.join(", ") }),
     ]
 }
 

@@ -2,10 +2,9 @@
 
 use alloy_primitives::{Address, B256, hex, keccak256};
 use ledger::Hash;
+pub(crate) use ledger::chain::query::ANCHORED;
 use serde_json::Value;
 
-/// `Anchored(bytes32 indexed root, uint64 indexed size, uint64 sequence)`.
-pub(crate) const ANCHORED: &str = "Anchored(bytes32,uint64,uint64)";
 /// `Published(uint64 indexed firstIndex, bytes publication)`.
 pub(crate) const PUBLISHED: &str = "Published(uint64,bytes)";
 
@@ -39,12 +38,12 @@ pub(crate) fn quantity(value: &Value) -> Option<u64> {
 }
 
 /// Reads the answer to `eth_getLogs`; `None` if any of it is not by the contract's interface.
-pub(crate) fn read_all(answer: &Value, contract: Address) -> Option<Vec<Log>> {
-    answer.as_array()?.iter().map(|log| read(log, contract)).collect()
+pub(crate) fn read_all(answer: &Value, contracts: &[Address]) -> Option<Vec<Log>> {
+    answer.as_array()?.iter().map(|log| read(log, contracts)).collect()
 }
 
-fn read(log: &Value, contract: Address) -> Option<Log> {
-    if log.get("address")?.as_str()?.parse::<Address>().ok()? != contract {
+fn read(log: &Value, contracts: &[Address]) -> Option<Log> {
+    if !contracts.contains(&log.get("address")?.as_str()?.parse().ok()?) {
         return None;
     }
     let topics: Vec<B256> =
@@ -113,13 +112,13 @@ mod tests {
 
     fn published(data: &[u8]) -> Option<Vec<Log>> {
         let topics = [keccak256(PUBLISHED), B256::from(U256::from(5))];
-        read_all(&json!([log(&topics, data)]), CONTRACT)
+        read_all(&json!([log(&topics, data)]), &[CONTRACT])
     }
 
     #[test]
     fn reads_both_events() {
         let topics = [keccak256(ANCHORED), B256::repeat_byte(9), B256::from(U256::from(12))];
-        let logs = read_all(&json!([log(&topics, &word(3))]), CONTRACT).unwrap();
+        let logs = read_all(&json!([log(&topics, &word(3))]), &[CONTRACT]).unwrap();
         assert_eq!(logs[0].event, Event::Anchored { root: Hash([9; 32]), size: 12, sequence: 3 });
         assert_eq!((logs[0].place.block, logs[0].place.position), (16, 1));
 
@@ -127,6 +126,24 @@ mod tests {
         let expected = Event::Published { first_index: 5, publication: b"abc".to_vec() };
         assert_eq!(published(&data).unwrap()[0].event, expected);
         assert!(published(&[word(32), word(0)].concat()).is_some());
+    }
+
+    #[test]
+    fn signatures_are_those_of_the_contracts_interface() {
+        let interface: Value = serde_json::from_str(include_str!("../../../contracts/abi/AnomalyLogger.json")).unwrap();
+        let signatures: Vec<String> = interface
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|item| item["type"] == "event")
+            .map(|event| {
+                let types = event["inputs"].as_array().unwrap().iter().map(|input| input["type"].as_str().unwrap());
+                format!("{}({})", event["name"].as_str().unwrap(), types.collect::<Vec<_>>().join(","))
+            })
+            .collect();
+        for signature in [ANCHORED, PUBLISHED] {
+            assert!(signatures.iter().any(|found| found == signature), "{signature} in {signatures:?}");
+        }
     }
 
     #[test]
@@ -143,8 +160,8 @@ mod tests {
         let other = Address::repeat_byte(0xbb);
         let topics = [keccak256(PUBLISHED), B256::ZERO];
         let foreign = json!([log(&topics, &[word(32), word(0)].concat())]);
-        assert!(read_all(&foreign, other).is_none(), "another contract's event");
-        assert!(read_all(&json!("no list"), CONTRACT).is_none());
+        assert!(read_all(&foreign, &[other]).is_none(), "another contract's event");
+        assert!(read_all(&json!("no list"), &[CONTRACT]).is_none());
         assert!(number(&B256::repeat_byte(1)).is_none(), "no uint64");
     }
 }

@@ -61,17 +61,17 @@ pub(crate) async fn tip(url: &str) -> Result<Tip, String> {
     Ok(Tip { chain_id: number(id?)?, genesis_hash: genesis.hash, latest: number(latest?)? })
 }
 
-/// The contract's anchors and publications in blocks `from` to `to`.
-pub(crate) async fn logs(url: &str, contract: Address, from: u64, to: u64) -> Result<Vec<Log>, String> {
+/// The anchors and publications of these contracts in blocks `from` to `to`.
+pub(crate) async fn logs(url: &str, contracts: &[Address], from: u64, to: u64) -> Result<Vec<Log>, String> {
     let topics = [events::ANCHORED, events::PUBLISHED].map(keccak256);
     let filter = json!([{
-        "address": contract,
+        "address": contracts,
         "topics": [topics],
         "fromBlock": format!("0x{from:x}"),
         "toBlock": format!("0x{to:x}"),
     }]);
     let answer = call(url, "eth_getLogs", &filter).await?;
-    events::read_all(&answer, contract).ok_or_else(|| malformed("logs"))
+    events::read_all(&answer, contracts).ok_or_else(|| malformed("logs"))
 }
 
 fn malformed(what: &str) -> String {

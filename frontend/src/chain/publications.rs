@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use ledger::{
     Hash,
-    entry::{Entry, Payload},
+    entry::{Entry, EntryError, Payload},
     evidence::Bundle,
     hash::leaf_hash,
     publication::{self, Item},
@@ -25,8 +25,10 @@ pub(crate) enum Content {
     Finding(Box<Payload>),
     /// A finding whose payload was not published.
     Withheld,
-    /// A model came into use.
-    Model(String),
+    /// An entry of a kind that has no payload.
+    Plain(Box<Entry>),
+    /// An entry of a kind that this page does not know.
+    Unexplained(String),
     /// Entry or payload do not hold, for this reason.
     Refused(String),
 }
@@ -103,12 +105,13 @@ fn check(tree: &mut Frontier, first: u64, items: &[Item], anchored: Option<(Hash
 
 /// The step `payload` of an examination, and nothing else of it.
 fn content(item: Item, index: u64, trust: &TrustRoots) -> Content {
-    let entry = match Entry::from_bytes(&item.entry) {
-        Ok(Entry::Model(model)) => return Content::Model(model.name),
-        Ok(entry) => entry,
-        Err(error) => return Content::Refused(error.to_string()),
+    let (entry, disclosure) = match (Entry::from_bytes(&item.entry), &item.disclosure) {
+        (Err(EntryError::Kind(kind)), _) => return Content::Unexplained(kind.as_str().unwrap_or_default().to_owned()),
+        (Err(error), _) => return Content::Refused(error.to_string()),
+        (Ok(Entry::Anomaly(_)), None) => return Content::Withheld,
+        (Ok(entry), None) => return Content::Plain(Box::new(entry)),
+        (Ok(entry), Some(disclosure)) => (entry, disclosure),
     };
-    let Some(disclosure) = &item.disclosure else { return Content::Withheld };
     let payload = Payload::from_bytes(&disclosure.payload);
     let bundle = Bundle { disclosure: item.disclosure, ..Bundle::new(item.entry, index, Vec::new(), String::new()) };
     let case = Case::new(&bundle, trust, ChainAnswer::NotAsked);

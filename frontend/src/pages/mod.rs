@@ -2,6 +2,7 @@
 
 mod anomaly;
 mod chain;
+mod completeness;
 mod live;
 mod not_found;
 mod send;
@@ -9,6 +10,7 @@ mod trust;
 
 pub(crate) use anomaly::AnomalyPage;
 pub(crate) use chain::ChainPage;
+pub(crate) use completeness::CompletenessPage;
 pub(crate) use live::LivePage;
 pub(crate) use not_found::NotFoundPage;
 pub(crate) use send::SendPage;

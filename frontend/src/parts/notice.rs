@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::http::Fault;
+use crate::{format::capital, http::Fault};
 
 /// A message in a frame. `kind`: `note`, `stale`, `bad` or `diverged`.
 #[component]
@@ -39,8 +39,6 @@ fn sentence(fault: &Fault) -> String {
     if let Fault::Problem(_) = fault {
         return text;
     }
-    let mut chars = text.chars();
-    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
     let end = if text.ends_with('.') { "" } else { "." };
-    format!("{first}{}{end}", chars.as_str())
+    capital(&text) + end
 }

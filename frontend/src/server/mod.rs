@@ -2,9 +2,14 @@
 
 pub(crate) mod feed;
 
-use api::{Anomaly, LedgerStatus, Page, Problem, Readings};
+use api::{Account, Anomaly, Heartbeat, LedgerStatus, Page, Problem, Readings};
 use gloo_net::http::{Method, RequestBuilder};
-use ledger::{Hash, tile, trust::TrustRoots};
+use ledger::{
+    Hash,
+    text::Pseudonym,
+    tile::{self, TileId},
+    trust::TrustRoots,
+};
 use serde::de::DeserializeOwned;
 
 use crate::http::{self, Answer, Fault};
@@ -16,8 +21,11 @@ pub(crate) const PAGE: usize = 50;
 
 /// The newest anomalies, or those after a cursor.
 pub(crate) async fn anomalies(cursor: Option<&str>) -> Result<Page<Anomaly>, Fault> {
-    let after = cursor.map(|cursor| format!("&cursor={}", js_sys::encode_uri_component(cursor))).unwrap_or_default();
-    json(&format!("/api/v1/anomalies?limit={PAGE}{after}")).await
+    json(&format!("/api/v1/anomalies?limit={PAGE}{}", after(cursor))).await
+}
+
+fn after(cursor: Option<&str>) -> String {
+    cursor.map(|cursor| format!("&cursor={}", js_sys::encode_uri_component(cursor))).unwrap_or_default()
 }
 
 /// Where the log and the chain stand, as the service says.
@@ -38,9 +46,32 @@ pub(crate) async fn evidence(index: u64) -> Result<Vec<u8>, Fault> {
 /// The tile of leaf hashes around an entry, in a tree of this size. `Ok(None)`: bytes that are no hashes.
 pub(crate) async fn leaf_tile(index: u64, size: u64) -> Result<Option<Vec<Hash>>, Fault> {
     let number = index / tile::WIDTH;
-    let width = tile::width_at(0, number, size);
-    let bytes = get(&format!("/tile/0/{}", tile::index_path(number, width))).await?;
+    hash_tile(TileId { level: 0, index: number, width: tile::width_at(0, number, size) }).await
+}
+
+/// A tile of hashes. `Ok(None)`: bytes that are no hashes.
+pub(crate) async fn hash_tile(id: TileId) -> Result<Option<Vec<Hash>>, Fault> {
+    let bytes = get(&format!("/tile/{}/{}", id.level, tile::index_path(id.index, id.width))).await?;
     Ok(tile::from_bytes(&bytes))
+}
+
+/// A tile of entries, as they are stored. `Ok(None)`: bytes that are cut short.
+pub(crate) async fn entry_tile(number: u64, width: u32) -> Result<Option<Vec<Vec<u8>>>, Fault> {
+    let bytes = get(&format!("/tile/entries/{}", tile::index_path(number, width))).await?;
+    Ok(tile::entries_from_bytes(&bytes))
+}
+
+/// How many heartbeats one page asks for: with one an hour, a day's.
+const HEARTBEATS: usize = 24;
+
+/// The newest heartbeats, or those after a cursor.
+pub(crate) async fn heartbeats(cursor: Option<&str>) -> Result<Page<Heartbeat>, Fault> {
+    json(&format!("/api/v1/heartbeats?limit={HEARTBEATS}{}", after(cursor))).await
+}
+
+/// What a heartbeat says of one device, with what shows it.
+pub(crate) async fn account(heartbeat: u64, device: &Pseudonym) -> Result<Account, Fault> {
+    json(&format!("/api/v1/heartbeats/{heartbeat}/devices/{device}")).await
 }
 
 /// Sends readings: the body as `POST /api/v1/readings` takes it.

@@ -4,7 +4,7 @@
 //! [`ChainQuery::answer`], and repeats until that gives a [`ChainState`]. There are three rounds: which blocks
 //! there are; where the contract's head stands in them; proofs of both.
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde_json::{Value, json};
 
 use super::{HEAD_SLOT, Header, HeaderError, record_slot};
@@ -16,10 +16,8 @@ use crate::{
     trust::TrustRoots,
 };
 
-/// keccak256 of `Anchored(bytes32,uint64,uint64)`.
-fn anchored_topic() -> B256 {
-    alloy_primitives::keccak256("Anchored(bytes32,uint64,uint64)")
-}
+/// The event of a recorded root, as the contract's interface has it.
+pub const ANCHORED: &str = "Anchored(bytes32,uint64,uint64)";
 
 /// One JSON-RPC request.
 #[derive(Debug, Clone, PartialEq)]
@@ -337,7 +335,7 @@ impl ChainQuery {
                 [one] => json!(one),
                 several => json!(several),
             },
-            "topics": [anchored_topic(), Value::Null, size],
+            "topics": [keccak256(ANCHORED), Value::Null, size],
             "fromBlock": "0x0",
             "toBlock": quantity(latest.number),
         });

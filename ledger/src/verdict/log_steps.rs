@@ -120,7 +120,13 @@ fn beacon_before(case: &Case<'_>, proof: &BeaconProof, checkpoint: &Checkpoint) 
 fn payload(case: &Case<'_>, entry: &Result<Entry, EntryError>) -> Step {
     const NAME: &str = "payload";
     let Some(disclosure) = &case.bundle.disclosure else {
-        return Step::skipped(NAME, "the payload is not disclosed, or was erased");
+        return Step::skipped(
+            NAME,
+            match entry {
+                Ok(Entry::Anomaly(_)) | Err(_) => "the payload is not disclosed, or was erased",
+                Ok(_) => "an entry of this kind has no payload",
+            },
+        );
     };
     let anomaly = match entry {
         Ok(Entry::Anomaly(anomaly)) => anomaly,

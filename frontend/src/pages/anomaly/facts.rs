@@ -3,15 +3,17 @@
 //! It refuses to show as fact what did not hold: refused bytes are folded away and named as such.
 
 use ledger::{
-    entry::{Anomaly, Entry, Model, Payload, Reason},
+    entry::{Anomaly, Entry, EntryError, Payload, Reason},
     verdict::Verdict,
 };
 use leptos::prelude::*;
 
+use super::kinds::KindFacts;
 use crate::{
     check::Checked,
     format,
     parts::{Copyable, Severity, When},
+    route::Route,
 };
 
 /// The content of the evidence.
@@ -31,18 +33,14 @@ pub(crate) fn Facts(checked: Checked) -> impl IntoView {
     };
     let entry = Entry::from_bytes(&bundle.entry);
     let payload = bundle.disclosure.as_ref().map(|disclosure| Payload::from_bytes(&disclosure.payload));
-    let payload = match payload {
-        None => {
-            view! { <p class="hint">"The payload is not disclosed, or was erased. The proof stays."</p> }.into_any()
-        }
-        Some(Ok(payload)) => view! { <PayloadFacts payload/> }.into_any(),
-        Some(Err(error)) => view! { <p>"The payload cannot be read: " {error.to_string()}</p> }.into_any(),
-    };
     let content = match entry {
-        Ok(Entry::Anomaly(entry)) => view! { {payload} <EntryFacts entry index=bundle.index/> }.into_any(),
-        Ok(Entry::Model(model)) => view! { <ModelFacts model/> }.into_any(),
-        _ => view! {
-            <p>"An entry that says nothing of a device. Its bytes:"</p>
+        Ok(Entry::Anomaly(entry)) => {
+            view! { <MaybePayload payload/> <EntryFacts entry index=bundle.index/> }.into_any()
+        }
+        Ok(entry) => view! { <KindFacts entry index=bundle.index/> }.into_any(),
+        // Such as an entry of a later edition: it is checked all the same.
+        Err(why) => view! {
+            <p>"This page cannot explain the entry: " {why.to_string()} ". Its bytes:"</p>
             <pre>{String::from_utf8_lossy(&bundle.entry).into_owned()}</pre>
         }
         .into_any(),
@@ -58,6 +56,17 @@ pub(crate) fn Facts(checked: Checked) -> impl IntoView {
             </section>
         }
         .into_any()
+    }
+}
+
+#[component]
+fn MaybePayload(payload: Option<Result<Payload, EntryError>>) -> impl IntoView {
+    match payload {
+        None => {
+            view! { <p class="hint">"The payload is not disclosed, or was erased. The proof stays."</p> }.into_any()
+        }
+        Some(Ok(payload)) => view! { <PayloadFacts payload/> }.into_any(),
+        Some(Err(error)) => view! { <p>"The payload cannot be read: " {error.to_string()}</p> }.into_any(),
     }
 }
 
@@ -132,26 +141,14 @@ fn EntryFacts(entry: Anomaly, index: u64) -> impl IntoView {
             <dt>"Id"</dt>
             <dd><Copyable what="Id of the entry" value=entry.id.to_string()/></dd>
             <dt>"Pseudonym"</dt>
-            <dd><Copyable what="Pseudonym of the device" value=entry.device.to_string()/></dd>
+            <dd>
+                <Copyable what="Pseudonym of the device" value=entry.device.to_string()/> " "
+                <a href=Route::Completeness(Some(entry.device.clone())).path() id="device-windows">"Its heartbeats"</a>
+            </dd>
             <dt>"Model"</dt>
             <dd><Copyable what="Hash of the model" value=entry.model.to_string()/></dd>
             <dt>"Commitment"</dt>
             <dd><Copyable what="Commitment to the payload" value=entry.commitment.to_string()/></dd>
-        </dl>
-    }
-}
-
-#[component]
-fn ModelFacts(model: Model) -> impl IntoView {
-    view! {
-        <p class="sentence">"A model came into use for the profile " <b>{model.name}</b> "."</p>
-        <dl>
-            <dt>"Recorded"</dt>
-            <dd><When time=model.recorded.to_string()/></dd>
-            <dt>"Model"</dt>
-            <dd><Copyable what="Hash of the model" value=model.model.to_string()/></dd>
-            <dt>"Sample"</dt>
-            <dd><Copyable what="Hash of the training sample" value=model.sample.to_string()/></dd>
         </dl>
     }
 }

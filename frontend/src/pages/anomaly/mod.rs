@@ -1,6 +1,8 @@
 //! One entry: its content as far as it is verified, every step of the verification, and the verdict.
 
+mod bound;
 mod facts;
+mod kinds;
 mod steps;
 mod take;
 mod verdict;
@@ -63,7 +65,7 @@ pub(crate) fn AnomalyPage(index: u64) -> impl IntoView {
                 <button type="submit" id="verify" class="primary">"Verify"</button>
             </form>
         </Show>
-        <VerdictPanel progress/>
+        <VerdictPanel progress index/>
         <Outcome progress index retry=move |()| untrack(verify)/>
     }
 }

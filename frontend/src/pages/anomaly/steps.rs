@@ -12,13 +12,26 @@ const LONG: usize = 240;
 #[component]
 pub(crate) fn Steps(checked: Checked) -> impl IntoView {
     let tile = checked.without_tile.map(|why| view! { <p class="hint">"The log's tile took no part: " {why} "."</p> });
+    let took = checked.took;
+    let took =
+        took.is_finite().then(|| view! { <p class="hint" id="took" data-ms=format!("{took:.3}")>{examined(took)}</p> });
     let steps = checked.report.steps;
     view! {
         <section class="card" aria-label="Steps">
             <h2>"Steps"<small>{tally(&steps)}</small></h2>
             <ol class="steps" id="steps">{steps.into_iter().map(|step| view! { <StepItem step/> }).collect_view()}</ol>
             {tile}
+            {took}
         </section>
+    }
+}
+
+/// How long the examination took.
+fn examined(ms: f64) -> String {
+    if ms < 0.1 {
+        "Examined in less than 0.1 ms.".to_owned()
+    } else {
+        format!("Bundle read and examined in {ms:.1} ms.")
     }
 }
 

@@ -16,7 +16,8 @@ pub(crate) fn TakeAlong(index: u64, bytes: Vec<u8>) -> impl IntoView {
     let trust = expect_context::<Trust>();
     let command = Memo::new(move |_| {
         let url = live.rpc_url();
-        format!("anomaly-ledger verify evidence-{index}.json --trust trust.json --rpc-url {}", quoted(&url))
+        let depth = trust.confirmations().map(|blocks| format!(" --confirmations {blocks}")).unwrap_or_default();
+        format!("anomaly-ledger verify evidence-{index}.json --trust trust.json --rpc-url {}{depth}", quoted(&url))
     });
     let roots = move || {
         trust.roots().map(|roots| {

@@ -3,7 +3,11 @@
 use ledger::verdict::Verdict;
 use leptos::prelude::*;
 
-use crate::check::{Failure, Progress};
+use super::bound::{Bound, Bounds};
+use crate::{
+    check::{Failure, Progress},
+    parts::Download,
+};
 
 /// What the panel says.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,7 +28,7 @@ fn said(progress: &Progress) -> Said {
 
 /// The panel. `data-verdict` is the verdict's name, `working` before, and `none` where nothing could be examined.
 #[component]
-pub(crate) fn VerdictPanel(progress: RwSignal<Progress>) -> impl IntoView {
+pub(crate) fn VerdictPanel(progress: RwSignal<Progress>, index: u64) -> impl IntoView {
     let said = Memo::new(move |_| said(&progress.read()));
     let name = move || match said.get() {
         Said::Working(_) => "working",
@@ -41,14 +45,28 @@ pub(crate) fn VerdictPanel(progress: RwSignal<Progress>) -> impl IntoView {
         Said::Nothing => "Nothing could be examined.",
         Said::Verdict(verdict) => verdict.meaning(),
     };
+    let bound = Memo::new(move |_| {
+        progress.with(|progress| match progress {
+            Progress::Done(checked) => Bound::of(&checked.report.steps),
+            Progress::Fetching | Progress::Asking(_) | Progress::Failed(_) => None,
+        })
+    });
+    let proof = Memo::new(move |_| {
+        progress.with(|progress| match progress {
+            Progress::Done(checked) => checked.equivocation.clone(),
+            Progress::Fetching | Progress::Asking(_) | Progress::Failed(_) => None,
+        })
+    });
     view! {
         <section class="verdict" id="verdict" data-verdict=name aria-label="Verdict">
             <div aria-live="polite" aria-atomic="true">
                 <p class="word">{word}</p>
                 <p class="meaning">{meaning}</p>
+                {move || bound.get().map(|bound| view! { <Bounds bound/> })}
                 <Show when=move || said.get() == Said::Verdict(Verdict::Final)>
                     <p class="hint">"An observation: a deeper reorganisation of the chain may withdraw it."</p>
                 </Show>
+                {move || proof.get().map(|proof| view! { <SaveProof index proof/> })}
             </div>
             <div class="not-proven">
                 <h2>"Not proven by any verdict"</h2>
@@ -60,5 +78,18 @@ pub(crate) fn VerdictPanel(progress: RwSignal<Progress>) -> impl IntoView {
                 </ul>
             </div>
         </section>
+    }
+}
+
+/// The file that convinces others of the contradiction.
+#[component]
+fn SaveProof(index: u64, proof: String) -> impl IntoView {
+    view! {
+        <div class="save-proof" id="equivocation">
+            <p>"Two statements of this log contradict each other. The proof convinces everybody who has the same trust roots; keep it, and pass it on."</p>
+            <p class="buttons">
+                <Download name=format!("equivocation-{index}.json") bytes=proof.into_bytes() label="Save the proof"/>
+            </p>
+        </div>
     }
 }

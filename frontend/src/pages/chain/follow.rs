@@ -3,6 +3,7 @@
 
 use std::{cell::Cell, collections::BTreeMap, rc::Rc, time::Duration};
 
+use alloy_primitives::Address;
 use ledger::trust::TrustRoots;
 use leptos::{prelude::*, task::spawn_local};
 
@@ -113,7 +114,7 @@ impl Follower {
             }
             _ => (tip.latest + 1).saturating_sub(WINDOW),
         };
-        let logs = chain::logs(url, roots.contract, from, tip.latest).await?;
+        let logs = chain::logs(url, &contracts(roots), from, tip.latest).await?;
         Ok((tip, from, logs))
     }
 
@@ -124,7 +125,7 @@ impl Follower {
         let before = self.seen.with_untracked(|seen| seen.from);
         let Some(to) = before.checked_sub(1) else { return };
         let from = before.saturating_sub(WINDOW);
-        let outcome = chain::logs(&url, roots.contract, from, to).await;
+        let outcome = chain::logs(&url, &contracts(&roots), from, to).await;
         if self.target.try_get_untracked() != Some(target) {
             return;
         }
@@ -158,6 +159,11 @@ impl Seen {
     fn add(&mut self, logs: Vec<Log>) {
         self.logs.extend(logs.into_iter().map(|log| ((log.place.block, log.place.position), log)));
     }
+}
+
+/// The contract, and those that the log used before.
+fn contracts(roots: &TrustRoots) -> Vec<Address> {
+    roots.contracts().map(|trusted| trusted.contract).collect()
 }
 
 /// In what the chain differs from the pinned one.

@@ -1,6 +1,7 @@
-//! The chain feed: published payloads, read from the chain and checked here. Nothing on it comes from the service
-//! but the default address.
+//! The chain: how anchoring gets on, as the service says; and the feed of published payloads, read from the chain
+//! and checked here. Nothing in the feed comes from the service but the default address.
 
+mod anchoring;
 mod follow;
 mod rows;
 
@@ -13,10 +14,11 @@ use crate::{
     parts::{Loading, Notice, RpcAddress},
     trust::{Claim, Trust},
 };
+use anchoring::Anchoring;
 use follow::{Follower, Standing};
 use rows::Rows;
 
-/// Findings as the chain alone tells them.
+/// How anchoring gets on, and findings as the chain alone tells them.
 #[component]
 pub(crate) fn ChainPage() -> impl IntoView {
     let live = expect_context::<Live>();
@@ -33,7 +35,12 @@ pub(crate) fn ChainPage() -> impl IntoView {
     });
     view! {
         <div class="title-row">
-            <h1>"Chain feed"</h1>
+            <h1>"Chain"</h1>
+            <p class="says">"What the service anchors, and what the chain alone tells."</p>
+        </div>
+        <Anchoring follower/>
+        <div class="title-row part">
+            <h2>"Published"</h2>
             <p class="says">"Read from the chain and checked in this browser, without the service."</p>
         </div>
         <div class="controls">

@@ -63,9 +63,11 @@ fn RowItem(row: Row) -> impl IntoView {
             (time, view! { <Finding payload=*payload path/> }.into_any(), kind)
         }
         Content::Withheld => (().into_any(), plain(path, "Payload not published"), "anomaly".into()),
-        Content::Model(name) => {
-            (().into_any(), plain(path, &format!("Model for {name} came into use")), "model".into())
+        Content::Plain(entry) => {
+            let time = view! { <When time=entry.recorded().to_string()/> }.into_any();
+            (time, plain(path, &format::sentence(&entry)), entry.kind().into())
         }
+        Content::Unexplained(kind) => (().into_any(), plain(path, "An entry that this page cannot explain"), kind),
         Content::Refused(why) => (().into_any(), plain(path, &why), "refused".into()),
     };
     view! {
@@ -89,7 +91,9 @@ fn checked(row: &Row) -> (&'static str, &'static str) {
         (_, RootCheck::Differs) => ("other root", "bad"),
         (_, RootCheck::Fits) => ("entry and root", "final"),
         (Content::Finding(_), RootCheck::Unknown) => ("entry", "anchored"),
-        (Content::Withheld | Content::Model(_), RootCheck::Unknown) => ("nothing to check", "pending"),
+        (Content::Withheld | Content::Plain(_) | Content::Unexplained(_), RootCheck::Unknown) => {
+            ("nothing to check", "pending")
+        }
     }
 }
 

@@ -4,9 +4,9 @@ use api::{ChainStatus, LedgerStatus};
 use leptos::prelude::*;
 
 use crate::{
-    format::{counted, duration, grouped, words},
+    format::{grouped, words},
     live::{Live, Remote},
-    parts::{Copyable, Failed, Loading},
+    parts::{Copyable, Failed, Loading, waiting},
 };
 
 /// Both heads.
@@ -31,12 +31,9 @@ pub(crate) fn Heads() -> impl IntoView {
 
 #[component]
 fn LedgerHead(status: LedgerStatus) -> impl IntoView {
-    let pending = status.tree_size.saturating_sub(status.anchored_size);
-    let waiting = match (pending, status.chain.oldest_unanchored_s) {
-        (0, _) => "All entries are anchored".to_owned(),
-        (n, Some(s)) => format!("{} waiting, the oldest for {}", counted(n, "entry", "entries"), duration(s)),
-        (n, None) => format!("{} waiting", counted(n, "entry", "entries")),
-    };
+    let live = expect_context::<Live>();
+    let queue = status.clone();
+    let queue = move || waiting(&queue, live.oldest_age());
     view! {
         <section class="card" aria-label="The ledger's head">
             <h2>"Ledger"<small>{status.origin}</small></h2>
@@ -47,7 +44,7 @@ fn LedgerHead(status: LedgerStatus) -> impl IntoView {
                 <dt>"Anchored"</dt>
                 <dd>{grouped(status.anchored_size)}", of these final " {grouped(status.final_size)}</dd>
                 <dt>"Queue"</dt>
-                <dd>{waiting}</dd>
+                <dd>{queue}</dd>
             </dl>
         </section>
     }

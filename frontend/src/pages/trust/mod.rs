@@ -1,5 +1,6 @@
 //! The trust roots: what is pinned, what the service claims, and the two ways to replace the pin.
 
+mod finality;
 mod replace;
 
 use leptos::prelude::*;
@@ -10,6 +11,7 @@ use crate::{
     parts::{Download, Loading, Notice},
     trust::{self, Claim, Trust},
 };
+use finality::Confirmations;
 use replace::{Accept, Paste};
 
 /// Pinned trust roots beside the service's claims.
@@ -19,7 +21,7 @@ pub(crate) fn TrustPage() -> impl IntoView {
     view! {
         <div class="title-row">
             <h1>"Trust roots"</h1>
-            <p class="says">"Five values on which every verdict rests. They are yours, not the service's."</p>
+            <p class="says">"The values on which every verdict rests. They are yours, not the service's."</p>
         </div>
         {move || match trust.pin() {
             Pin::Held(pinned) => view! { <Held pinned=*pinned/> }.into_any(),
@@ -31,6 +33,7 @@ pub(crate) fn TrustPage() -> impl IntoView {
             }
             .into_any(),
         }}
+        <Confirmations/>
         <Accept/>
         <Paste/>
     }
