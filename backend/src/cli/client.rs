@@ -300,7 +300,7 @@ mod tests {
         let url = endless(&[b' '; 65_536]).await;
         let http = chain_client(&url).unwrap();
         let answer = ask_chain(&http, &url, "eth_chainId", &json!([])).await;
-        assert!(answer.as_ref().unwrap_err().contains("at most"), "{answer:?}");
+        assert!(answer.as_ref().unwrap_err().contains("too long"), "{answer:?}");
         let url = endless(&[b' '; 65_536]).await;
         let answer = Client::new(&url).unwrap().get("/api/v1/entries/0/evidence").await;
         assert!(

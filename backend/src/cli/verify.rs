@@ -61,7 +61,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", conflicts_with_all = ["block_hash", "offline"], value_parser = parse_url)]
     rpc_url: Option<Url>,
     /// Call a block final when this many are on top, instead of by the tag `finalized`.
-    #[arg(long, value_name = "N", requires = "rpc_url", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", requires = "rpc_url", conflicts_with_all = ["block_hash", "offline"], value_parser = clap::value_parser!(u64).range(1..))]
     confirmations: Option<u64>,
     /// Do not touch the network. That is so without --rpc-url anyway; this says it, and refuses --rpc-url.
     #[arg(long)]

@@ -11,6 +11,7 @@ async fn ground(dir: &Path) -> Ground {
     write_log(dir);
     std::fs::create_dir(dir.join("keys")).unwrap();
     std::fs::write(dir.join("keys/log.key"), "07".repeat(32)).unwrap();
+    std::fs::write(dir.join("keys/log.pub"), signer().log_key().to_string()).unwrap();
     std::fs::write(dir.join("keys/origin"), signer().log_key().origin().to_string()).unwrap();
     let args = Args { data_dir: dir.to_owned(), rpc_url: None, trust: None, work_dir: None };
     Ground::prepare(&args).await.unwrap()

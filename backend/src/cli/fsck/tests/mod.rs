@@ -490,7 +490,7 @@ fn pinned_trust_roots_that_changed_contradict() {
     let other_key = format!("UPDATE setting SET value = json_set(value, '$.log_key', '{other}')");
     let other_code = format!("UPDATE setting SET value = json_set(value, '$.code_hash', '{}')", B256::ZERO);
     let other_genesis = format!("UPDATE setting SET value = json_set(value, '$.genesis_hash', '{}')", B256::ZERO);
-    for (sql, line) in [(other_key, "pinned is the log key"), (other_code, "anchor 301: the contract's code hash")] {
+    for (sql, line) in [(other_key, "pinned is the log key"), (other_code, "anchor 301: the code hash of 0x5f5f")] {
         let found = Trial::new().change(&sql).check();
         assert!(found.contradictions[0].contains(line), "{found:#?}");
         assert_eq!(found.exit_code(), 40);
