@@ -50,6 +50,7 @@ async fn every_attack_is_noticed_while_the_service_runs_and_nothing_is_touched()
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_tried_is_said_and_a_damaged_ledger_is_no_ground() {
     let mut trial = ledger().await;
+    let anomaly = trial.anomalies().await.first().expect("an anomaly").index;
     let trust = trial.pin_trust().await;
     let trust = trust.to_str().expect("a path");
     let said = drill(trial.data_dir(), &["--trust", trust]).await;
@@ -65,7 +66,7 @@ async fn what_cannot_be_tried_is_said_and_a_damaged_ledger_is_no_ground() {
     assert_eq!(said.code, 25, "{said:#?}");
     assert!(said.stdout.contains("NOT TRIED  the log's key is not here"), "{said:#?}");
 
-    e2e::tamper::Database::open(trial.data_dir()).change_entry(4);
+    e2e::tamper::Database::open(trial.data_dir()).change_entry(anomaly);
     let said = drill(trial.data_dir(), &["--trust", trust, "--rpc-url", &rpc_url]).await;
     assert_eq!(said.code, 1, "{said:#?}");
     assert!(said.stderr.contains("the ledger does not hold as it is"), "{said:#?}");

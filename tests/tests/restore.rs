@@ -21,10 +21,9 @@ struct Lost {
 }
 
 /// A trial with two anchored batches whose data directory is gone; the log's key and the trust file were kept.
-async fn lost() -> Lost {
-    // With heartbeats and audit entries among the rest, whose counters and records are on no chain.
+async fn lost(flags: &[&str]) -> Lost {
     let mut trial = Trial::prepare(Chain::start().await).await;
-    trial.settings().flags = ["--heartbeat", "2s"].map(str::to_owned).into();
+    trial.settings().flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
     trial.start_service().await;
     trial.ready().await;
     let first = trial.provoke(3).await[0];
@@ -71,7 +70,8 @@ async fn pseudonym(trial: &Trial, index: u64) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_lost_its_disk_goes_on_from_the_chain() {
-    let Lost { mut trial, trust, key, old, before } = lost().await;
+    // With heartbeats and audit entries among the rest, whose counters and records are on no chain.
+    let Lost { mut trial, trust, key, old, before } = lost(&["--heartbeat", "2s"]).await;
     let rpc_url = trial.chain.url();
     let to = trial.file("restored");
     let said = restore(&trial, &rpc_url, &to, &["--trust", text(&trust), "--key", text(&key)]).await;
@@ -113,7 +113,7 @@ async fn a_service_that_lost_its_disk_goes_on_from_the_chain() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_key_an_auditor_gets_the_bytes() {
-    let Lost { trial, trust, old, before, .. } = lost().await;
+    let Lost { trial, trust, old, before, .. } = lost(&[]).await;
     // A node that shows the events of a few blocks at a time is asked more often.
     let node = Liar::before(trial.chain.url(), liar::few_blocks).await;
     let to = trial.file("restored");
@@ -169,11 +169,11 @@ async fn a_batch_that_was_not_published_is_named_and_ends_the_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_lies_is_refused_and_leaves_nothing() {
-    let Lost { trial, trust, key, .. } = lost().await;
+    let Lost { trial, trust, key, .. } = lost(&[]).await;
     let to = trial.file("restored");
     let lies: [(liar::Lie, &str); 4] = [
         (liar::other_entry, "anchored is "),
-        (liar::other_payload, "payload 8: expected "),
+        (liar::other_payload, "payload 9: expected "),
         (liar::fewer_events, "it hides events"),
         (liar::no_first_event, "expected anchor number 1, found number 2"),
     ];
