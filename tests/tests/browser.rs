@@ -146,6 +146,10 @@ async fn the_proof_of_a_fork_can_be_saved_and_convinces_others() {
     let conclusion = browser.verify(&trial.url(), index).await;
     assert_eq!(conclusion.verdict, "diverged", "{conclusion:#?}");
     assert!(conclusion.says("seen before", "differs"), "{conclusion:#?}");
+    for (width, height, dark) in [(1440, 900, false), (390, 844, true)] {
+        browser.view(width, height, dark).await;
+        browser.screenshot(&paths::artifacts().join(format!("fork-{width}.png"))).await;
+    }
     let listen = "window.saved = []; const make = URL.createObjectURL;
         URL.createObjectURL = blob => { blob.text().then(text => window.saved.push(text)); return make.call(URL, blob) }";
     browser.evaluate(listen).await;

@@ -72,6 +72,7 @@ pub(crate) fn VerdictPanel(progress: RwSignal<Progress>, index: u64) -> impl Int
                 <h2>"Not proven by any verdict"</h2>
                 <ul>
                     <li>"that the sensor told the truth"</li>
+                    <li>"that the trusted key has not given way to another, unless the evidence says so"</li>
                     <li>"that a chain run by the operator alone has only one history"</li>
                     <li>"that the node above shows the chain's own blocks: ask one that you trust, or several"</li>
                     <li>"that this page came from the service unaltered; the command below does without it"</li>
