@@ -36,12 +36,16 @@ impl Pass<'_> {
                 continue;
             }
             let computed = sha256(&[&fs::read(&file)?]);
-            if !known.contains(&computed) {
-                let name = profile.file_name();
-                self.damage(format!(
-                    "models/{}/model.bin: its hash is {computed}, a model that the log does not record",
-                    name.to_string_lossy()
-                ));
+            let name = profile.file_name().to_string_lossy().into_owned();
+            if known.contains(&computed) {
+                continue;
+            }
+            if self.profiles.contains(&name) {
+                let what = format!("its hash is {computed}, a model that the log does not record");
+                self.damage(format!("models/{name}/model.bin: {what}"));
+            } else {
+                // Trained, and then the service was stopped before it had recorded anything.
+                self.found.notes.push(format!("the model {name} is not recorded yet: the next start does it"));
             }
         }
         Ok(())

@@ -34,7 +34,7 @@ pub(super) struct Pass<'a> {
     keys: KeyHistory,
     windows: Windows,
     pub(super) data_dir: &'a Path,
-    found: &'a mut Found,
+    pub(super) found: &'a mut Found,
     /// The newest checkpoint's size: entries beyond it are in no root.
     size: u64,
     frontier: Frontier,
@@ -45,6 +45,8 @@ pub(super) struct Pass<'a> {
     erased: u64,
     /// The models that the log records, by hash. There are few.
     pub(super) models: BTreeSet<Hash>,
+    /// The profiles that have one.
+    pub(super) profiles: BTreeSet<String>,
 }
 
 impl<'a> Pass<'a> {
@@ -62,6 +64,7 @@ impl<'a> Pass<'a> {
             checkpoints: 0,
             erased: 0,
             models: BTreeSet::new(),
+            profiles: BTreeSet::new(),
         }
     }
 
@@ -170,6 +173,7 @@ impl<'a> Pass<'a> {
     fn explain(&mut self, index: u64, entry: &Entry) -> Result<(), StoreError> {
         if let Entry::Model(model) = entry {
             self.models.insert(model.model);
+            self.profiles.insert(model.name.clone());
         }
         if let Entry::Key(key) = entry
             && let Err(error) = self.keys.announce(index, key.log_key.clone())
