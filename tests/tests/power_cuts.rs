@@ -91,7 +91,7 @@ async fn watch(
 }
 
 impl Run {
-    /// Starts the service for the first time on a new log, loads it with and then without its chain, and kills it.
+    /// Starts the service for the first time on a new log, loads it with and then without its chain, and stops it.
     async fn new(swallow: bool) -> Self {
         let mut trial = Trial::start().await;
         trial.stop_service().await;
@@ -123,7 +123,8 @@ impl Run {
         trial.chain.stop().await;
         let chain_stopped = mark();
         load.reaches(WITH_CHAIN + WITHOUT_CHAIN).await;
-        trial.kill_service();
+        // In an orderly way: a kill between a change and its record would look as if the witness had missed it.
+        trial.stop_service().await;
         stop.store(true, Ordering::SeqCst);
         let (checkpoints, anchored) = watcher.await.expect("the watcher does not panic");
         let promises = Promises { readings: load.ended().await, checkpoints, anchored };
@@ -156,7 +157,7 @@ fn the_witness_missed_nothing(mut disk: Disk, journal: &[(u64, Record)]) {
     journal.iter().for_each(|(_, record)| disk.apply(record));
     assert_eq!(disk.difference().expect("the directory can be read"), None);
     let mapped: Vec<_> = disk.mapped().filter_map(Path::file_name).collect();
-    assert_eq!(mapped, ["ledger.sqlite-shm"]);
+    assert!(mapped.iter().all(|name| *name == "ledger.sqlite-shm"), "{mapped:?}");
 }
 
 /// All entries of the log in a directory; SQLite recovers it first.

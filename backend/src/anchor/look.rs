@@ -11,7 +11,7 @@ use super::{
 };
 use crate::domain::{
     log::read_tile,
-    ports::{StoreError, TRUST_SETTING},
+    ports::{StoreError, TRUST_SETTING, pinned_trust},
 };
 
 impl Anchorer {
@@ -21,7 +21,7 @@ impl Anchorer {
         if let Some(known) = &memory.trust {
             return Ok(known.clone());
         }
-        let pinned = block_in_place(|| self.pinned())?;
+        let pinned = block_in_place(|| pinned_trust(&*self.anchors))?;
         let seen = self.chain.identify(&self.log_key, pinned.as_ref()).await?;
         match pinned {
             None => block_in_place(|| self.pin(&seen))?,
@@ -47,12 +47,6 @@ impl Anchorer {
     fn pin(&self, seen: &TrustRoots) -> Result<(), StoreError> {
         let text = serde_json::to_string(seen).map_err(|error| StoreError::Engine(Box::new(error)))?;
         self.anchors.put_setting(TRUST_SETTING, &text)
-    }
-
-    fn pinned(&self) -> Result<Option<TrustRoots>, StoreError> {
-        let Some(text) = self.anchors.setting(TRUST_SETTING)? else { return Ok(None) };
-        let damaged = |error| StoreError::Damaged(format!("setting {TRUST_SETTING}: {error}"));
-        Ok(Some(serde_json::from_str(&text).map_err(damaged)?))
     }
 
     /// Whether the chain is as long as it was. A shorter one is that of a node which lags, or a chain that was rolled

@@ -5,14 +5,13 @@ use std::{path::PathBuf, process::ExitCode};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use ledger::{
     Hash,
-    checkpoint::LogKey,
+    checkpoint::{Checkpoint, LogKey},
     entry::{Entry, Heartbeat},
     hash::leaf_hash,
     heartbeat::{Counter, Located, account},
     keys::KeyHistory,
     text::Pseudonym,
     tile::{self, ChangedTiles, Frontier},
-    trust::TrustRoots,
 };
 use reqwest::Url;
 
@@ -21,6 +20,7 @@ use super::{
     client::{Client, parse_url},
     progress::Progress,
     runtime,
+    verify::trust_file,
 };
 
 /// Read the whole log, and hold its heartbeats against it: is every anomaly of a device there that was counted?
@@ -61,12 +61,7 @@ pub(super) fn run(args: &Args) -> Outcome {
 fn log_key(args: &Args) -> Result<LogKey, Failure> {
     match (&args.log_key, &args.trust) {
         (Some(key), _) => Ok(key.clone()),
-        (None, Some(file)) => {
-            let text = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
-            let trust: TrustRoots =
-                serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", file.display()))?;
-            Ok(trust.log_key)
-        }
+        (None, Some(file)) => Ok(trust_file(file)?.log_key),
         (None, None) => Err("expected --trust or --log-key".into()),
     }
 }
@@ -101,7 +96,7 @@ impl Walk {
     /// Reads every entry under the newest checkpoint, and checks that they give the root that was signed.
     async fn of(client: &Client, first: LogKey, device: Option<&Pseudonym>) -> Result<Self, Failure> {
         let note = String::from_utf8(client.get("/checkpoint").await?)?;
-        let size: u64 = note.lines().nth(1).unwrap_or_default().parse().map_err(|_| "/checkpoint is no checkpoint")?;
+        let size = Checkpoint::unverified(&note)?.size;
         let mut frontier = Frontier::default();
         let mut keys = KeyHistory::new(first);
         let mut windows = Vec::new();
@@ -132,7 +127,7 @@ impl Walk {
         if signed.root != frontier.root() {
             let (signed, found) = (signed.root, frontier.root());
             return Err(
-                format!("the log\'s entries give the root {found}, but {signed} was signed at size {size}").into()
+                format!("the log's entries give the root {found}, but {signed} was signed at size {size}").into()
             );
         }
         Ok(Self { windows, open, size, root: frontier.root(), key })

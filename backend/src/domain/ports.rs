@@ -13,6 +13,7 @@ use ledger::{
     evidence::{Anchor, Disclosure},
     heartbeat::Counter,
     tile::ChangedTiles,
+    trust::TrustRoots,
 };
 
 use super::{
@@ -258,6 +259,13 @@ pub(crate) const TRUST_SETTING: &str = "trust_roots";
 
 /// The setting that keeps up to which size the log was restored from the chain: its readings are lost.
 pub(crate) const RESTORED_SETTING: &str = "restored_below";
+
+/// The trust roots that the service has seen first; `None` before it has met its chain.
+pub(crate) fn pinned_trust(anchors: &dyn AnchorStore) -> Result<Option<TrustRoots>, StoreError> {
+    let Some(text) = anchors.setting(TRUST_SETTING)? else { return Ok(None) };
+    let damaged = |error| StoreError::Damaged(format!("setting {TRUST_SETTING}: {error}"));
+    Ok(Some(serde_json::from_str(&text).map_err(damaged)?))
+}
 
 /// What the anchorer keeps.
 pub(crate) trait AnchorStore: Send + Sync {

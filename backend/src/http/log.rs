@@ -21,7 +21,7 @@ use super::{Site, canonical, coding, parse_index};
 use crate::{
     domain::{
         log::{ChainView, Trouble, key_history, read_tile},
-        ports::{AnchorStore, LogReader, StoreError, StoredCheckpoint},
+        ports::{AnchorStore, LogReader, StoreError, StoredCheckpoint, pinned_trust},
         redact,
     },
     problem::{Fault, Guarded, Parameters, Stored, blocking},
@@ -306,15 +306,10 @@ pub(super) fn last_error(trouble: &Trouble) -> LastError {
 pub(crate) async fn trust(State(site): State<Site>) -> Result<Json<TrustRoots>, Fault> {
     let trust = match site.trust() {
         Some(trust) => Some(trust),
-        None => blocking(move || pinned(&site)).await?,
+        // Those from before this start, while the chain cannot be asked.
+        None => blocking(move || pinned_trust(&*site.anchors)).await?,
     };
     trust.map(Json).ok_or_else(|| Fault::new(Code::Unavailable, "the chain was not reached yet: try again"))
-}
-
-/// The trust roots that the service saw before this start, while the chain cannot be asked.
-fn pinned(site: &Site) -> Result<Option<TrustRoots>, StoreError> {
-    let text = site.anchors.setting(crate::domain::ports::TRUST_SETTING)?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 fn no_entry(index: u64) -> Fault {

@@ -1,8 +1,8 @@
 //! The questions to a chain, without a transport.
 //!
 //! A caller creates a [`ChainQuery`], sends what [`ChainQuery::requests`] lists, hands the answers to
-//! [`ChainQuery::answer`], and repeats until that gives a [`ChainState`]. There are three rounds: which blocks
-//! there are; where the contract's head stands in them; proofs of both.
+//! [`ChainQuery::answer`], and repeats until that gives a [`ChainState`]. There are three rounds, four where finality is
+//! a depth: which blocks there are; where the contract's head stands in them; proofs of both.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde_json::{Value, json};

@@ -29,7 +29,7 @@ use crate::{
     domain::{
         Keyring,
         log::key_history,
-        ports::{AnchorStore, LogReader, StoreError, TRUST_SETTING},
+        ports::{AnchorStore, LogReader, StoreError, pinned_trust},
     },
     store::{self, FILE, Reader},
 };
@@ -90,7 +90,7 @@ impl Ground {
         room(work.path(), size)?;
         let trust = match &args.trust {
             Some(file) => Some(verify::trust_file(file)?),
-            None => pinned(&args.data_dir)?,
+            None => pinned_trust(&Reader::open_snapshot(&args.data_dir)?)?,
         };
         // The block first: what the contract had then, the copy has too.
         let block = match &args.rpc_url {
@@ -171,11 +171,6 @@ impl Facts {
         let earlier = log.checkpoint_below(head)?;
         Ok(Self { size, head, target, earlier })
     }
-}
-
-fn pinned(data_dir: &Path) -> Result<Option<TrustRoots>, StoreError> {
-    let text = Reader::open_snapshot(data_dir)?.setting(TRUST_SETTING)?;
-    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 
 async fn newest_block(url: &Url) -> Result<u64, Box<dyn std::error::Error>> {

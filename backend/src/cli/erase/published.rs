@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ledger::{publication, trust::TrustRoots};
+use ledger::{chain::Header, publication, trust::TrustRoots};
 use reqwest::Url;
+use serde_json::json;
 
 use super::Stop;
 use crate::{
     cli::{
-        client::chain_client,
+        client::{ask_chain, chain_client},
         events::{Events, Kind},
         runtime,
     },
-    domain::ports::{AnchorStore, StoreError, TRUST_SETTING},
+    domain::ports::{AnchorStore, StoreError, pinned_trust},
     store::{Eraser, Reader},
 };
 
@@ -114,31 +115,63 @@ fn may_be_under_way(log: &Reader, salts: &[(u64, Vec<u8>)], outbox: &[u64], belo
 
 /// Those of these entries whose salt the chain shows.
 fn on_chain(log: &Reader, url: &Url, salts: &[(u64, Vec<u8>)]) -> Result<Vec<u64>, Stop> {
-    let trust: Option<TrustRoots> = log.setting(TRUST_SETTING)?.and_then(|text| serde_json::from_str(&text).ok());
     // A log that has met no contract has published nothing.
-    let Some(trust) = trust else { return Ok(Vec::new()) };
+    let Some(trust) = pinned_trust(log)? else { return Ok(Vec::new()) };
     let failed = |why: String| Stop::Failed(format!("the chain cannot be asked what was published: {why}"));
     let http = chain_client(url).map_err(|error| failed(error.to_string()))?;
-    let newest = async {
-        let newest = crate::cli::client::ask_chain(&http, url, "eth_blockNumber", &serde_json::json!([])).await?;
-        let digits = newest.as_str().and_then(|text| text.strip_prefix("0x")).ok_or("no block number")?;
-        u64::from_str_radix(digits, 16).map_err(|error| error.to_string())
-    };
+    let (anchored, _) = log.anchored_sizes()?;
     runtime().map_err(|error| failed(error.to_string()))?.block_on(async {
-        let mut events = Events::new(&http, url, trust.contract, 0, newest.await.map_err(failed)?);
-        let mut found = BTreeSet::new();
-        while let Some(range) = events.next().await.map_err(|error| failed(error.to_string()))? {
-            for event in range {
-                let Kind::Published { first, publication } = event.kind else { continue };
-                let items = publication::decode(&publication).unwrap_or_default();
-                for (index, item) in (first..).zip(items) {
-                    let shown = item.disclosure.map(|disclosure| disclosure.salt.to_vec());
-                    if salts.iter().any(|(own, salt)| *own == index && Some(salt) == shown.as_ref()) {
-                        found.insert(index);
+        let newest = the_chain(&http, url, &trust).await.map_err(failed)?;
+        let (mut found, mut reached) = (BTreeSet::new(), 0);
+        for contract in trust.contracts() {
+            let mut events = Events::new(&http, url, contract.contract, 0, newest);
+            while let Some(range) = events.next().await.map_err(|error| failed(error.to_string()))? {
+                for event in range {
+                    match event.kind {
+                        Kind::Anchored { size, .. } => reached = reached.max(size),
+                        Kind::Published { first, publication } => {
+                            found.extend(shown(first, &publication, salts).map_err(failed)?);
+                        }
                     }
                 }
             }
         }
+        if reached < anchored {
+            return Err(failed(format!("it shows anchors up to size {reached}, the log has seen {anchored}")));
+        }
         Ok(found.into_iter().collect())
     })
+}
+
+/// The newest block of the chain that the log was anchored on; no other chain says anything.
+async fn the_chain(http: &reqwest::Client, url: &Url, trust: &TrustRoots) -> Result<u64, String> {
+    let ask = async |method: &str, params: serde_json::Value| ask_chain(http, url, method, &params).await;
+    let quantity = |answer: serde_json::Value| {
+        let digits = answer.as_str().and_then(|text| text.strip_prefix("0x")).ok_or("no number")?;
+        u64::from_str_radix(digits, 16).map_err(|error| error.to_string())
+    };
+    let chain_id = quantity(ask("eth_chainId", json!([])).await?)?;
+    let genesis = Header::from_json(&ask("eth_getBlockByNumber", json!(["0x0", false])).await?);
+    let genesis = genesis.map_err(|error| error.to_string())?.hash;
+    if (chain_id, genesis) != (trust.chain_id, trust.genesis_hash) {
+        return Err(format!(
+            "it is another chain (id {chain_id}, block 0 {genesis}; expected {}, {})",
+            trust.chain_id, trust.genesis_hash
+        ));
+    }
+    quantity(ask("eth_blockNumber", json!([])).await?)
+}
+
+/// Those of these entries whose salt is in a publication.
+fn shown(first: u64, publication: &[u8], salts: &[(u64, Vec<u8>)]) -> Result<Vec<u64>, String> {
+    let items =
+        publication::decode(publication).map_err(|error| format!("the publication from {first} on: {error}"))?;
+    let mut found = Vec::new();
+    for (index, item) in (first..).zip(items) {
+        let salt = item.disclosure.map(|disclosure| disclosure.salt.to_vec());
+        if salts.iter().any(|(own, known)| *own == index && Some(known) == salt.as_ref()) {
+            found.push(index);
+        }
+    }
+    Ok(found)
 }

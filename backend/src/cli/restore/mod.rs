@@ -197,6 +197,13 @@ fn check_keys(files: &[PathBuf], first: &LogKey) -> Result<(), Stop> {
 /// Follows the events to the contract's head, and has the last root proven.
 async fn collect(args: &Args, log_key: &LogKey, told: Option<&TrustRoots>, dir: &Path) -> Result<Restored, Stop> {
     let node = Node::new(&args.rpc_url, args.contract)?;
+    if told.is_some_and(|told| !told.predecessors.is_empty()) {
+        return Err(Stop::Wrong(
+            "the trust file names predecessors of the contract, and what they have published is not followed yet: only \
+             a log with one contract can be restored"
+                .into(),
+        ));
+    }
     let trust = node.roots(log_key).await?;
     if let Some(changed) = told.map(|told| told.differences(&trust)).filter(|changed| !changed.is_empty()) {
         return Err(Stop::Contradicts(format!("another chain or contract than in --trust: {}", changed.join(", "))));
