@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use e2e::{Trial, chain::Chain, command, poll};
+use ledger::trust::TrustRoots;
 use serde_json::Value;
 
 /// A trial whose windows are closed every second.
@@ -100,4 +101,17 @@ async fn a_log_whose_key_has_changed_verifies_from_its_first_key_on() {
     assert_eq!(fsck.code, 0, "{fsck:#?}");
     let said = account(&trial, &pseudonym(&trial, after).await, &trust).await.expect_success();
     assert!(said.contains(&second), "{said}");
+
+    // An auditor who trusts the new key alone: with evidence that it has signed, also of an entry from before.
+    let roots = TrustRoots { log_key: second.parse().expect("a verifier key"), ..trial.trust().await };
+    let newest = trial.file("newest-trust.json");
+    std::fs::write(&newest, serde_json::to_vec(&roots).expect("JSON")).expect("a temporary file");
+    assert_eq!(trial.verify(before, &newest).await.code, 30, "the old key is no key of his");
+    let bundle = trial.file("newest-evidence.json");
+    let (index, url) = (before.to_string(), trial.url());
+    let to = bundle.to_str().expect("a path in UTF-8");
+    command::run(["evidence", &index, "--newest", "--url", &url, "-o", to]).await.expect_success();
+    let verified = command::verify(&bundle, &newest, Some(&trial.chain.url())).await;
+    assert_eq!(verified.code, 0, "{verified:#?}");
+    account(&trial, &pseudonym(&trial, after).await, &newest).await.expect_success();
 }

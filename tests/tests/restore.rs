@@ -109,6 +109,41 @@ async fn a_service_that_lost_its_disk_goes_on_from_the_chain() {
     trial.stop_service().await;
     let checked = command::fsck(trial.data_dir(), Some(&rpc_url)).await;
     assert_eq!(checked.code, 0, "{checked:#?}");
+    assert!(
+        checked.stdout.contains("came back from the chain: their counters and records are not here"),
+        "{checked:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anomalies_that_no_heartbeat_had_counted_are_counted_after_the_loss() {
+    // Windows of an hour: none is closed before the disk is lost.
+    let Lost { mut trial, trust, key, .. } = lost(&[]).await;
+    let rpc_url = trial.chain.url();
+    let to = trial.file("restored");
+    restore(&trial, &rpc_url, &to, &["--trust", text(&trust), "--key", text(&key)]).await.expect_success();
+    trial.settings().data_dir = to.join("data");
+    trial.settings().flags = ["--heartbeat", "1s"].map(str::to_owned).into();
+    trial.start_service().await;
+    let counted = async || {
+        let page = trial.get("/api/v1/heartbeats?limit=500").await.json();
+        let counts = |heartbeat: &Value| heartbeat["anomalies"].as_u64() == Some(5);
+        page["items"].as_array()?.iter().any(counts).then_some(())
+    };
+    e2e::poll::until("a heartbeat counts what came back", counted).await;
+    let url = trial.url();
+    let said = command::run(["account", "--trust", text(&trust), "--url", &url]).await;
+    assert_eq!(said.code, 0, "{said:#?}");
+    let checked = command::fsck(trial.data_dir(), None).await;
+    assert_eq!(checked.code, 0, "{checked:#?}");
+    // Nobody can wave the check away by saying that more came back.
+    trial.stop_service().await;
+    let database = rusqlite::Connection::open(trial.data_dir().join("ledger.sqlite")).expect("the database");
+    database.execute("DELETE FROM counter", []).expect("a change");
+    database.execute("UPDATE setting SET value = '9000' WHERE name = 'restored_below'", []).expect("a change");
+    drop(database);
+    let checked = command::fsck(trial.data_dir(), None).await;
+    assert_eq!(checked.code, 30, "{checked:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ use ledger::{
 use serde_json::Value;
 
 use super::{
-    contract::AnomalyLogger::{anchorerCall, headCall, logIdCall, predecessorCall},
+    contract::AnomalyLogger::{anchorerCall, candidateCall, headCall, logIdCall, predecessorCall},
     error::{ChainError, RpcFailure},
     transport::BoundedHttp,
 };
@@ -176,19 +176,30 @@ impl Chain {
 
     /// Another contract than the pinned one is only taken if it continues that one, which nobody can move on any more.
     async fn check_succession(&self, pinned: &TrustRoots, predecessors: &[TrustedContract]) -> Result<(), ChainError> {
-        let (old, code_hash) = (pinned.contract, pinned.code_hash);
-        if predecessors.last() != Some(&TrustedContract { contract: old, code_hash }) {
+        let old = TrustedContract { contract: pinned.contract, code_hash: pinned.code_hash };
+        let Some(at) = predecessors.iter().position(|predecessor| *predecessor == old) else {
+            let old = old.contract;
             return Err(ChainError::Misconfigured(format!(
                 "this is another contract than before ({}, expected {old}), and not its successor: point --contract to \
                  the one in GET /api/v1/trust",
                 self.config.contract
             )));
+        };
+        for TrustedContract { contract, .. } in &predecessors[at..] {
+            let anchorer = self.call_at(*contract, anchorerCall {}, BlockId::latest()).await?;
+            let candidate = self.call_at(*contract, candidateCall {}, BlockId::latest()).await?;
+            if let Some(other) = [anchorer, candidate].into_iter().find(|account| *account != Address::ZERO) {
+                return Err(ChainError::Misconfigured(format!(
+                    "the predecessor {contract} still lets {other} anchor, so two contracts could have a history each: \
+                     its owner has to take that right away first (removeAnchorer, proposeAnchorer with zero)"
+                )));
+            }
         }
-        let anchorer = self.call_at(old, anchorerCall {}, BlockId::latest()).await?;
-        if anchorer != Address::ZERO {
+        // A successor that a reorganisation takes away again must not have been taken over.
+        if self.heads().await?.finalized.is_none() {
             return Err(ChainError::Misconfigured(format!(
-                "the predecessor {old} still lets {anchorer} anchor, so two contracts could have a history each: its \
-                 owner has to call removeAnchorer() there first"
+                "the successor {} is not in a final block yet: it is taken over when it is",
+                self.config.contract
             )));
         }
         Ok(())

@@ -28,6 +28,7 @@ use super::{
 #[command(
     after_help = "Example:\n  anomaly-ledger account 208d311388d53eda775ae0b35fcf79d4 --trust trust.json --url http://127.0.0.1:8080\n\n\
     DEVICE is the pseudonym that the device's entries show. Without it the windows and their totals are checked.\n\
+    The checkpoint is believed if it is signed; `verify` holds one against the chain.\n\
     Compare the readings and sequence numbers with those that the device has sent: nobody else knows them.\n\n\
     Exit codes: 0 everything agrees, 30 something does not, 1 something failed on the way, 2 wrong use."
 )]
@@ -45,6 +46,11 @@ pub(crate) struct Args {
     url: Url,
 }
 
+/// What the log shows does not hold.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Contradiction(String);
+
 /// What went wrong on the way.
 type Failure = Box<dyn std::error::Error>;
 
@@ -52,9 +58,16 @@ pub(super) fn run(args: &Args) -> Outcome {
     let key = log_key(args)?;
     let client = Client::new(&args.url)?;
     let sound = runtime()?.block_on(async {
-        let walk = Walk::of(&client, key, args.device.as_ref()).await?;
+        let walk = match Walk::of(&client, key, args.device.as_ref()).await {
+            Err(error) if error.is::<Contradiction>() => {
+                println!("{error}");
+                return Ok(false);
+            }
+            walk => walk?,
+        };
         walk.report(&client, args.device.as_ref()).await
-    })?;
+    });
+    let sound = sound.map_err(|error: Failure| error)?;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(30) })
 }
 
@@ -115,7 +128,12 @@ impl Walk {
                         let (from, found) = std::mem::replace(&mut open, (index + 1, Found::default()));
                         windows.push(Window { index, heartbeat, from, found });
                     }
-                    Ok(Entry::Key(key)) => keys.announce(index, key.log_key)?,
+                    // Whoever trusts a later key knows nothing of those before it.
+                    Ok(Entry::Key(key)) if key.log_key == *keys.first() => {}
+                    Ok(Entry::Key(key)) => {
+                        let announced = keys.announce(index, key.log_key);
+                        announced.map_err(|error| Contradiction(format!("entry {index}: {error}")))?;
+                    }
                     _ => {}
                 }
             }
@@ -123,12 +141,11 @@ impl Walk {
         }
         progress.finish();
         let key = keys.key_at(size).clone();
-        let signed = key.verify(&note)?;
+        let signed = key.verify(&note).map_err(|error| Contradiction(error.to_string()))?;
         if signed.root != frontier.root() {
             let (signed, found) = (signed.root, frontier.root());
-            return Err(
-                format!("the log's entries give the root {found}, but {signed} was signed at size {size}").into()
-            );
+            let why = format!("the log's entries give the root {found}, but {signed} was signed at size {size}");
+            return Err(Contradiction(why).into());
         }
         Ok(Self { windows, open, size, root: frontier.root(), key })
     }

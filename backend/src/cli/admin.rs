@@ -73,19 +73,18 @@ fn rotate_key(data_dir: &Path) -> Outcome {
     if let [waiting, ..] = keyring.unannounced(&history).as_slice() {
         return Err(format!("the key {waiting} was made before and is not announced yet: start the service").into());
     }
+    let record = |object: String, result: &str| {
+        let (at, from, what) = (SystemClock.now().to_time(), "the command line".into(), "key.make".into());
+        log.add_audit_record(&Record::new(at, operator(), from, what, object, result.into()))
+    };
+    // Before anything is made: an act that leaves no record must not be possible.
+    record("a signing key".into(), "begun")?;
     let (file, key) = LogIdentity::make_next(data_dir)?;
-    log.add_audit_record(&Record::new(
-        SystemClock.now().to_time(),
-        operator(),
-        "the command line".into(),
-        "key.make".into(),
-        key.to_string(),
-        "to be announced at the next start".into(),
-    ))?;
+    record(key.to_string(), "to be announced at the next start")?;
     println!("{}", serde_json::json!({ "log_key": key, "file": file.display().to_string() }));
     eprintln!(
         "Back up {}. Start the service anew: it announces the key in the log, and signs with it from then on.\n\
-         When that is done and backed up, the old secret in {} may be destroyed.",
+         Keep the old secrets of {} offline: to restore the log from the chain, all of them are needed.",
         file.display(),
         data_dir.join("keys").display()
     );

@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// The service's address.
     #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL", value_parser = parse_url)]
     url: Url,
+    /// Under the newest final anchor instead of the first: for whoever trusts only the log's newest key.
+    #[arg(long)]
+    newest: bool,
     /// Where to write it; standard output if absent.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -30,7 +33,7 @@ pub(crate) struct Args {
 pub(super) fn run(args: Args) -> Outcome {
     let bytes = runtime()?.block_on(async {
         Client::new(&args.url)?
-            .get(&format!("/api/v1/entries/{}/evidence", args.index))
+            .get(&format!("/api/v1/entries/{}/evidence{}", args.index, if args.newest { "?newest=true" } else { "" }))
             .await
             .map_err(Box::<dyn std::error::Error>::from)
     })?;

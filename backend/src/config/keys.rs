@@ -66,8 +66,7 @@ impl LogIdentity {
         files.make()?;
         for path in secrets {
             let signer = signer(first.origin().clone(), path.clone())?;
-            let name = format!("log-{}.key", hex::encode(signer.log_key().key_id()));
-            write_private(&files.dir.join(name), read(path)?.trim().to_owned())?;
+            write_private(&files.dir.join(file_name(&signer.log_key())), read(path)?.trim().to_owned())?;
         }
         write_private(&files.first, first.to_string())?;
         Self::load(data_dir)
@@ -80,11 +79,18 @@ impl LogIdentity {
             return Err(KeyError::Missing(data_dir.display().to_string()));
         }
         let first: LogKey = read(&files.first)?.trim().parse()?;
-        let mut signers = Vec::new();
+        let (mut signers, mut next) = (Vec::new(), Vec::new());
         for path in files.secrets()? {
-            signers.push(signer(first.origin().clone(), path)?);
+            let named = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let signer = signer(first.origin().clone(), path)?;
+            let key = signer.log_key();
+            // Only a file that is named after its key was made to be announced. Anything else may have strayed here.
+            if named == Some(file_name(&key)) {
+                next.push(key);
+            }
+            signers.push(signer);
         }
-        Ok(Keyring::new(first, signers))
+        Ok(Keyring::new(first, signers, next))
     }
 
     /// Reads one secret of a log.
@@ -98,7 +104,7 @@ impl LogIdentity {
         let keyring = Self::load(data_dir)?;
         let secret = random::<32>()?;
         let key = LogSigner::new(keyring.first().origin().clone(), &secret).log_key();
-        let path = Files::of(data_dir).dir.join(format!("log-{}.key", hex::encode(key.key_id())));
+        let path = Files::of(data_dir).dir.join(file_name(&key));
         write_private(&path, hex::encode(secret))?;
         Ok((path, key))
     }
@@ -141,6 +147,11 @@ impl Files {
         paths.sort();
         Ok(paths)
     }
+}
+
+/// The file of a secret that is not the first.
+fn file_name(key: &LogKey) -> String {
+    format!("log-{}.key", hex::encode(key.key_id()))
 }
 
 fn signer(origin: Origin, path: PathBuf) -> Result<LogSigner, KeyError> {

@@ -10,12 +10,14 @@ use ledger::{
 pub(crate) struct Keyring {
     first: LogKey,
     signers: Vec<LogSigner>,
+    /// Those that may be announced.
+    next: Vec<LogKey>,
 }
 
 impl Keyring {
-    /// The secrets of the log that this key names.
-    pub(crate) fn new(first: LogKey, signers: Vec<LogSigner>) -> Self {
-        Self { first, signers }
+    /// The secrets of the log that this key names, and which of them may be announced.
+    pub(crate) fn new(first: LogKey, signers: Vec<LogSigner>, next: Vec<LogKey>) -> Self {
+        Self { first, signers, next }
     }
 
     /// The log's first key, whose hash is the log's id.
@@ -28,9 +30,8 @@ impl Keyring {
         self.signers.iter().find(|signer| signer.log_key() == *key)
     }
 
-    /// The keys at hand that the log has never had: those to be announced.
+    /// The keys that may be announced and that the log has never had.
     pub(crate) fn unannounced(&self, history: &KeyHistory) -> Vec<LogKey> {
-        let keys = self.signers.iter().map(LogSigner::log_key);
-        keys.filter(|key| history.keys().all(|known| known != key)).collect()
+        self.next.iter().filter(|key| history.keys().all(|known| known != *key)).cloned().collect()
     }
 }

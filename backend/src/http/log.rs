@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::{ChainStatus, Code, LastError, LedgerStatus};
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
@@ -16,6 +16,8 @@ use ledger::{
     tile::{self, TileTree},
     trust::TrustRoots,
 };
+
+use serde::Deserialize;
 
 use super::{Site, canonical, coding, parse_index};
 use crate::{
@@ -57,6 +59,26 @@ pub(crate) async fn entry(State(site): State<Site>, Path(index): Path<String>) -
     Ok(typed("application/json", caching, entry))
 }
 
+/// Which final anchor is to speak for an entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cover {
+    /// The first over it: its time is the earliest.
+    First,
+    /// The newest: for a reader who trusts only the log's newest key.
+    Newest,
+}
+
+/// Which evidence.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EvidenceQuery {
+    /// Under the newest final anchor instead of the first: for a reader who trusts only the log's newest key.
+    #[serde(default)]
+    #[param(default = false)]
+    newest: bool,
+}
+
 /// An entry's evidence
 ///
 /// The bundle that `anomaly-ledger verify` and the dashboard examine. It holds the first final anchor that covers
@@ -64,7 +86,7 @@ pub(crate) async fn entry(State(site): State<Site>, Path(index): Path<String>) -
 /// the changes of key up to the one that signed.
 #[utoipa::path(
     get, path = "/api/v1/entries/{index}/evidence", tag = "log",
-    params(("index" = u64, Path, description = "The entry's index")),
+    params(("index" = u64, Path, description = "The entry's index"), EvidenceQuery),
     responses(
         Guarded,
         Parameters,
@@ -73,11 +95,18 @@ pub(crate) async fn entry(State(site): State<Site>, Path(index): Path<String>) -
         (status = 404, body = api::Problem, content_type = "application/problem+json", description = "There is no such entry"),
     )
 )]
-pub(crate) async fn evidence(State(site): State<Site>, Path(index): Path<String>) -> Result<Response, Fault> {
+pub(crate) async fn evidence(
+    State(site): State<Site>,
+    Path(index): Path<String>,
+    query: Result<Query<EvidenceQuery>, QueryRejection>,
+) -> Result<Response, Fault> {
     let index = parse_index(&index)?;
+    let Query(EvidenceQuery { newest }) =
+        query.map_err(|error| Fault::new(Code::InvalidParameter, error.body_text()))?;
     let bundle = blocking(move || {
         let head = site.view.borrow().anchored_size;
-        bundle(&*site.log, &*site.anchors, head, index)
+        let cover = if newest { Cover::Newest } else { Cover::First };
+        bundle(&*site.log, &*site.anchors, cover, head, index)
     });
     let bundle = bundle.await?.ok_or_else(|| no_entry(index))?;
     let mut response = typed("application/json", "no-cache", bundle.to_json().into_bytes());
@@ -93,11 +122,12 @@ pub(crate) async fn evidence(State(site): State<Site>, Path(index): Path<String>
 pub(crate) fn bundle(
     log: &dyn LogReader,
     anchors: &dyn AnchorStore,
+    cover: Cover,
     head: u64,
     index: u64,
 ) -> Result<Option<Bundle>, StoreError> {
     let Some(entry) = log.entries(index, 1)?.pop() else { return Ok(None) };
-    let Some((checkpoint, anchor)) = covering(log, anchors, head, index)? else { return Ok(None) };
+    let Some((checkpoint, anchor)) = covering(log, anchors, cover, head, index)? else { return Ok(None) };
     // The tree as wide as the newest checkpoint says: tiles hold at least that much.
     let tiles = TileTree::new(checkpoint.size, |id| read_tile(log, id));
     let proof = inclusion_proof(&tiles, index, checkpoint.size)?;
@@ -132,14 +162,19 @@ fn key_links(log: &dyn LogReader, size: u64) -> Result<Vec<KeyLink>, StoreError>
     Ok(links)
 }
 
-/// The checkpoint that speaks for an entry: of the first final anchor, else under the contract's head, else the newest.
+/// The checkpoint that speaks for an entry: of a final anchor, else under the contract's head, else the newest.
 fn covering(
     log: &dyn LogReader,
     anchors: &dyn AnchorStore,
+    cover: Cover,
     head: u64,
     index: u64,
 ) -> Result<Option<(StoredCheckpoint, Option<ledger::evidence::Anchor>)>, StoreError> {
-    if let Some(row) = anchors.final_anchor(index)?
+    let anchored = match cover {
+        Cover::First => anchors.final_anchor(index)?,
+        Cover::Newest => anchors.newest_final()?.filter(|row| row.size > index),
+    };
+    if let Some(row) = anchored
         && let Some(checkpoint) = log.checkpoint_at(row.size)?
     {
         return Ok(Some((checkpoint, row.proof)));

@@ -36,7 +36,7 @@ use crate::{
 use bodies::Bodies;
 use feed::Feed;
 pub(crate) use guard::Guard;
-pub(crate) use log::bundle;
+pub(crate) use log::{Cover, bundle};
 pub(crate) use server::Server;
 
 /// Listeners of the feed at most. Each keeps a connection and a small buffer.

@@ -101,8 +101,16 @@ impl Pipeline {
         log: Arc<dyn LogReader>,
     ) -> Result<(Self, Threads), StoreError> {
         let Parts { writer, devices, models, sequencer, periods, view, clock, halt, events } = parts;
+        let rounds = match rounds::Rounds::load(&*log, periods, view.clone(), clock.now()) {
+            Ok(rounds) => rounds,
+            // What is stored can still be read, and shown to be damaged; nothing more is appended.
+            Err(StoreError::Damaged(why)) => {
+                halt.set(why);
+                rounds::Rounds::unloaded(periods, view, clock.now())
+            }
+            Err(error) => return Err(error),
+        };
         let halted = halt.reason().is_some();
-        let rounds = rounds::Rounds::load(&*log, periods, view, clock.now())?;
         let mut writer = writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, clock, halt.clone(), events);
         if !halted {
             writer.recover(&models.unknown_to(&*log)?)?;

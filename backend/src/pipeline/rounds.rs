@@ -71,6 +71,11 @@ impl Rounds {
         Ok(Self { periods, view, window, beacon, audited })
     }
 
+    /// Rounds that have not looked, for a log that is halted.
+    pub(super) fn unloaded(periods: Periods, view: watch::Receiver<ChainView>, now: Millis) -> Self {
+        Self { periods, view, window: (0, now), beacon: None, audited: 0 }
+    }
+
     /// Looks again where the last ones stand.
     pub(super) fn reload(&self, log: &dyn LogReader, now: Millis) -> Result<Self, StoreError> {
         Self::load(log, self.periods, self.view.clone(), now)

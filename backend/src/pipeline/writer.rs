@@ -69,8 +69,12 @@ impl<W: WriteStore> Writer<W> {
     }
 
     /// Sequences what a crash has left in the queue, and what is new at the start.
+    /// Damage halts the log, and leaves it readable.
     pub(super) fn recover(&mut self, new: &[NewModel]) -> Result<(), StoreError> {
-        self.commit(&[], new).map(drop)
+        match self.commit(&[], new) {
+            Ok(_) | Err(StoreError::Damaged(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Works until all detectors are gone.
@@ -106,6 +110,9 @@ impl<W: WriteStore> Writer<W> {
     fn catch_up(&mut self) {
         if self.halt.may_sequence() || (self.halt.reason().is_none() && self.halt.is_failing()) {
             let result = self.commit(&[], &[]);
+            if let Err(error) = &result {
+                tracing::error!(%error, "a commit without readings failed");
+            }
             self.halt.set_failing(result.is_err());
         }
     }
@@ -136,15 +143,20 @@ impl<W: WriteStore> Writer<W> {
         }
     }
 
-    /// One transaction: readings and findings, then the log. Gives the log index of each reading that has one.
+    /// One transaction: readings and findings, then the log. Gives the log index of each reading that has one. Damage
+    /// halts the log: sending again does not mend it.
     fn commit(&mut self, group: &[Slice], new: &[NewModel]) -> Result<Vec<Vec<Option<u64>>>, StoreError> {
+        self.try_commit(group, new).inspect_err(|error| {
+            if let StoreError::Damaged(why) = error {
+                self.halt.set(why.clone());
+            }
+        })
+    }
+
+    fn try_commit(&mut self, group: &[Slice], new: &[NewModel]) -> Result<Vec<Vec<Option<u64>>>, StoreError> {
         let now = self.clock.now();
         if self.stale {
-            self.look_again(now).inspect_err(|error| {
-                if let StoreError::Damaged(why) = error {
-                    self.halt.set(why.clone());
-                }
-            })?;
+            self.look_again(now)?;
         }
         self.stale = true;
         let may_sequence = self.halt.may_sequence();

@@ -1,7 +1,7 @@
 //! The audit log: who did what to the service.
 
 use ledger::audit::Record;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{from_sql, pool::Reader, to_sql};
 use crate::domain::ports::{AuditLog, StoreError};
@@ -30,6 +30,41 @@ impl Reader {
         })
         .map(drop)
     }
+}
+
+impl Reader {
+    /// The first number from `from` on that has no record, though a later one has.
+    pub(crate) fn audit_gap(&self, from: u64) -> Result<Option<u64>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT count(*), coalesce(max(number) + 1, ?1) FROM audit WHERE number >= ?1";
+            let (count, end): (i64, i64) =
+                connection.query_row(sql, [to_sql(from)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            if to_sql(from) + count == end {
+                return Ok(None);
+            }
+            let sql = "SELECT min(place) FROM (SELECT number, ?1 + row_number() OVER (ORDER BY number) - 1 AS place
+                       FROM audit WHERE number >= ?1) WHERE place <> number";
+            Ok(Some(connection.query_row(sql, [to_sql(from)], |row| row.get(0)).map(from_sql)?))
+        })
+    }
+
+    /// Whether the audit log begins with the restoration of so many entries.
+    pub(crate) fn is_restored(&self, size: u64) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT bytes FROM audit ORDER BY number LIMIT 1";
+            let first: Option<Vec<u8>> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+            let first = first.and_then(|bytes| Record::from_bytes(&bytes).ok());
+            Ok(first.is_some_and(|record| record.what == RESTORED && record.object == restored_object(size)))
+        })
+    }
+}
+
+/// What a restoration is called in the audit log.
+pub(crate) const RESTORED: &str = "ledger.restore";
+
+/// How it says how much came back.
+pub(crate) fn restored_object(size: u64) -> String {
+    format!("{size} entries from the chain")
 }
 
 /// Records from a number on, without gaps.

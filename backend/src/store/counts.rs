@@ -2,19 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use ledger::heartbeat::{Counter, Sequences};
+use ledger::{
+    heartbeat::{Counter, Sequences},
+    text::Pseudonym,
+};
 use rusqlite::{Connection, params};
 
-use super::{from_sql, to_sql};
+use super::{from_sql, pool::Reader, to_sql};
 use crate::domain::ports::StoreError;
 
 /// Counts an anomaly for the device of a reading.
-pub(super) const ANOMALY: &str = "INSERT INTO device_count (device, readings, anomalies)
-    SELECT device, 0, 1 FROM reading WHERE id = ?
+pub(super) const ANOMALY: &str = "INSERT INTO device_count (pseudonym, readings, anomalies)
+    SELECT pseudonym, 0, 1 FROM reading JOIN device ON device.id = reading.device WHERE reading.id = ?
     ON CONFLICT DO UPDATE SET anomalies = anomalies + 1";
 
-const READINGS: &str = "INSERT INTO device_count (device, readings, anomalies, sequence_low, sequence_high)
-    VALUES (?1, ?2, 0, ?3, ?4)
+const READINGS: &str = "INSERT INTO device_count (pseudonym, readings, anomalies, sequence_low, sequence_high)
+    SELECT pseudonym, ?2, 0, ?3, ?4 FROM device WHERE id = ?1
     ON CONFLICT DO UPDATE SET readings = readings + ?2,
         sequence_low = min(coalesce(sequence_low, ?3), coalesce(?3, sequence_low)),
         sequence_high = max(coalesce(sequence_high, ?4), coalesce(?4, sequence_high))";
@@ -45,8 +48,7 @@ impl Counts {
 
 /// The counters of the window that is open.
 pub(super) fn counters(connection: &Connection) -> Result<Vec<Counter>, StoreError> {
-    let sql = "SELECT pseudonym, readings, anomalies, sequence_low, sequence_high
-               FROM device_count JOIN device ON device.id = device_count.device ORDER BY pseudonym";
+    let sql = "SELECT pseudonym, readings, anomalies, sequence_low, sequence_high FROM device_count ORDER BY pseudonym";
     let mut select = connection.prepare_cached(sql)?;
     let rows = select.query_map([], |row| {
         let range = row.get::<_, Option<i64>>(3)?.zip(row.get::<_, Option<i64>>(4)?);
@@ -60,6 +62,19 @@ pub(super) fn counters(connection: &Connection) -> Result<Vec<Counter>, StoreErr
         Ok(Counter::new(device, readings, anomalies, sequences))
     })
     .collect()
+}
+
+impl Reader {
+    /// Counts anomalies of a restored log that no heartbeat has counted.
+    pub(crate) fn count_restored(&self, anomalies: &BTreeMap<Pseudonym, u64>) -> Result<(), StoreError> {
+        for (device, count) in anomalies {
+            self.write(|connection| {
+                let sql = "INSERT INTO device_count (pseudonym, readings, anomalies) VALUES (?, 0, ?)";
+                connection.execute(sql, params![device.as_str(), to_sql(*count)])
+            })?;
+        }
+        Ok(())
+    }
 }
 
 /// Keeps the counters of a heartbeat, and begins to count anew.

@@ -21,6 +21,7 @@ use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::domain::ports::StoreError;
+pub(crate) use audit::{RESTORED, restored_object};
 pub(crate) use check::{Counted, StoredAnchor, StoredEntry, StoredNote, is_damage};
 pub(crate) use copy::copy_database;
 pub(crate) use erase::{DeviceHeld, Eraser, Gone, Held, may_pass};

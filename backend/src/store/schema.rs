@@ -75,12 +75,16 @@ CREATE INDEX entry_kind ON entry (kind, idx) WHERE kind <> 'anomaly';
 
 -- What the next heartbeat will count: one row for each device that has sent, or has an anomaly, since the last.
 CREATE TABLE device_count (
-    device        INTEGER PRIMARY KEY REFERENCES device (id),
+    pseudonym     TEXT PRIMARY KEY,
     readings      INTEGER NOT NULL,
     anomalies     INTEGER NOT NULL,
     sequence_low  INTEGER,
     sequence_high INTEGER
-) STRICT;
+) STRICT, WITHOUT ROWID;
+-- A log that is older than this table: all of it is in the first window.
+INSERT INTO device_count
+    SELECT pseudonym, count(*), count(entry), min(key) FILTER (WHERE by_sequence), max(key) FILTER (WHERE by_sequence)
+    FROM reading JOIN device ON device.id = reading.device GROUP BY device.id;
 
 -- What each heartbeat has counted, in the order of its tree.
 CREATE TABLE counter (

@@ -231,6 +231,7 @@ impl Victim {
         let to = self.facts.earlier.ok_or(Failed::Impossible("no checkpoint lies below the contract's head"))?;
         for delete in [
             "DELETE FROM payload WHERE idx >= ?",
+            "DELETE FROM counter WHERE heartbeat >= ?",
             "DELETE FROM entry WHERE idx >= ?",
             "DELETE FROM checkpoint WHERE size > ?",
             "DELETE FROM anchor WHERE size > ?",

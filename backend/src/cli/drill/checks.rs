@@ -124,7 +124,7 @@ fn start(ground: &Ground, dir: &Path) -> Result<Said, StoreError> {
 
 fn evidence(ground: &Ground, dir: &Path, index: u64) -> Result<Said, Box<dyn std::error::Error>> {
     let log = Reader::open(dir)?;
-    let bundle = match http::bundle(&log, &log, ground.facts.head, index) {
+    let bundle = match http::bundle(&log, &log, http::Cover::First, ground.facts.head, index) {
         Ok(Some(bundle)) => bundle,
         Ok(None) => return Ok(noticed(format!("there is no evidence of entry {index}"))),
         Err(StoreError::Damaged(why)) => return Ok(noticed(format!("no evidence can be made: {why}"))),

@@ -166,7 +166,8 @@ impl Facts {
         };
         let below = if head > 0 { head } else { size };
         let anomalies = log.anomalies(0..below, LOOK_AT)?;
-        let target = anomalies.iter().find(|row| row.payload.is_some() && (row.index ^ 1) < size).map(|row| row.index);
+        // One whose neighbour in the tree stands before it, so that every proof of it has that neighbour.
+        let target = anomalies.iter().find(|row| row.payload.is_some() && row.index % 2 == 1).map(|row| row.index);
         // Read from the top: the newest checkpoint below the head cuts the least.
         let earlier = log.checkpoint_below(head)?;
         Ok(Self { size, head, target, earlier })

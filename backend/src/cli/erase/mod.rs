@@ -214,6 +214,8 @@ fn destroy(
         }
     }
     let give_up = Instant::now() + args.wait;
+    // Before anything is gone: an act that leaves no record must not be possible.
+    patiently(give_up, || note(selection, log, "begun"))?;
     let devices = if args.forget_state { devices(eraser, selection)? } else { Vec::new() };
     for chunk in selection.entries.chunks(1_000) {
         patiently(give_up, || match selection.device {
@@ -228,7 +230,7 @@ fn destroy(
         patiently(give_up, || eraser.put_state(name, &DeviceState::new().to_bytes()))?;
     }
     patiently(give_up, || eraser.empty_outbox(&published.outbox))?;
-    note(selection, log)?;
+    note(selection, log, "done")?;
     Ok(traces)
 }
 
@@ -240,7 +242,7 @@ fn devices(eraser: &Eraser, selection: &Selection) -> Result<Vec<String>, StoreE
 }
 
 /// The audit log's record of it. The device is not named: its name may be what was to go.
-fn note(selection: &Selection, log: &Reader) -> Result<(), StoreError> {
+fn note(selection: &Selection, log: &Reader, result: &str) -> Result<(), StoreError> {
     let first: Vec<String> = selection.entries.iter().take(NAMED).map(u64::to_string).collect();
     let more = if selection.entries.len() > NAMED { " and more" } else { "" };
     let whole = if selection.device.is_some() { "a device with " } else { "" };
@@ -250,7 +252,7 @@ fn note(selection: &Selection, log: &Reader) -> Result<(), StoreError> {
         "the command line".into(),
         "payload.erase".into(),
         format!("{whole}{} entries: {}{more}", selection.entries.len(), first.join(", ")),
-        "done".into(),
+        result.into(),
     );
     log.add_audit_record(&record).map(drop)
 }

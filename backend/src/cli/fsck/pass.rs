@@ -109,8 +109,14 @@ impl<'a> Pass<'a> {
 
     /// Entries, payloads, checkpoints and filled tiles, from the first to the last.
     fn all_entries(&mut self) -> Result<(), StoreError> {
-        let restored = self.log.setting(RESTORED_SETTING)?.and_then(|size| size.parse().ok());
-        self.windows = Windows::new(restored.unwrap_or(0));
+        let restored = self.log.setting(RESTORED_SETTING)?.and_then(|size| size.parse().ok()).unwrap_or(0);
+        if restored > 0 && !self.log.is_restored(restored)? {
+            self.damage(format!(
+                "setting {RESTORED_SETTING}: no restoration of {restored} entries stands first in the audit log"
+            ));
+        } else {
+            self.windows = Windows::new(restored);
+        }
         let size = self.log.newest_size()?;
         self.size = u64::try_from(size).unwrap_or_default();
         let mut last = -1;
@@ -129,6 +135,9 @@ impl<'a> Pass<'a> {
             self.damage(format!("entries {} to {}: missing", last + 1, size - 1));
             self.whole = false;
         }
+        let (uncovered, note) = self.windows.end(self.log)?;
+        self.found.damage.extend(uncovered);
+        self.found.notes.extend(note);
         // What is left of the checkpoints stands above the last entry.
         for checkpoint in self.log.stored_checkpoints(last + 1, i64::MAX)? {
             self.checkpoint(&checkpoint, None);

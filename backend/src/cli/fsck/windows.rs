@@ -26,6 +26,8 @@ pub(super) struct Windows {
     anomalies: BTreeMap<Pseudonym, u64>,
     /// Audit records that entries have covered.
     audited: u64,
+    /// Heartbeats and audit entries of which nothing more is here, because they came back from the chain.
+    bare: u64,
 }
 
 impl Windows {
@@ -45,12 +47,27 @@ impl Windows {
                 let from = std::mem::replace(&mut self.from, index + 1);
                 let anomalies = std::mem::take(&mut self.anomalies);
                 let kept = index >= self.restored_below;
+                self.bare += u64::from(!kept);
                 let differences = differences(log, index, heartbeat, from, &anomalies, kept)?;
                 Ok(differences.into_iter().map(|what| format!("heartbeat {index}: {what}")).collect())
             }
             Entry::Audit(entry) => self.audit(log, index, entry),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// What is left at the end: audit records that no entry covers yet must be there without a gap; and what could not
+    /// be looked at is said.
+    pub(super) fn end(&self, log: &Reader) -> Result<(Option<String>, Option<String>), StoreError> {
+        let gap = log.audit_gap(self.audited)?;
+        let gap = gap.map(|number| format!("audit record {number}: missing, though later ones are there"));
+        let bare = (self.bare > 0).then(|| {
+            format!(
+                "{} heartbeats and audit entries came back from the chain: their counters and records are not here",
+                self.bare
+            )
+        });
+        Ok((gap, bare))
     }
 
     fn audit(&mut self, log: &Reader, index: u64, entry: &Audit) -> Result<Vec<String>, StoreError> {
@@ -60,11 +77,12 @@ impl Windows {
             lines.push(format!("entry {index}: its audit records begin at {found}, expected {expected}"));
         }
         if index < self.restored_below {
+            self.bare += 1;
             return Ok(lines);
         }
         let records = log.audit_records(entry.from, entry.records)?;
         if !audit::holds(entry, &records) {
-            let last = entry.from + entry.records - 1;
+            let last = (entry.from + entry.records).saturating_sub(1);
             lines.push(format!("entry {index}: the audit records {found} to {last} are not those that it commits to"));
         }
         Ok(lines)

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::Stop;
 use crate::{
-    anchor::contract::AnomalyLogger::logIdCall,
+    anchor::contract::AnomalyLogger::{logIdCall, predecessorCall},
     cli::client::{ask_chain, chain_client},
 };
 
@@ -67,6 +67,15 @@ impl Node {
         if **log_id != expected.0 {
             let found = format!("the contract at {} belongs to the log {log_id}", self.contract);
             return Err(Stop::Contradicts(format!("{found}, the key is that of 0x{expected}")));
+        }
+        let call = json!([{ "to": self.contract, "input": Bytes::from(predecessorCall {}.abi_encode()) }, "latest"]);
+        let predecessor: Bytes = self.ask("eth_call", call).await?;
+        if predecessor.iter().any(|byte| *byte != 0) {
+            return Err(Stop::Wrong(format!(
+                "the contract {} continues another one, whose publications are not followed yet: only a log with one \
+                 contract can be restored",
+                self.contract
+            )));
         }
         let chain_id = chain_id.try_into().map_err(|_| Stop::Silent("its chain id is no chain's".into()))?;
         Ok(TrustRoots {

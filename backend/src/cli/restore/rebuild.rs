@@ -2,7 +2,7 @@
 //!
 //! Everything goes through the ports that the service uses itself; each anchored size gets a checkpoint, signed anew.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use detect::DeviceState;
 use ledger::{
@@ -11,6 +11,7 @@ use ledger::{
     hash::leaf_hash,
     keys::KeyHistory,
     publication::Item,
+    text::Pseudonym,
     tile::Frontier,
     trust::TrustRoots,
 };
@@ -31,7 +32,7 @@ use crate::{
         verdict::Device,
     },
     pipeline::profile_of,
-    store::{Reader, SqliteWriter},
+    store::{RESTORED, Reader, SqliteWriter, restored_object},
 };
 
 /// The kinds of entry that this version can go on from.
@@ -47,7 +48,7 @@ pub(super) fn build(
 ) -> Result<(), Stop> {
     let mut writer = SqliteWriter::create(data_dir)?;
     let history = KeyHistory::new(keyring.first().clone());
-    let mut log = Growing { frontier: Frontier::default(), history, keyring, audited: 0 };
+    let mut log = Growing { frontier: Frontier::default(), history, keyring, audited: 0, uncounted: BTreeMap::new() };
     let mut batches = Batches::open(from)?;
     let mut last = None;
     while let Some((anchor, items)) = batches.next()? {
@@ -58,6 +59,7 @@ pub(super) fn build(
     let trust = serde_json::to_string(trust).map_err(|error| Stop::Failed(error.to_string()))?;
     store.put_setting(TRUST_SETTING, &trust)?;
     store.put_setting(RESTORED_SETTING, &log.frontier.size().to_string())?;
+    store.count_restored(&log.uncounted)?;
     store.begin_audit_log(log.audited, &restored(log.frontier.size()))?;
     // All of this was published: whoever erases has to know.
     store.note_publishing(true)?;
@@ -74,6 +76,8 @@ struct Growing<'a> {
     keyring: &'a Keyring,
     /// Audit records that the entries cover.
     audited: u64,
+    /// Anomalies by device that no heartbeat has counted.
+    uncounted: BTreeMap<Pseudonym, u64>,
 }
 
 impl Growing<'_> {
@@ -115,6 +119,14 @@ impl Growing<'_> {
                 let announced = self.history.announce(index, key.log_key);
                 announced.map_err(|error| Stop::Refused(format!("entry {index}: {error}")))
             }
+            Ok(Entry::Anomaly(anomaly)) => {
+                *self.uncounted.entry(anomaly.device).or_default() += 1;
+                Ok(())
+            }
+            Ok(Entry::Heartbeat(_)) => {
+                self.uncounted.clear();
+                Ok(())
+            }
             Ok(Entry::Audit(audit)) => {
                 self.audited = audit.from + audit.records;
                 Ok(())
@@ -143,8 +155,8 @@ fn restored(size: u64) -> Record {
         SystemClock.now().to_time(),
         operator(),
         "the command line".into(),
-        "ledger.restore".into(),
-        format!("{size} entries from the chain"),
+        RESTORED.into(),
+        restored_object(size),
         "done".into(),
     )
 }

@@ -48,7 +48,7 @@ async fn without_the_newest_secret_nothing_is_signed() {
     threads.join();
     std::fs::remove_file(next).unwrap();
     let log = Reader::open(dir.path()).unwrap();
-    let keyring = Keyring::new(key(7), vec![LogSigner::new("test.local/log".parse().unwrap(), &[7; 32])]);
+    let keyring = Keyring::new(key(7), vec![LogSigner::new("test.local/log".parse().unwrap(), &[7; 32])], vec![]);
     let refused = Sequencer::load(&log, Arc::new(keyring)).err().unwrap().to_string();
     assert!(refused.contains("restore it"), "{refused}");
     assert_eq!(log.newest_checkpoint().unwrap().unwrap().size, size);

@@ -77,8 +77,9 @@ fn start_at(dir: &Path, compared: bool, clock: Arc<dyn Clock>, view: watch::Rece
     let log = Arc::new(Reader::open(dir).unwrap());
     // More than one key is at hand where the test has put it there.
     let secret = |at: u8| LogSigner::new("test.local/log".parse().unwrap(), &[at; 32]);
-    let secrets = (7..=9).filter(|at| *at == 7 || dir.join(format!("{at}.key")).exists()).map(secret).collect();
+    let secrets: Vec<_> = (7..=9).filter(|at| *at == 7 || dir.join(format!("{at}.key")).exists()).map(secret).collect();
     let first = secret(7).log_key();
+    let next = secrets.iter().map(LogSigner::log_key).collect();
     let halt = Halt::default();
     if compared {
         halt.set_compared();
@@ -87,7 +88,7 @@ fn start_at(dir: &Path, compared: bool, clock: Arc<dyn Clock>, view: watch::Rece
         writer,
         devices: (0..2).map(|_| Box::new(SqliteDevices::open(dir).unwrap()) as Box<dyn DeviceReader>).collect(),
         models: Arc::new(Models::load_or_train(&dir.join("models")).unwrap()),
-        sequencer: Sequencer::load(&*log, Arc::new(Keyring::new(first.clone(), secrets))).unwrap(),
+        sequencer: Sequencer::load(&*log, Arc::new(Keyring::new(first.clone(), secrets, next))).unwrap(),
         periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
         view,
         clock,

@@ -105,9 +105,11 @@ impl Trial {
 pub(in crate::cli) fn write_log(dir: &Path) {
     let now = Millis(START + 86_400_000);
     let mut writer = SqliteWriter::create(dir).unwrap();
-    let mut sequencer =
-        Sequencer::load(&Reader::open(dir).unwrap(), Arc::new(Keyring::new(signer().log_key(), vec![signer()])))
-            .unwrap();
+    let mut sequencer = Sequencer::load(
+        &Reader::open(dir).unwrap(),
+        Arc::new(Keyring::new(signer().log_key(), vec![signer()], vec![])),
+    )
+    .unwrap();
     for (from, to) in [(0, 100), (100, FINDINGS)] {
         writer
             .transaction(&mut |tx| {

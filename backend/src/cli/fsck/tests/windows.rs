@@ -12,7 +12,7 @@ use crate::domain::{ports::AuditLog, verdict::Pending};
 fn closed() -> Trial {
     let trial = Trial::new();
     let log = Reader::open(trial.dir.path()).unwrap();
-    let keyring = Keyring::new(signer().log_key(), vec![signer()]);
+    let keyring = Keyring::new(signer().log_key(), vec![signer()], vec![]);
     let mut sequencer = Sequencer::load(&log, Arc::new(keyring)).unwrap();
     for object in ["one", "two"] {
         let text = str::to_owned;
