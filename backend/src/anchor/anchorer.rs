@@ -199,8 +199,8 @@ impl Anchorer {
         }
         Ok(self.oldest_age(heads.latest.size)?.filter(|age| *age > limit).map(|age| {
             format!(
-                "the oldest entry has waited {} s for its anchor, although the node takes the transaction: is \
-                 --max-fee-gwei too low for what others pay?",
+                "the oldest entry has waited {} s for its anchor, although the node takes the transaction: if \
+                 the chain was away until now, this passes; else, is --max-fee-gwei too low for what others pay?",
                 age / 1_000
             )
         }))

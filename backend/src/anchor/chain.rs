@@ -82,8 +82,15 @@ impl Chain {
     }
 
     pub(super) fn unreachable(&self, source: RpcFailure) -> ChainError {
+        // The library names what it was doing; why that failed stands in the causes.
+        let mut why = source.to_string();
+        let mut cause = std::error::Error::source(&source);
+        while let Some(error) = cause {
+            why = format!("{why}: {error}");
+            cause = error.source();
+        }
         // What a node says instead of an answer may be long.
-        let why: String = redact::in_text(&source.to_string()).chars().take(300).collect();
+        let why: String = redact::in_text(&why).chars().take(300).collect();
         ChainError::Unreachable { url: self.shown_url.clone(), why }
     }
 

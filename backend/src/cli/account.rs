@@ -30,7 +30,8 @@ use super::{
     DEVICE is the pseudonym that the device's entries show. Without it the windows and their totals are checked.\n\
     The checkpoint is believed if it is signed; `verify` holds one against the chain.\n\
     Compare the readings and sequence numbers with those that the device has sent: nobody else knows them.\n\n\
-    Exit codes: 0 everything agrees, 30 something does not, 1 something failed on the way, 2 wrong use."
+    Exit codes: 0 everything agrees, 25 there was nothing to compare, 30 something does not agree, 1 something failed on \
+    the way, 2 wrong use."
 )]
 pub(crate) struct Args {
     /// The device's pseudonym.
@@ -46,6 +47,12 @@ pub(crate) struct Args {
     url: Url,
 }
 
+/// The exit code where log and heartbeats do not agree.
+const CONTRADICTED: u8 = 30;
+
+/// The exit code where there was nothing to compare.
+const NOTHING_COMPARED: u8 = 25;
+
 /// What the log shows does not hold.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -57,18 +64,17 @@ type Failure = Box<dyn std::error::Error>;
 pub(super) fn run(args: &Args) -> Outcome {
     let key = log_key(args)?;
     let client = Client::new(&args.url)?;
-    let sound = runtime()?.block_on(async {
+    let outcome = runtime()?.block_on(async {
         let walk = match Walk::of(&client, key, args.device.as_ref()).await {
             Err(error) if error.is::<Contradiction>() => {
                 println!("{error}");
-                return Ok(false);
+                return Ok(CONTRADICTED);
             }
             walk => walk?,
         };
         walk.report(&client, args.device.as_ref()).await
     });
-    let sound = sound.map_err(|error: Failure| error)?;
-    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(30) })
+    Ok(ExitCode::from(outcome.map_err(|error: Failure| error)?))
 }
 
 fn log_key(args: &Args) -> Result<LogKey, Failure> {
@@ -150,30 +156,44 @@ impl Walk {
         Ok(Self { windows, open, size, root: frontier.root(), key })
     }
 
-    /// Prints each window, and says whether all of them agree with the log.
-    async fn report(&self, client: &Client, device: Option<&Pseudonym>) -> Result<bool, Failure> {
+    /// Prints each window, and gives the exit code: whether all of them agree with the log, if there is anything to compare.
+    async fn report(&self, client: &Client, device: Option<&Pseudonym>) -> Result<u8, Failure> {
         println!("{} entries read, root {}, signed by {}", self.size, self.root, self.key);
         println!(
             "{:>10}  {:24}  {:>9}  {:>9}  {:>9}  {:>10}  sequences",
             "heartbeat", "closed", "from", "readings", "anomalies", "in the log"
         );
-        let mut sound = true;
+        let (mut sound, mut counted) = (true, 0);
         for window in &self.windows {
-            let complaints = window.examine(client, device).await?;
+            let complaints = window.examine(client, device, &mut counted).await?;
             sound &= complaints.is_empty();
             complaints.iter().for_each(|line| println!("            {line}"));
         }
         let (from, found) = &self.open;
         let found = if device.is_some() { found.of_device } else { found.all };
         println!("From entry {from} on no heartbeat has counted yet: {found} anomalies there.");
-        println!("{}", if sound { "Everything agrees." } else { "The log and its heartbeats contradict each other." });
-        Ok(sound)
+        let (says, code) = if !sound {
+            ("The log and its heartbeats contradict each other.", CONTRADICTED)
+        } else if self.windows.is_empty() {
+            ("Nothing was compared: no heartbeat has closed a window yet.", NOTHING_COMPARED)
+        } else if device.is_some() && counted == 0 && found == 0 {
+            ("Nothing was compared: this log knows nothing of a device with this pseudonym.", NOTHING_COMPARED)
+        } else {
+            ("Everything agrees.", 0)
+        };
+        println!("{says}");
+        Ok(code)
     }
 }
 
 impl Window {
     /// Prints the window, and gives what does not agree in it.
-    async fn examine(&self, client: &Client, device: Option<&Pseudonym>) -> Result<Vec<String>, Failure> {
+    async fn examine(
+        &self,
+        client: &Client,
+        device: Option<&Pseudonym>,
+        counted: &mut u64,
+    ) -> Result<Vec<String>, Failure> {
         let heartbeat = &self.heartbeat;
         let mut complaints = Vec::new();
         if heartbeat.from != self.from {
@@ -197,6 +217,7 @@ impl Window {
                 return Ok(complaints);
             }
         };
+        *counted += counter.readings + counter.anomalies + self.found.of_device;
         let sequences = counter.sequences.map_or_else(String::new, |range| match counter.missing() {
             0 => format!("{} to {}", range.low, range.high),
             missing => format!("{} to {}, {missing} missing", range.low, range.high),

@@ -87,6 +87,7 @@ impl Cli {
     /// Runs the command. What fails on the way exits 1; wrong use exits 2, as clap does.
     pub(crate) fn run(self) -> ExitCode {
         install_crypto();
+        end_quietly_with_the_reader();
         let outcome = match self.command {
             Command::Serve(args) => serve::run(args),
             Command::Simulate(args) => simulate::run(&args),
@@ -106,6 +107,20 @@ impl Cli {
             exit_code(&*error)
         })
     }
+}
+
+/// A reader that has seen enough, such as `head`, is no fault: then the program ends as others do, without a word. Rust
+/// makes a panic of what it cannot print.
+fn end_quietly_with_the_reader() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
+            // 128 + SIGPIPE, as a shell shows it.
+            std::process::exit(141);
+        }
+        others(panic);
+    }));
 }
 
 /// Without a provider rustls would panic at the first client. Ring, because it builds everywhere.

@@ -111,7 +111,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        print(&report);
+        print(&report, args);
     }
     Ok(ExitCode::from(report.verdict.exit_code()))
 }
@@ -122,17 +122,29 @@ enum Evidence {
     Equivocation(Box<Equivocation>),
 }
 
+/// Why a file is no evidence.
+#[derive(Debug, thiserror::Error)]
+enum NoEvidence {
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error("this is a trust file, not an evidence bundle: `anomaly-ledger evidence INDEX -o FILE` fetches one")]
+    TrustFile,
+}
+
 impl Evidence {
     /// A saved proof has a member `other`, which no bundle has.
-    fn read(bytes: &[u8]) -> Result<Self, BundleError> {
+    fn read(bytes: &[u8]) -> Result<Self, NoEvidence> {
         match Bundle::from_json(bytes) {
             Ok(bundle) => Ok(Self::Bundle(Box::new(bundle))),
             Err(error) => {
                 let value: serde_json::Value = serde_json::from_slice(bytes).unwrap_or_default();
-                if value.get("other").is_none() {
-                    return Err(error);
+                if value.get("log_key").is_some() && value.get("genesis_hash").is_some() {
+                    return Err(NoEvidence::TrustFile);
                 }
-                Equivocation::from_json(bytes).map(|proof| Self::Equivocation(Box::new(proof)))
+                if value.get("other").is_none() {
+                    return Err(error.into());
+                }
+                Ok(Self::Equivocation(Box::new(Equivocation::from_json(bytes)?)))
             }
         }
     }
@@ -229,7 +241,7 @@ pub(super) fn trust_file(file: &Path) -> Result<TrustRoots, WrongUse> {
         .map_err(|error| WrongUse(format!("{}: not a trust file: {error}", file.display())))
 }
 
-fn print(report: &Report) {
+fn print(report: &Report, args: &Args) {
     for (number, step) in (1..).zip(&report.steps) {
         let outcome = match step.outcome {
             StepOutcome::Holds => "holds",
@@ -243,12 +255,27 @@ fn print(report: &Report) {
             println!("      computed {}", step.computed);
         }
     }
-    println!("\nverdict: {}\n{}\n{}", report.verdict.name(), report.verdict.meaning(), next(report.verdict));
+    if args.block_hash.is_some() && report.verdict <= Verdict::Anchored {
+        println!("\nverdict: {}\n{VOUCHED}", report.verdict.name());
+    } else {
+        let next = match report.verdict {
+            Verdict::Unchecked if args.rpc_url.is_some() => "Start the node, or ask another one with --rpc-url.",
+            verdict => next(verdict),
+        };
+        println!("\nverdict: {}\n{}\n{next}", report.verdict.name(), report.verdict.meaning());
+    }
+    let node = if args.rpc_url.is_some() { "; that the node you asked shows the chain's own blocks" } else { "" };
     println!(
         "\nNot shown by any verdict: that a sensor told the truth; that a chain run by the operator alone has only \
-         one history; that the node you asked shows the chain's own blocks."
+         one history{node}."
     );
 }
+
+/// Where the auditor stands for the block.
+const VOUCHED: &str = "\
+    Entry and signature hold, and the contract recorded this root in the block whose hash you gave. That the chain has \
+    this block, and whether it is final, is your word.\n\
+    Not looked at without the chain: another root at this size, an old contract that was continued, the beacon's time.";
 
 /// What to do next.
 fn next(verdict: Verdict) -> &'static str {

@@ -24,7 +24,9 @@ pub(crate) enum KeyError {
         source: io::Error,
     },
     /// There is none yet.
-    #[error("{0} holds no log: run `anomaly-ledger admin init --data-dir {0}` first")]
+    #[error(
+        "{0} holds no log: is it the right directory? (`anomaly-ledger admin init --data-dir {0}` begins a new one)"
+    )]
     Missing(String),
     /// The key's file holds something else.
     #[error("{0}: expected 32 bytes in hexadecimal")]

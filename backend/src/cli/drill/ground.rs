@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -83,9 +84,12 @@ impl Ground {
             Ok(meta) => meta.len() + fs::metadata(wal(&file)).map_or(0, |meta| meta.len()),
             Err(error) => return Err(WrongUse(format!("{}: {error}", file.display())).into()),
         };
+        // Keys, payloads and salts will lie here, in files that SQLite makes as the umask says.
+        let mut private = tempfile::Builder::new();
+        private.prefix("drill-").permissions(fs::Permissions::from_mode(0o700));
         let work = match &args.work_dir {
-            Some(dir) => TempDir::with_prefix_in("drill-", dir)?,
-            None => TempDir::with_prefix("drill-")?,
+            Some(dir) => private.tempdir_in(dir)?,
+            None => private.tempdir()?,
         };
         room(work.path(), size)?;
         let trust = match &args.trust {

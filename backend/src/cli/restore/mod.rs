@@ -155,7 +155,7 @@ fn restore(args: &Args) -> Result<ExitCode, Stop> {
     write_summary(work.path(), &restored)?;
     let goes_on = !args.key.is_empty() && complete;
     let (gaps, payloads, size, anchored) = (restored.gaps.clone(), restored.payloads, restored.size, restored.anchored);
-    println!("restored: {size} entries and {payloads} payloads, held against the contract's roots");
+    println!("read: {size} entries and {payloads} payloads, held against the contract's roots");
     let Proven { block, hash, is_final, .. } = &restored.proven;
     let final_yet = if *is_final { "" } else { ", not final yet" };
     println!("rests on block {block} ({hash}{final_yet}): compare this hash with another source");
@@ -166,6 +166,7 @@ fn restore(args: &Args) -> Result<ExitCode, Stop> {
         go_on(args, work.path(), &log_key, restored)?;
     }
     fs::rename(work.keep(), &args.output)?;
+    println!("restored into {}", args.output.display());
     report(args, &gaps, size, anchored, goes_on);
     Ok(ExitCode::from(if complete { 0 } else { 3 }))
 }
@@ -288,7 +289,11 @@ fn report(args: &Args, gaps: &[Range<u64>], size: u64, anchored: u64, goes_on: b
         return;
     }
     if goes_on {
-        println!("to go on: anomaly-ledger serve --data-dir {output}/data --contract {} …", args.contract);
+        println!(
+            "to go on, with the anchoring key in ANOMALY_LEDGER_ANCHORER_KEY:\n  anomaly-ledger serve --trial --data-dir \
+             {output}/data --rpc-url {} --contract {} --publish payloads",
+            args.rpc_url, args.contract
+        );
         println!(
             "lost: readings that were no anomaly (those sent again are judged anew), what the detector remembers of the \
              devices, and whatever was not anchored. Devices with an anomaly keep their pseudonyms"

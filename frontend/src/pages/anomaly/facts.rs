@@ -91,7 +91,7 @@ fn PayloadFacts(payload: Payload) -> impl IntoView {
             <dd>{type_name}", " <Severity name=severity/></dd>
             <dt>"Score"</dt>
             <dd>{short(payload.score.as_str())} " (anomalous from " {short(payload.threshold.as_str())} ")"</dd>
-            <dt>"State"</dt>
+            <dt>"Detector state"</dt>
             <dd><Copyable what="Hash of the detector's state" value=payload.state.to_string()/></dd>
         </dl>
         <Reasons reasons=payload.reasons/>

@@ -65,7 +65,7 @@ fn Card(status: LedgerStatus, follower: Follower) -> impl IntoView {
                 <dd id="anchoring-queue">{queue}</dd>
                 <dt>"Contract"</dt>
                 <dd>{head}</dd>
-                <dt>"Read here"</dt>
+                <dt>"Read by this browser"</dt>
                 <dd>{move || newest(follower)}</dd>
                 <dt>"Blocks"</dt>
                 <dd>{blocks}</dd>
