@@ -10,14 +10,20 @@ use e2e::paths::repo;
 use serde_json::Value;
 
 /// The crates of ours, and which of ours each may depend on. Tests and build tools may see everything.
-const MAY_DEPEND: [(&str, &[&str]); 6] = [
+const MAY_DEPEND: [(&str, &[&str]); 8] = [
     ("ledger", &[]),
     ("detect", &[]),
     ("simulate", &[]),
     ("api", &["ledger"]),
     ("dashboard", &["ledger", "api"]),
     ("anomaly-ledger", &["ledger", "api", "detect", "simulate"]),
+    // Checks of the ledger, and the witness of power cuts, that must know nothing of the service.
+    ("portable", &["ledger"]),
+    ("powercut", &[]),
 ];
+
+/// Tests and build tools.
+const MAY_SEE_ALL: [&str; 2] = ["e2e", "bundle"];
 
 /// Modules of the service that know nothing of each other; only the pipeline and the composition root know several.
 const STRANGERS: [&str; 4] = ["ingest", "store", "anchor", "http"];
@@ -48,6 +54,9 @@ fn crates_depend_only_on_those_they_may() {
         let forbidden: Vec<_> = found.iter().filter(|name| !allowed.contains(&name.as_str())).collect();
         assert!(forbidden.is_empty(), "{package} may depend on {allowed:?} only, but also depends on {forbidden:?}");
     }
+    let listed = |package: &str| MAY_DEPEND.iter().any(|(name, _)| *name == package) || MAY_SEE_ALL.contains(&package);
+    let strangers: Vec<_> = dependencies.keys().filter(|package| !listed(package)).collect();
+    assert!(strangers.is_empty(), "{strangers:?} are not in the list of who may depend on whom");
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn record(
         return Ok((Step::skipped(NAME, why), None));
     };
     let note = format!(
-        "anchored as number {} in block {}, at Unix time {}, by {address}",
+        "anchored as number {} in block {}, at Unix time {}, in the contract {address}",
         record.sequence, record.block, record.time
     );
     let (expected, computed) = (format!("size {}", checkpoint.size), format!("size {}", record.size));

@@ -2,7 +2,7 @@
 
 use ledger::{
     Hash,
-    entry::{Entry, Payload, commitment},
+    entry::{Entry, KINDS, Payload, commitment},
     hash::leaf_hash,
 };
 use serde_json::Value;
@@ -15,7 +15,33 @@ pub(crate) fn entries() -> Result<usize, String> {
     for (path, case) in &cases {
         anomaly(case).map_err(|error| format!("{path}: {error}"))?;
     }
-    Ok(cases.len())
+    let others = vectors("entry/kinds.json")?;
+    same("cases", others.len(), 1)?;
+    let mut held = cases.len();
+    for (path, case) in &others {
+        held += kinds(case).map_err(|error| format!("{path}: {error}"))?;
+    }
+    Ok(held)
+}
+
+/// Every other kind is read and written again; what is nearly one is refused.
+fn kinds(case: &Value) -> Result<usize, String> {
+    let others = KINDS.into_iter().filter(|kind| *kind != "anomaly");
+    let mut held = 0;
+    for kind in others {
+        let bytes = case[kind].as_str().ok_or_else(|| format!("no {kind}"))?.as_bytes();
+        let read = Entry::from_bytes(bytes).map_err(|error| format!("{kind}: {error}"))?;
+        same("kind", read.kind(), kind)?;
+        same(kind, read.to_bytes().map_err(|error| error.to_string())?.as_slice(), bytes)?;
+        held += 1;
+    }
+    for (what, bytes) in case["reject"].as_object().ok_or("no reject")? {
+        if Entry::from_bytes(bytes.as_str().unwrap_or_default().as_bytes()).is_ok() {
+            return Err(format!("{what}: was taken for an entry"));
+        }
+        held += 1;
+    }
+    Ok(held)
 }
 
 /// What is read is written again as the same bytes, and hashes to what the case says.
