@@ -44,12 +44,8 @@ async fn entries(trial: &Trial, size: u64) -> MemoryTree {
         let path = tile::index_path(index, tile::width_at(0, index, size));
         let answer = trial.get(&format!("/tile/entries/{path}")).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        let mut bytes = answer.body.as_slice();
-        while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
-            let (entry, rest) = rest.split_at(u16::from_be_bytes(*length) as usize);
-            tree.push(leaf_hash(entry));
-            bytes = rest;
-        }
+        let entries = tile::entries_from_bytes(&answer.body).expect("whole entries");
+        entries.iter().for_each(|entry| tree.push(leaf_hash(entry)));
     }
     tree
 }

@@ -223,11 +223,19 @@ fn now() -> u64 {
     since.expect("a clock after 1970").as_secs()
 }
 
-fn quantity(value: &Value) -> u64 {
+/// A number as JSON-RPC writes it.
+///
+/// # Panics
+/// If it is none.
+pub fn quantity(value: &Value) -> u64 {
     u64::from_str_radix(value.as_str().expect("hex").trim_start_matches("0x"), 16).expect("a quantity")
 }
 
-fn word(value: &Value) -> B256 {
+/// Thirty-two bytes as JSON-RPC writes them.
+///
+/// # Panics
+/// If they are none.
+pub fn word(value: &Value) -> B256 {
     value.as_str().and_then(|text| text.parse().ok()).expect("a word in hex")
 }
 

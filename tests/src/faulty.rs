@@ -8,7 +8,12 @@ use std::{
 use api::{EntryState, ServiceHealth};
 use serde_json::{Value, json};
 
-use crate::{Chain, Trial, audit, chain::ANCHORER, poll, proxy::Proxy};
+use crate::{
+    Chain, Trial, audit,
+    chain::{ANCHORER, quantity},
+    poll,
+    proxy::Proxy,
+};
 
 /// Times that make a fault show within a second or two.
 const IMPATIENT: [(&str, &str); 5] = [
@@ -126,7 +131,7 @@ impl Faulty {
     /// How many transactions wait in the node's pool for the next block.
     pub async fn pool(&self) -> u64 {
         let status = self.chain.rpc("txpool_status", json!([])).await;
-        u64::from_str_radix(status["pending"].as_str().expect("hex").trim_start_matches("0x"), 16).expect("a quantity")
+        quantity(&status["pending"])
     }
 
     /// Adds one block after the other until all is well again, with nobody's help; and then looks whether it is.

@@ -1,7 +1,7 @@
 //! A log with a past: its key has changed, and so has its contract. Made with the `ledger` crate and Foundry's own tools,
 //! without the service, so that what it proves does not hang on the service.
 
-use alloy_primitives::{B256, hex};
+use alloy_primitives::hex;
 use ledger::{
     Hash,
     chain::query::{Answer, ChainQuery, Finality, Progress},
@@ -13,11 +13,11 @@ use ledger::{
     merkle::{MemoryTree, consistency_proof, inclusion_proof, root},
     trust::{TrustRoots, TrustedContract},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     Chain,
-    chain::{ANCHORER, ANCHORER_KEY, OWNER_KEY},
+    chain::{ANCHORER, ANCHORER_KEY, OWNER_KEY, quantity, word},
     paths, poll,
 };
 
@@ -92,10 +92,10 @@ impl Lineage {
 
     /// Waits until all that was sent is final.
     pub async fn settle(&self) {
-        let newest = number(&self.chain.rpc("eth_blockNumber", json!([])).await);
+        let newest = quantity(&self.chain.rpc("eth_blockNumber", json!([])).await);
         poll::until("the anchors are final", async || {
             let block = self.chain.rpc("eth_getBlockByNumber", json!(["finalized", false])).await;
-            (number(&block["number"]) >= newest).then_some(())
+            (quantity(&block["number"]) >= newest).then_some(())
         })
         .await;
     }
@@ -142,7 +142,7 @@ impl Lineage {
         let TrustedContract { contract, code_hash } = self.trusted(&self.old).await;
         TrustRoots {
             log_key: signer(1).log_key(),
-            chain_id: number(&self.chain.rpc("eth_chainId", json!([])).await),
+            chain_id: quantity(&self.chain.rpc("eth_chainId", json!([])).await),
             genesis_hash: word(&genesis["hash"]),
             contract,
             code_hash,
@@ -173,9 +173,9 @@ impl Lineage {
 
     async fn beacon(&self, index: u64) -> Entry {
         let block = self.chain.rpc("eth_getBlockByNumber", json!(["latest", false])).await;
-        let chain_id = number(&self.chain.rpc("eth_chainId", json!([])).await);
+        let chain_id = quantity(&self.chain.rpc("eth_chainId", json!([])).await);
         let hash = Hash(word(&block["hash"]).0);
-        Entry::Beacon(Beacon::new(id(index), time(), chain_id, number(&block["number"]), hash))
+        Entry::Beacon(Beacon::new(id(index), time(), chain_id, quantity(&block["number"]), hash))
     }
 
     async fn trusted(&self, contract: &str) -> TrustedContract {
@@ -204,12 +204,4 @@ fn id(index: u64) -> ledger::text::Id {
 
 fn time() -> ledger::text::Time {
     "2026-11-20T09:10:12.979Z".parse().expect("a time")
-}
-
-fn number(value: &Value) -> u64 {
-    u64::from_str_radix(value.as_str().expect("hex").trim_start_matches("0x"), 16).expect("a quantity")
-}
-
-fn word(value: &Value) -> B256 {
-    value.as_str().and_then(|text| text.parse().ok()).expect("a word in hex")
 }

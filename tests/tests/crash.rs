@@ -65,11 +65,11 @@ async fn the_log_verifies(trial: &Trial) {
         let path = tile::index_path(index, width);
         let answer = trial.get(&format!("/tile/entries/{path}")).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-        let entries = entries(&answer.body);
+        let entries = tile::entries_from_bytes(&answer.body).expect("whole entries");
         // The same bytes as by the interface of our own; one of each tile stands for all.
         let first = trial.get(&format!("/api/v1/entries/{}", index * tile::WIDTH)).await;
         assert_eq!(first.body, entries[0]);
-        let leaves: Vec<Hash> = entries.into_iter().map(leaf_hash).collect();
+        let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
         assert_eq!(leaves.len(), width as usize);
         assert_eq!(trial.get(&format!("/tile/0/{path}")).await.body, tile::to_bytes(&leaves), "tile {path}");
         leaves.into_iter().for_each(|leaf| tree.push(leaf));
@@ -78,17 +78,6 @@ async fn the_log_verifies(trial: &Trial) {
     for event in trial.chain.anchored(trial.contract()).await {
         assert_eq!(root(&tree, event.size), Ok(event.root), "the contract's record of size {}", event.size);
     }
-}
-
-/// The entries in a bundle: `u16` length ‖ bytes.
-fn entries(mut bytes: &[u8]) -> Vec<&[u8]> {
-    let mut entries = Vec::new();
-    while let Some((length, rest)) = bytes.split_first_chunk::<2>() {
-        let (entry, rest) = rest.split_at(u16::from_be_bytes(*length) as usize);
-        entries.push(entry);
-        bytes = rest;
-    }
-    entries
 }
 
 #[tokio::test(flavor = "multi_thread")]

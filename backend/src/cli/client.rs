@@ -178,12 +178,11 @@ pub(super) fn chain_client(url: &Url) -> Result<reqwest::Client, reqwest::Error>
 }
 
 /// Asks a chain all that a query asks; the error is for people.
-pub(super) async fn ask_state(url: &Url, mut query: ChainQuery) -> Result<ChainState, String> {
-    let http = chain_client(url).map_err(explain)?;
+pub(super) async fn ask_state(http: &reqwest::Client, url: &Url, mut query: ChainQuery) -> Result<ChainState, String> {
     loop {
         let mut answers = Vec::new();
         for request in query.requests() {
-            answers.push(ask_chain(&http, url, request.method, &request.params).await);
+            answers.push(ask_chain(http, url, request.method, &request.params).await);
         }
         match query.answer(answers).map_err(|error| error.to_string())? {
             Progress::Asking(next) => query = *next,
@@ -244,7 +243,7 @@ pub(super) async fn ask_chain_bounded(
 }
 
 /// An error with its causes, which reqwest leaves out, and without the address, which may hold a password.
-fn explain(error: reqwest::Error) -> String {
+pub(super) fn explain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);

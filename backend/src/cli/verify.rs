@@ -18,7 +18,7 @@ use reqwest::Url;
 
 use super::{
     Outcome, WrongUse,
-    client::{ask_state, parse_url},
+    client::{ask_state, chain_client, explain, parse_url},
     runtime,
 };
 
@@ -172,7 +172,11 @@ fn chain(
 
 /// Asks a chain; that it does not answer is an answer too.
 pub(super) fn ask(url: &Url, query: ChainQuery) -> Result<ChainAnswer, std::io::Error> {
-    Ok(match runtime()?.block_on(ask_state(url, query)) {
+    let http = match chain_client(url) {
+        Ok(http) => http,
+        Err(error) => return Ok(ChainAnswer::Silent(explain(error))),
+    };
+    Ok(match runtime()?.block_on(ask_state(&http, url, query)) {
         Ok(state) => ChainAnswer::State(Box::new(state)),
         Err(why) => ChainAnswer::Silent(why),
     })

@@ -161,9 +161,8 @@ impl<W: WriteStore> Writer<W> {
         self.stale = true;
         let may_sequence = self.halt.may_sequence();
         let (mut sequencer, mut rounds) = (self.sequencer.clone(), self.rounds.clone());
-        let mut indexes: HashMap<i64, u64> = HashMap::new();
         let mut queued: Vec<Vec<Option<i64>>> = Vec::new();
-        let mut grown = false;
+        let mut appended = Appended::default();
         self.store.transaction(&mut |tx: &mut dyn Transaction| {
             for slice in group {
                 tx.put_devices(&slice.devices)?;
@@ -175,39 +174,16 @@ impl<W: WriteStore> Writer<W> {
             if group.is_empty() && new.is_empty() {
                 tx.probe()?;
             }
-            if !may_sequence {
-                return Ok(());
-            }
-            loop {
-                let mut rows = tx.queue(STEP)?;
-                if rows.is_empty() {
-                    break;
-                }
-                rows.splice(0..0, rounds.beacon(now).map(|beacon| (UNQUEUED, beacon)));
-                let extension = sequencer.extend(rows, now)?;
-                tx.append(&extension)?;
-                let Extension { from, entries, .. } = extension;
-                indexes.extend((from..).zip(&entries).map(|(index, entry)| (entry.queued, index)));
-            }
-            if let Some(key) = sequencer.next_key()? {
-                tx.append(&sequencer.extend(vec![(UNQUEUED, key)], now)?)?;
-                grown = true;
-            }
-            if rounds.is_due(now) {
-                let (rows, counters) = rounds.close(tx)?;
-                let extension = sequencer.extend(rows.iter().cloned().map(|row| (UNQUEUED, row)).collect(), now)?;
-                tx.append(&extension)?;
-                rounds.closed(&rows, &extension, now);
-                tx.close_window(extension.from + rows.len() as u64 - 1, &counters)?;
-                grown = true;
+            if may_sequence {
+                appended = sequence(tx, &mut sequencer, &mut rounds, now)?;
             }
             Ok(())
         })?;
         (self.sequencer, self.rounds) = (sequencer, rounds);
         self.stale = false;
         self.waiting = !may_sequence;
-        indexes.remove(&UNQUEUED);
-        self.announce(&indexes, grown);
+        let Appended { indexes, others } = appended;
+        self.announce(&indexes, others);
         let of_reading = |queued: Option<i64>| queued.and_then(|queued| indexes.get(&queued).copied());
         Ok(queued.into_iter().map(|rows| rows.into_iter().map(of_reading).collect()).collect())
     }
@@ -219,9 +195,9 @@ impl<W: WriteStore> Writer<W> {
         Ok(())
     }
 
-    fn announce(&self, indexes: &HashMap<i64, u64>, grown: bool) {
+    fn announce(&self, indexes: &HashMap<i64, u64>, others: bool) {
         if indexes.is_empty() {
-            if grown {
+            if others {
                 let _ = self.events.send(Event::Ledger);
             }
             return;
@@ -233,4 +209,48 @@ impl<W: WriteStore> Writer<W> {
         let _ = self.events.send(Event::Anomalies(new.into()));
         let _ = self.events.send(Event::Ledger);
     }
+}
+
+/// What a commit has added to the log.
+#[derive(Default)]
+struct Appended {
+    /// The index of each row of the queue that has become an entry.
+    indexes: HashMap<i64, u64>,
+    /// Whether there are entries besides those and their beacons.
+    others: bool,
+}
+
+/// From the queue to the log; then the key that is to be announced, and what closes a window that has lasted long enough.
+fn sequence(
+    tx: &mut dyn Transaction,
+    sequencer: &mut Sequencer,
+    rounds: &mut Rounds,
+    now: Millis,
+) -> Result<Appended, StoreError> {
+    let mut appended = Appended::default();
+    loop {
+        let mut rows = tx.queue(STEP)?;
+        if rows.is_empty() {
+            break;
+        }
+        rows.splice(0..0, rounds.beacon(now).map(|beacon| (UNQUEUED, beacon)));
+        let extension = sequencer.extend(rows, now)?;
+        tx.append(&extension)?;
+        let Extension { from, entries, .. } = extension;
+        let indexes = (from..).zip(&entries).map(|(index, entry)| (entry.queued, index));
+        appended.indexes.extend(indexes.filter(|(queued, _)| *queued != UNQUEUED));
+    }
+    if let Some(key) = sequencer.next_key()? {
+        tx.append(&sequencer.extend(vec![(UNQUEUED, key)], now)?)?;
+        appended.others = true;
+    }
+    if rounds.is_due(now) {
+        let (rows, counters) = rounds.close(tx)?;
+        let extension = sequencer.extend(rows.iter().cloned().map(|row| (UNQUEUED, row)).collect(), now)?;
+        tx.append(&extension)?;
+        rounds.closed(&rows, &extension, now);
+        tx.close_window(extension.from + rows.len() as u64 - 1, &counters)?;
+        appended.others = true;
+    }
+    Ok(appended)
 }

@@ -1,7 +1,7 @@
 //! The chain itself: reorganised, rolled back, halted, in a hurry.
 
 use api::EntryState;
-use e2e::{Faulty, poll};
+use e2e::{Faulty, chain::quantity, poll};
 use ledger::{chain::Header, evidence::Bundle};
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ async fn included_at(faulty: &Faulty, index: u64) -> u64 {
     let logs = json!([{ "address": faulty.contract(), "fromBlock": "0x0", "toBlock": "latest" }]);
     let logs = faulty.chain.rpc("eth_getLogs", logs).await;
     let last = logs.as_array().and_then(|logs| logs.last()).unwrap_or_else(|| panic!("no event of entry {index}"));
-    u64::from_str_radix(&last["blockNumber"].as_str().expect("hex")[2..], 16).expect("a number")
+    quantity(&last["blockNumber"])
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -137,8 +137,7 @@ fn evidence(ground: &Ground, dir: &Path, index: u64) -> Result<Said, Box<dyn std
         },
         None => ChainAnswer::NotAsked,
     };
-    let case = Case { bundle: &bundle, trust: &ground.trust, chain, tile: None, claimed: None, seen: None };
-    let report = examine(&case);
+    let report = examine(&Case::new(&bundle, &ground.trust, chain));
     let verdict = format!("{} (exit {})", report.verdict.name(), report.verdict.exit_code());
     Ok(match report.verdict {
         Verdict::Invalid | Verdict::Diverged => noticed(format!("{verdict}: {}", why(&report))),

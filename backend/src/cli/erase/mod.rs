@@ -297,9 +297,7 @@ fn report(args: &Args, selection: &Selection, on_chain: Option<String>) {
 /// Gets the bytes out of the files, and looks whether they are.
 fn finish(args: &Args, eraser: &Eraser, traces: &Traces) -> Result<ExitCode, Stop> {
     let give_up = Instant::now() + args.wait;
-    let again = "run the same command again with --rewrite, or with the service stopped";
     if !shorten(eraser, give_up)? {
-        println!("NOT GONE: {FILE}-wal still holds old pages, because somebody reads the database: {again}");
         return Ok(ExitCode::from(NOT_GONE));
     }
     let mut places: Vec<&Path> = vec![&args.data_dir];
@@ -310,14 +308,13 @@ fn finish(args: &Args, eraser: &Eraser, traces: &Traces) -> Result<ExitCode, Sto
         // Pages that were split may keep old copies of rows, which no deletion reaches.
         patiently(give_up, || eraser.rewrite())?;
         if !shorten(eraser, give_up)? {
-            println!("NOT GONE: {FILE}-wal still holds old pages, because somebody reads the database: {again}");
             return Ok(ExitCode::from(NOT_GONE));
         }
         println!("the database file was written anew");
         found = search(eraser, traces, &places)?;
     }
     for path in &found {
-        let how = if own(path) { again } else { "it is no part of the ledger: remove or shorten it yourself" };
+        let how = if own(path) { AGAIN } else { "it is no part of the ledger: remove or shorten it yourself" };
         println!("NOT GONE: {} still holds some of it: {how}", path.display());
     }
     if !found.is_empty() {
@@ -327,12 +324,17 @@ fn finish(args: &Args, eraser: &Eraser, traces: &Traces) -> Result<ExitCode, Sto
     Ok(ExitCode::SUCCESS)
 }
 
+/// What helps where readers of the database are in the way.
+const AGAIN: &str = "run the same command again with --rewrite, or with the service stopped";
+
+/// Empties the write-ahead log; says so where that cannot be done in time.
 fn shorten(eraser: &Eraser, give_up: Instant) -> Result<bool, StoreError> {
     loop {
         if eraser.shorten()? {
             return Ok(true);
         }
         if Instant::now() >= give_up {
+            println!("NOT GONE: {FILE}-wal still holds old pages, because somebody reads the database: {AGAIN}");
             return Ok(false);
         }
         std::thread::sleep(PAUSE);

@@ -6,10 +6,9 @@ use alloy::{
 };
 use ledger::{
     Hash,
-    chain::{HEAD_SLOT, Record},
     chain::{
-        Header, contract_account,
-        query::{ChainQuery, ContractState, Finality, Progress},
+        HEAD_SLOT, Header, Record, contract_account,
+        query::{ChainQuery, ContractState, Finality},
         storage_word,
     },
     checkpoint::LogKey,
@@ -23,7 +22,7 @@ use serde_json::{Value, json};
 use super::Stop;
 use crate::{
     anchor::contract::AnomalyLogger::{logIdCall, predecessorCall},
-    cli::client::{ask_chain, chain_client},
+    cli::client::{ask_chain, ask_state, chain_client},
 };
 
 /// A node, and the contract on its chain.
@@ -96,17 +95,8 @@ impl Node {
 
     /// What the chain proves of a root: at the final block, if it is recorded there, else at the newest.
     pub(super) async fn prove(&self, root: Hash, size: u64, trust: &TrustRoots) -> Result<Proven, Stop> {
-        let mut query = ChainQuery::new(self.contract, root, size, Finality::Tag);
-        let state = loop {
-            let mut answers = Vec::new();
-            for request in query.requests() {
-                answers.push(ask_chain(&self.http, &self.url, request.method, &request.params).await);
-            }
-            match query.answer(answers).map_err(|error| Stop::Silent(error.to_string()))? {
-                Progress::Asking(next) => query = *next,
-                Progress::Done(state) => break state,
-            }
-        };
+        let query = ChainQuery::new(self.contract, root, size, Finality::Tag);
+        let state = ask_state(&self.http, &self.url, query).await.map_err(Stop::Silent)?;
         let newest = check(&state.latest, root, trust, false)?;
         match state.finalized.map(|at| check(&at, root, trust, true)) {
             // The head has to be the newest one; the evidence had better be final.

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 use detect::DeviceState;
 use ledger::{
     audit::Record,
-    entry::{Entry, Payload},
+    entry::{Entry, KINDS, Payload},
     hash::leaf_hash,
     keys::KeyHistory,
     publication::Item,
@@ -34,9 +34,6 @@ use crate::{
     pipeline::profile_of,
     store::{RESTORED, Reader, SqliteWriter, restored_object},
 };
-
-/// The kinds of entry that this version can go on from.
-const KINDS: [&str; 6] = ["anomaly", "model", "beacon", "heartbeat", "audit", "key"];
 
 /// Builds the database. The identity lies in the directory already.
 pub(super) fn build(

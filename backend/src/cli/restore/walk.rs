@@ -157,8 +157,7 @@ impl<'a> Walk<'a> {
             disclosure: item.disclosure.clone(),
             ..Bundle::new(item.entry.clone(), index, Vec::new(), String::new())
         };
-        let chain = ChainAnswer::NotAsked;
-        let case = Case { bundle: &bundle, trust: self.trust, chain, tile: None, claimed: None, seen: None };
+        let case = Case::new(&bundle, self.trust, ChainAnswer::NotAsked);
         let step = examine(&case).steps.into_iter().find(|step| step.name == "payload");
         match step.filter(|step| step.outcome == Outcome::Fails) {
             Some(step) => Err(format!("payload {index}: expected {}, computed {}", step.expected, step.computed)),
