@@ -35,10 +35,13 @@ pub(crate) fn reason(clue: &Clue<'_>) -> Reason {
         metric: clue.value.metric.to_owned(),
         unit: clue.unit().to_owned(),
         value: clue.value.value,
+        expected: expected_low + (expected_high - expected_low) / 2.0,
         expected_low,
         expected_high,
         feature: clue.feature,
         score: detector::score(clue.strength),
+        probability: libm::exp(-clue.strength),
+        contribution: 1.0,
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Kind {
     Contextual,
     /// A lasting change of level or of variability.
     ChangePoint,
+    /// A limit that people have set was passed; no model is asked.
+    Threshold,
 }
 
 /// How far beyond the expected a finding is.
@@ -47,6 +49,8 @@ pub struct Reason {
     pub unit: String,
     /// The value as in the reading.
     pub value: f64,
+    /// The value that was expected, in the metric's unit.
+    pub expected: f64,
     /// Lower end of what was expected, in the metric's unit.
     pub expected_low: f64,
     /// Upper end of what was expected.
@@ -56,6 +60,10 @@ pub struct Reason {
     pub feature: &'static str,
     /// This metric's own score, 0..1.
     pub score: f64,
+    /// How probable a deviation this large is in an ordinary reading of this device, 0..1.
+    pub probability: f64,
+    /// The share of this reason in the finding's evidence; over all reasons the shares add up to 1.
+    pub contribution: f64,
 }
 
 /// A reading judged anomalous.

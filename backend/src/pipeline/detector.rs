@@ -327,6 +327,7 @@ fn pending(
             detect::Kind::Point => ledger::entry::Type::Point,
             detect::Kind::Contextual => ledger::entry::Type::Contextual,
             detect::Kind::ChangePoint => ledger::entry::Type::ChangePoint,
+            detect::Kind::Threshold => ledger::entry::Type::Threshold,
         },
         severity: match finding.severity {
             detect::Severity::Info => ledger::entry::Severity::Info,
