@@ -146,7 +146,7 @@ mod tests {
         for minute in 0..4 * 1440 {
             let time_ms = MONDAY + minute * 60_000;
             // Known once the hours on either side were visited twice.
-            if minute < 1440 + 60 || minute > 2 * 1440 {
+            if !(1440 + 60..=2 * 1440).contains(&minute) {
                 assert_eq!(season.expected(time_ms).is_some(), minute > 2 * 1440, "{minute}");
             }
             if let Some(expected) = season.expected(time_ms) {
