@@ -10,11 +10,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    DetectError, TrainingSample,
+    Budget, DetectError, TrainingSample,
     bytes::{Reader, Writer},
     calibrate,
     group::Group,
-    row::{COLUMN_OF, COLUMNS, Deviations, NAMES, Row, stretch},
+    row::{COLUMN_OF, COLUMNS, NAMES, Row},
     scorer::forest::{Forest, ForestSpec},
 };
 
@@ -110,6 +110,11 @@ impl TrainSpec {
         }
         Ok(Self { profile: profile.to_owned(), metrics, seed })
     }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
 }
 
 /// How the model does on its own training rows.
@@ -203,13 +208,10 @@ impl Model {
         let scores: Vec<f64> = rows.iter().map(|row| forest.score(row)).collect::<Result<_, _>>()?;
         let forest_high = quantile(scores.iter().copied(), 0.999);
         let group = Group::learn(rows, forest_high, known);
-        let fused = |(row, score): (&Row, &f64)| {
-            let deviations = Deviations(COLUMN_OF.map(|(column, _)| stretch(row[column])));
-            group.evidence(&deviations, 1.0).nats * group.weight(*score)
-        };
+        let fused = |(row, score): (&Row, &f64)| group.fused(row, *score);
         let nats: Vec<f64> = rows.iter().zip(&scores).map(fused).collect();
         let high = quantile(nats.iter().copied(), 0.999);
-        let limit = calibrate::limit(1.0, 60_000.0);
+        let limit = calibrate::limit(Budget::DEFAULT, 60_000.0);
         let above = nats.iter().filter(|nats| **nats >= limit).count();
         Ok(Self {
             profile: spec.profile.clone(),
@@ -236,6 +238,11 @@ impl Model {
     /// The metrics that the model knows by name, sorted.
     pub fn metrics(&self) -> &[MetricSpec] {
         &self.metrics
+    }
+
+    /// The parameters with which it was trained.
+    pub fn spec(&self) -> TrainSpec {
+        TrainSpec { profile: self.profile.clone(), metrics: self.metrics.clone(), seed: self.seed }
     }
 
     /// Score from which a reading is anomalous.
@@ -276,6 +283,13 @@ impl Model {
             training_sample_hash: hex(&self.training_hash),
             training: self.figures,
         }
+    }
+
+    /// The group's evidence of a row, in limits of a device with the default budget that sends a
+    /// reading a minute.
+    pub(crate) fn strength(&self, row: &Row) -> Result<f64, DetectError> {
+        let nats = self.group.fused(row, self.forest.score(row)?);
+        Ok(nats / calibrate::limit(Budget::DEFAULT, 60_000.0))
     }
 
     /// The specification of a metric, if the model knows it.

@@ -25,7 +25,7 @@ pub const NAMES: [&str; COLUMNS] = [
 pub(crate) const JUDGED: usize = 6;
 
 /// A feature row.
-pub(crate) type Row = [f32; COLUMNS];
+pub type Row = [f32; COLUMNS];
 
 /// Deviations of one metric in its own scales, for the columns that are judged.
 #[derive(Clone, Copy, Debug, Default)]

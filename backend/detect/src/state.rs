@@ -2,20 +2,21 @@
 //! 64-bit hash of its name, so a state can be exported without telling what was measured.
 //!
 //! Byte form, version 2, little-endian: `"ALDS"`, version u16, number of metrics u16, readings
-//! u64, latest time i64, interval f32, habit f32, false alarms per day f64, then each metric in
-//! ascending order of its key in the fixed layout of `Series::write`. At most 40 + 12 × 258 =
-//! 3136 bytes.
+//! u64, latest time i64, interval f32, habit f32, the policy in the layout of `rules::form`, then
+//! each metric in ascending order of its key in the fixed layout of `Series::write`. At most 32 +
+//! 298 + 12 × 296 = 3882 bytes.
 
 use sha2::{Digest, Sha256};
 
 use crate::{
-    DetectError,
+    Budget, DetectError, Finding, Policy,
     bytes::{Reader, Writer},
     calibrate::Habit,
+    rules::Watches,
     series::Series,
 };
 
-/// Metrics that one device may have over its whole life. 12 states of 258 bytes fit into
+/// Metrics that one device may have over its whole life. 12 states of 296 bytes fit into
 /// [`MAX_STATE_BYTES`], beside rules and what is remembered of metrics together. A reading that
 /// would need more is refused with [`DetectError::TooManyMetrics`] and changes nothing.
 pub const MAX_METRICS: usize = 12;
@@ -28,14 +29,14 @@ const INTERVAL: f64 = 0.05;
 const LONGEST: f64 = 4.0;
 
 /// Everything remembered about one device; a value, changed only by judging readings.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceState {
     pub(crate) readings: u64,
     pub(crate) latest_ms: i64,
     /// Usual distance between readings in milliseconds; 0 while unknown.
     pub(crate) interval: f32,
     pub(crate) habit: Habit,
-    pub(crate) false_alarms_per_day: f64,
+    pub(crate) rules: Watches,
     /// Sorted by key.
     pub(crate) metrics: Vec<Series>,
 }
@@ -46,23 +47,46 @@ pub(crate) fn key(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
-impl Default for DeviceState {
-    fn default() -> Self {
-        Self {
-            readings: 0,
-            latest_ms: 0,
-            interval: 0.0,
-            habit: Habit::default(),
-            false_alarms_per_day: 1.0,
-            metrics: Vec::new(),
-        }
-    }
-}
-
 impl DeviceState {
     /// A device that has not been seen yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A device that has not been seen yet, and what people ask of the detector for it.
+    pub fn with_policy(policy: &Policy) -> Self {
+        Self { rules: Watches::new(policy), ..Self::default() }
+    }
+
+    /// Takes on another policy. Rules that stay as they are keep how far they have come, so that a
+    /// crossing that was reported is not reported again; new rules begin anew.
+    pub fn set_policy(&mut self, policy: &Policy) {
+        self.rules.set(policy);
+    }
+
+    /// Whether the state carries exactly this policy. (A state cannot give its policy back, as it
+    /// holds no names.)
+    pub fn follows(&self, policy: &Policy) -> bool {
+        self.rules.follow(policy)
+    }
+
+    /// How often the model may be wrong about this device.
+    pub fn budget(&self) -> Budget {
+        self.rules.budget
+    }
+
+    /// What has sent no data for longer than a rule allows, at `now_ms` (milliseconds since 1970
+    /// UTC, of the same clock as the readings), and has not been reported; it counts as reported
+    /// from then on. None for a device without any reading. `policy` is the one that the state
+    /// carries, and lends the names; a rule that is not in both is passed over.
+    ///
+    /// Ask from time to time, and before each reading when going through stored ones: a reading
+    /// itself only tells of silences that it ends.
+    pub fn silence(&mut self, policy: &Policy, now_ms: i64) -> Option<Finding> {
+        if self.readings == 0 {
+            return None;
+        }
+        self.rules.silence(policy, now_ms.saturating_sub(self.latest_ms))
     }
 
     /// Readings judged so far.
@@ -80,7 +104,7 @@ impl DeviceState {
         writer.i64(self.latest_ms);
         writer.f32(self.interval);
         writer.f32(self.habit.0);
-        writer.f64(self.false_alarms_per_day);
+        self.rules.write(&mut writer);
         for metric in &self.metrics {
             metric.write(&mut writer);
         }
@@ -110,16 +134,13 @@ impl DeviceState {
         let readings = reader.u64()?;
         let latest_ms = reader.i64()?;
         let (interval, habit) = (reader.scale()?, Habit(reader.scale()?));
-        let false_alarms_per_day = reader.f64()?;
-        if !(1e-6..=1e6).contains(&false_alarms_per_day) {
-            return Err(reader.error("0.000001 to 1000000 false alarms a day", false_alarms_per_day));
-        }
+        let rules = Watches::read(&mut reader)?;
         let metrics: Vec<Series> = (0..count).map(|_| Series::read(&mut reader)).collect::<Result<_, _>>()?;
         reader.end()?;
         if !metrics.is_sorted_by(|a, b| a.key < b.key) {
             return Err(reader.error("keys in ascending order", "another order"));
         }
-        Ok(Self { readings, latest_ms, interval, habit, false_alarms_per_day, metrics })
+        Ok(Self { readings, latest_ms, interval, habit, rules, metrics })
     }
 
     /// SHA-256 of the byte form.

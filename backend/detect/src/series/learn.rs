@@ -19,6 +19,8 @@ const CLIP_SHORT: f64 = 8.0;
 /// … and autocovariances as at most this many standard deviations.
 const CLIP_LAG: f64 = 6.0;
 const YOUNG: u32 = 20;
+/// Least deviation of a level in a day that can matter, relative to the range seen.
+const LEAST_OF_SPAN: f64 = 0.02;
 /// The share of a record that is forgotten at each reading: half of it in 35,000 readings, four
 /// months of readings every five minutes.
 const FORGET: f64 = 2e-5;
@@ -31,6 +33,7 @@ impl Series {
             (self.last, self.level) = (value, value);
             (self.seen, self.last_ms, self.unlike) = (1, time_ms, 1.0);
             self.season.learn(value, time_ms);
+            self.budget.start(value);
             return;
         }
         self.learn_records(measures);
@@ -50,6 +53,11 @@ impl Series {
         self.changes = self.changes.saturating_add(u8::from(value != self.last));
         // After a silence there is no neighbour to go on from.
         self.before = if measures.widen > 1.0 { 0.0 } else { stored(self.last - value) };
+        let span: f64 = self.records[Feature::Range as usize].iter().map(|record| record.get()).sum();
+        let floor = measures.least.max(LEAST_OF_SPAN * span);
+        let recent = self.recent();
+        let [level, residual, _] = &mut self.scales;
+        self.budget.learn(recent, [level, residual, &mut self.unlike], floor, time_ms.saturating_sub(self.last_ms));
         self.last = value;
         self.last_ms = self.last_ms.max(time_ms);
         self.seen = self.seen.saturating_add(1);
@@ -78,6 +86,7 @@ impl Series {
 
     /// The level, and all that is remembered relative to it, moves to where the values stay.
     pub(crate) fn move_level(&mut self, shift: f64) {
+        self.budget.moved(shift);
         self.level = bounded(self.level + shift);
         self.short = stored(f64::from(self.short) - shift);
         self.middle = 0.0;

@@ -12,6 +12,7 @@ pub(crate) use small::Size;
 
 use crate::{
     DetectError,
+    adapt::learning::LearningBudget,
     bytes::{Reader, Writer},
     episode::Episode,
 };
@@ -26,7 +27,7 @@ pub(crate) fn bounded(value: f64) -> f64 {
     value.clamp(-LARGEST, LARGEST)
 }
 
-/// What is remembered about one metric: 258 bytes.
+/// What is remembered about one metric: 296 bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Series {
     pub(crate) key: u64,
@@ -61,12 +62,13 @@ pub(crate) struct Series {
     pub(crate) resolution: Size,
     pub(crate) season: Season,
     pub(crate) episode: Episode,
+    pub(crate) budget: LearningBudget,
 }
 
 impl Series {
     /// Bytes of [`write`](Self::write).
     #[cfg(test)]
-    pub(crate) const BYTES: usize = 258;
+    pub(crate) const BYTES: usize = 296;
 
     pub(crate) fn write(&self, writer: &mut Writer) {
         writer.u64(self.key);
@@ -87,6 +89,7 @@ impl Series {
         season.profile.iter().for_each(|offset| writer.u16(offset.0));
         writer.bytes(&season.visits);
         self.episode.write(writer);
+        self.budget.write(writer);
     }
 
     fn numbers(&self) -> [f32; 16] {
@@ -156,6 +159,7 @@ impl Series {
         }
         series.season.visits.copy_from_slice(reader.take(SLOTS / 4)?);
         series.episode = Episode::read(reader)?;
+        series.budget = LearningBudget::read(reader)?;
         Ok(series)
     }
 }
