@@ -27,6 +27,15 @@ pub(crate) fn of_records(nats: f64) -> f64 {
     OF_RECORDS * nats
 }
 
+/// A decade by which a reading is rarer than a device's routine, in nats. More than ln 10, as what
+/// is expected at this hour and after the last event has been taken off before. Fitted once.
+const OF_ROUTINE: f64 = 5.0;
+
+/// Evidence against a device's routine on the common scale.
+pub(crate) fn of_routine(decades: f64) -> f64 {
+    OF_ROUTINE * decades
+}
+
 /// How probable this much evidence is in an ordinary reading.
 pub(crate) fn probability(nats: f64) -> f64 {
     libm::exp(-nats.max(0.0)).max(LEAST_PROBABILITY)

@@ -15,6 +15,7 @@ use crate::{
     series::WARM_UP,
     state::{MAX_METRICS, short_key},
     together::Gathered,
+    unusual::Unusual,
 };
 
 /// Judges one reading against what the model and the device's state expect, and returns the state
@@ -57,20 +58,22 @@ pub fn judge_in_place(
     let limit = calibrate::limit(state.rules.budget, interval) + state.habit.nats();
     let witnesses = reading.values.len() * (1 + usize::from(model.group.known));
     let others = if witnesses > 1 { libm::log(witnesses as f64) } else { 0.0 };
-    let (row, gathered) = (Row::default(), Gathered::default());
+    let (row, gathered, unusual) = (Row::default(), Gathered::default(), Unusual::default());
     let time_ms = reading.time_ms;
-    let mut whole = Whole { model, time_ms, interval, limit, others, row, gathered, loud: false, forest: None };
+    let mut whole =
+        Whole { model, time_ms, interval, limit, others, row, gathered, unusual, loud: false, forest: None };
     let mut warm = false;
     let mut highest = Heard::default();
     let mut clues: Vec<Clue<'_>> = Vec::new();
-    for value in reading.values {
+    for (place, value) in reading.values.iter().enumerate() {
         let position = state.position(short_key(value.metric));
         let series = &mut state.metrics[position];
         warm |= series.seen >= WARM_UP;
-        let heard = whole.judge_value(series, value, &mut clues)?;
+        let heard = whole.judge_value(series, (place, value), &mut clues)?;
         highest = highest.louder(heard);
     }
     highest = highest.louder(whole.judge_together(state, reading.values, &mut clues));
+    highest = highest.louder(whole.judge_routine(state, reading.values, &mut clues));
     if !clues.is_empty() {
         state.habit.alarmed();
     }
@@ -112,5 +115,6 @@ pub(crate) const TOGETHER: &str = "together";
 pub(crate) const CREEP: &str = "creep";
 pub(crate) const SHIFT: &str = "shift";
 pub(crate) const VOLATILITY: &str = "volatility";
+pub(crate) const CALM: &str = "calm";
 pub(crate) const TIME_OF_DAY: &str = "time_of_day";
 pub(crate) const PLAUSIBLE: &str = "plausible_range";

@@ -74,6 +74,9 @@ pub(crate) fn sentence(clue: &Clue<'_>) -> String {
         detector::VOLATILITY => {
             format!("{name} varies much more than before, now at {value}; {range} is usual.")
         }
+        detector::CALM => {
+            format!("{name} varies much less than before, now at {value}; it usually moves {range}.")
+        }
         _ if clue.kind == Kind::Contextual => {
             format!("{name} is {value}; {range} was expected at this time, though it is usual at others.")
         }

@@ -12,6 +12,7 @@ use crate::{
     series::{Feature, Measures, Series, WARM_UP, bounded},
     state::short_key,
     together::Gathered,
+    unusual::{SORT, Unusual},
 };
 
 /// What one metric, or the whole reading, has to say.
@@ -76,6 +77,8 @@ pub(crate) struct Whole<'m> {
     pub(crate) row: Row,
     /// The values that are judged together.
     pub(crate) gathered: Gathered,
+    /// How far each sort of deviation goes, and what was expected instead.
+    pub(crate) unusual: Unusual,
     /// One metric's event is going on: what the metrics show together belongs to it.
     pub(crate) loud: bool,
     /// The forest's weight, once it was asked.
@@ -87,7 +90,7 @@ impl<'m> Whole<'m> {
     pub(crate) fn judge_value<'a>(
         &mut self,
         series: &mut Series,
-        value: &Value<'a>,
+        (place, value): (usize, &Value<'a>),
         clues: &mut Vec<Clue<'a>>,
     ) -> Result<Heard, DetectError>
     where
@@ -102,6 +105,7 @@ impl<'m> Whole<'m> {
         let number = bounded(value.value);
         let measures = series.measure(number, self.time_ms, self.interval);
         self.gathered.add(series.place, number - series.level, measures.least);
+        self.unusual.add(place, series, &measures);
         if series.seen < WARM_UP {
             series.learn(number, self.time_ms, &measures);
             return Ok(Heard::default());
@@ -143,6 +147,35 @@ impl<'m> Whole<'m> {
         series.learn(number, self.time_ms, &measures);
         self.loud |= series.episode.loud();
         Ok(heard)
+    }
+
+    /// Holds the reading against the device's routine, after each metric was judged alone.
+    pub(crate) fn judge_routine<'a>(
+        &mut self,
+        state: &mut DeviceState,
+        values: &[Value<'a>],
+        clues: &mut Vec<Clue<'a>>,
+    ) -> Heard
+    where
+        'm: 'a,
+    {
+        let readings = state.readings.min(u64::from(u32::MAX)) as u32;
+        let surprise = state.routine.push(&self.unusual.sizes, self.time_ms);
+        if readings <= WARM_UP {
+            return Heard::default();
+        }
+        let nats = calibrate::of_routine(surprise.decades) * maturity(readings, self.interval);
+        let strength = nats / self.limit;
+        let report = state.unusual.notice(strength, false) && !self.loud;
+        let score = calibrate::score(strength);
+        if report && let Some(&value) = values.get(self.unusual.sizes.by[surprise.sort]) {
+            let (kind, feature) = SORT[surprise.sort];
+            let (low, high) = self.unusual.expected(&surprise);
+            let spec = self.model.metric(value.metric);
+            clues.push(Clue { value, spec, kind, feature, strength, nats, low, high });
+            return Heard { nats, score };
+        }
+        Heard { nats, score: if strength >= 1.0 { calibrate::held(score) } else { score } }
     }
 
     /// Judges the metrics together, after each was judged alone.

@@ -74,6 +74,7 @@ pub mod scorer;
 mod series;
 mod state;
 mod together;
+mod unusual;
 mod verdict;
 
 pub use adapt::{

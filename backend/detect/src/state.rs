@@ -2,10 +2,11 @@
 //! 32-bit hash of its name, so a state can be exported without telling what was measured.
 //!
 //! Byte form, version 2, little-endian: `"ALDS"`, version u16, number of metrics u16, readings
-//! u64, latest time i64, interval f32, habit f32, the policy in the layout of `rules::form`, what is
+//! u64, latest time i64, interval f32, habit f32, what is remembered of the device's routine in the
+//! layout of `Routine::write` and its event, the policy in the layout of `rules::form`, what is
 //! remembered of the metrics together in that of `Together::write`, then each metric in ascending
-//! order of its key in the fixed layout of `Series::write`. At most 32 + 298 + 320 + 12 × 287 =
-//! 4094 bytes.
+//! order of its key in the fixed layout of `Series::write`. At most 32 + 97 + 298 + 320 + 11 × 287 =
+//! 3904 bytes.
 
 use sha2::{Digest, Sha256};
 
@@ -13,15 +14,17 @@ use crate::{
     Budget, DetectError, Finding, Policy,
     bytes::{Reader, Writer},
     calibrate::Habit,
+    episode::Episode,
     rules::Watches,
+    scorer::routine::Routine,
     series::Series,
     together::Together,
 };
 
-/// Metrics that one device may have over its whole life. 12 states of 287 bytes fit into
+/// Metrics that one device may have over its whole life. 11 states of 287 bytes fit into
 /// [`MAX_STATE_BYTES`], beside rules and what is remembered of metrics together. A reading that
 /// would need more is refused with [`DetectError::TooManyMetrics`] and changes nothing.
-pub const MAX_METRICS: usize = 12;
+pub const MAX_METRICS: usize = 11;
 /// No byte form of a state is longer.
 pub const MAX_STATE_BYTES: usize = 4096;
 const MAGIC: &[u8; 4] = b"ALDS";
@@ -38,6 +41,9 @@ pub struct DeviceState {
     /// Usual distance between readings in milliseconds; 0 while unknown.
     pub(crate) interval: f32,
     pub(crate) habit: Habit,
+    pub(crate) routine: Routine,
+    /// The event that routine has reported.
+    pub(crate) unusual: Episode,
     pub(crate) rules: Watches,
     pub(crate) together: Together,
     /// Sorted by key.
@@ -113,6 +119,8 @@ impl DeviceState {
         writer.i64(self.latest_ms);
         writer.f32(self.interval);
         writer.f32(self.habit.0);
+        self.routine.write(&mut writer);
+        self.unusual.write(&mut writer);
         self.rules.write(&mut writer);
         self.together.write(&mut writer);
         for metric in &self.metrics {
@@ -144,6 +152,7 @@ impl DeviceState {
         let readings = reader.u64()?;
         let latest_ms = reader.i64()?;
         let (interval, habit) = (reader.scale()?, Habit(reader.scale()?));
+        let (routine, unusual) = (Routine::read(&mut reader)?, Episode::read(&mut reader)?);
         let rules = Watches::read(&mut reader)?;
         let together = Together::read(&mut reader)?;
         let metrics: Vec<Series> = (0..count).map(|_| Series::read(&mut reader)).collect::<Result<_, _>>()?;
@@ -151,7 +160,7 @@ impl DeviceState {
         if !metrics.is_sorted_by(|a, b| a.key < b.key) {
             return Err(reader.error("keys in ascending order", "another order"));
         }
-        Ok(Self { readings, latest_ms, interval, habit, rules, together, metrics })
+        Ok(Self { readings, latest_ms, interval, habit, routine, unusual, rules, together, metrics })
     }
 
     /// SHA-256 of the byte form.

@@ -2,4 +2,5 @@
 
 pub mod forest;
 pub mod joint;
+pub(crate) mod routine;
 pub(crate) mod tails;

@@ -197,6 +197,13 @@ impl Series {
         ((value - up).max(-value - down) - step) / span
     }
 
+    /// How far a value lies beyond all that its level has seen so far, in the metric's unit.
+    pub(crate) fn beyond_range(&self, measures: &Measures) -> f64 {
+        let [up, down] = self.records[Feature::Range as usize].map(super::Size::get);
+        let value = measures.features[Feature::Range as usize];
+        (value - up).max(-value - down).max(0.0)
+    }
+
     /// Whether this feature's records mean something yet.
     pub(crate) fn ripe(&self, measures: &Measures, feature: Feature) -> bool {
         if feature.seasonal() { measures.in_season && self.season.settled() } else { self.seen >= WARM_UP }
