@@ -60,8 +60,8 @@ pub fn judge_in_place(
     let others = if witnesses > 1 { libm::log(witnesses as f64) } else { 0.0 };
     let (row, gathered, unusual) = (Row::default(), Gathered::default(), Unusual::default());
     let time_ms = reading.time_ms;
-    let mut whole =
-        Whole { model, time_ms, interval, limit, others, row, gathered, unusual, loud: false, forest: None };
+    let (loud, changed, forest) = (false, false, None);
+    let mut whole = Whole { model, time_ms, interval, limit, others, row, gathered, unusual, loud, changed, forest };
     let mut warm = false;
     let mut highest = Heard::default();
     let mut clues: Vec<Clue<'_>> = Vec::new();
