@@ -2,12 +2,15 @@
 //! background, swaps nothing and keeps no files: the caller does, and decides when.
 //!
 //! - [`learning`] bounds what one device can teach its own state in a day.
+//! - [`feedback`] moves a device's limit by what people say, within bounds.
 //! - [`reservoir`] keeps recent ordinary rows of a group, within bounds for each device.
 //! - [`refit`] grows a candidate from them and compares it with the model in use.
 
+pub(crate) mod feedback;
 pub(crate) mod learning;
 mod refit;
 mod reservoir;
 
+pub use feedback::Feedback;
 pub use refit::{Candidate, Comparison, LEAST_BASE_SHARE, LEAST_PROBES, Objection, Probes, compare, refit};
 pub use reservoir::{Reservoir, ReservoirSpec};
