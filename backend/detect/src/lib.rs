@@ -73,6 +73,7 @@ mod sample;
 pub mod scorer;
 mod series;
 mod state;
+mod together;
 mod verdict;
 
 pub use adapt::{
