@@ -36,7 +36,7 @@ pub fn row_of(state: &DeviceState, reading: &ReadingView<'_>) -> Option<Row> {
         let Some(series) = known.and_then(|at| state.metrics.get(at)) else { continue };
         let number = bounded(value.value);
         let measures = series.measure(number, reading.time_ms, interval);
-        gathered.add(series.place, number - series.level, measures.least);
+        gathered.add(series.place, number, measures.least);
         if series.seen >= WARM_UP {
             let record = records(series, &measures, interval).excess;
             row::add(&mut row, series, &measures, &Deviations::of(series, &measures), record);
