@@ -54,6 +54,13 @@ pub(crate) fn score(limits: f64) -> f64 {
     square / (1.0 + square)
 }
 
+/// The inverse of [`score`]: evidence in limits.
+pub(crate) fn strength(score: f64) -> f64 {
+    let score = score.clamp(0.0, 1.0 - 1e-6);
+    let tamed = libm::sqrt(score / (1.0 - score));
+    if tamed > LINEAR { LINEAR * libm::exp((tamed - LINEAR).min(700.0)) } else { tamed }
+}
+
 /// The score of a reading that goes on with an event that was reported: below one half, above what
 /// is ordinary, the higher the more evidence.
 pub(crate) fn held(score: f64) -> f64 {

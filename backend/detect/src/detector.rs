@@ -55,7 +55,7 @@ pub fn judge_in_place(
     let elapsed_ms = if state.readings == 0 { 0 } else { reading.time_ms.saturating_sub(state.latest_ms) };
     let fired = state.rules.check(model, reading, elapsed_ms);
     let interval = state.tick(reading.time_ms);
-    let limit = calibrate::limit(state.rules.budget, interval) + state.habit.nats();
+    let limit = state.limit(interval);
     let witnesses = reading.values.len() * (1 + usize::from(model.group.known));
     let others = if witnesses > 1 { libm::log(witnesses as f64) } else { 0.0 };
     let (row, gathered, unusual) = (Row::default(), Gathered::default(), Unusual::default());

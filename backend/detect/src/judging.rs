@@ -128,8 +128,9 @@ impl<'m> Whole<'m> {
         };
         if report {
             let clue = self.clue(series, &measures, *value, &witnesses, strength);
+            series.budget.reported();
             if crept || clue.kind == Kind::ChangePoint {
-                series.budget.reported(series.recent());
+                series.budget.accept(series.level);
             }
             clues.push(Clue { spec, ..clue });
         } else if let Home::Left(low, high) = home {
@@ -138,6 +139,8 @@ impl<'m> Whole<'m> {
             series.learn(number, self.time_ms, &measures);
             if self.model.group.known {
                 series.move_level(series.recent() - 0.5 * (low + high));
+            } else {
+                series.budget.accept(series.recent());
             }
             return Ok(Heard { nats: self.limit * LASTED, score: calibrate::score(LASTED) });
         }
@@ -234,7 +237,7 @@ impl<'m> Whole<'m> {
         let of_own = calibrate::of_records(own.nats) - self.others;
         let near = NEAR * (1.0 + own.excess).clamp(0.0, 1.0);
         let nats = by_group.nats.max(of_own).max(near);
-        let creep = if self.model.group.known { series.budget.creep(series.recent()) } else { 0.0 };
+        let creep = series.budget.creep(series.level, measures.least);
         let feature = if by_group.nats >= of_own { COLUMN_OF[by_group.place].1 } else { own.feature };
         Ok(Witnesses { own, by_group, of_own, nats, creep, feature })
     }
@@ -251,7 +254,7 @@ impl<'m> Whole<'m> {
         let Witnesses { own, by_group, of_own, feature, .. } = *witnesses;
         let nats = strength * self.limit;
         if witnesses.creep >= 1.0 && witnesses.creep * self.limit >= witnesses.nats {
-            let (low, high) = series.budget.accepted();
+            let (low, high) = series.budget.accepted(measures.least);
             let kind = Kind::ChangePoint;
             return Clue { value, spec: None, kind, feature: CREEP, strength, nats, low, high };
         }
@@ -283,7 +286,7 @@ impl<'m> Whole<'m> {
         if report && opened && restless > RESTLESS {
             series.accept_restlessness(restless);
             self.changed = true;
-            series.budget.reported(series.recent());
+            series.budget.reported();
         }
         if !opened {
             // One event must not make the device deaf to the next.

@@ -78,7 +78,8 @@ mod unusual;
 mod verdict;
 
 pub use adapt::{
-    Candidate, Comparison, LEAST_BASE_SHARE, LEAST_PROBES, Objection, Probes, Reservoir, ReservoirSpec, compare, refit,
+    Candidate, Comparison, Feedback, LEAST_BASE_SHARE, LEAST_PROBES, Objection, Probes, Reservoir, ReservoirSpec,
+    compare, refit, row_of,
 };
 pub use detector::{judge, judge_in_place};
 pub use error::DetectError;

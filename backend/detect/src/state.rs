@@ -2,18 +2,19 @@
 //! 32-bit hash of its name, so a state can be exported without telling what was measured.
 //!
 //! Byte form, version 2, little-endian: `"ALDS"`, version u16, number of metrics u16, readings
-//! u64, latest time i64, interval f32, habit f32, what is remembered of the device's routine in the
-//! layout of `Routine::write` and its event, the policy in the layout of `rules::form`, what is
-//! remembered of the metrics together in that of `Together::write`, then each metric in ascending
-//! order of its key in the fixed layout of `Series::write`. At most 32 + 97 + 298 + 320 + 11 × 287 =
-//! 3904 bytes.
+//! u64, latest time i64, interval f32, habit f32, feedback f32, what is remembered of the device's
+//! routine in the layout of `Routine::write` and its event, the policy in the layout of
+//! `rules::form`, what is remembered of the metrics together in that of `Together::write`, then each
+//! metric in ascending order of its key in the fixed layout of `Series::write`. At most 36 + 97 +
+//! 298 + 320 + 12 × 261 = 3883 bytes.
 
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Budget, DetectError, Finding, Policy,
+    Budget, DetectError, Feedback, Finding, Policy, Rule,
+    adapt::feedback::Tuning,
     bytes::{Reader, Writer},
-    calibrate::Habit,
+    calibrate::{self, Habit},
     episode::Episode,
     rules::Watches,
     scorer::routine::Routine,
@@ -21,10 +22,10 @@ use crate::{
     together::Together,
 };
 
-/// Metrics that one device may have over its whole life. 11 states of 287 bytes fit into
+/// Metrics that one device may have over its whole life. 12 states of 261 bytes fit into
 /// [`MAX_STATE_BYTES`], beside rules and what is remembered of metrics together. A reading that
 /// would need more is refused with [`DetectError::TooManyMetrics`] and changes nothing.
-pub const MAX_METRICS: usize = 11;
+pub const MAX_METRICS: usize = 12;
 /// No byte form of a state is longer.
 pub const MAX_STATE_BYTES: usize = 4096;
 const MAGIC: &[u8; 4] = b"ALDS";
@@ -41,6 +42,7 @@ pub struct DeviceState {
     /// Usual distance between readings in milliseconds; 0 while unknown.
     pub(crate) interval: f32,
     pub(crate) habit: Habit,
+    pub(crate) tuning: Tuning,
     pub(crate) routine: Routine,
     /// The event that routine has reported.
     pub(crate) unusual: Episode,
@@ -93,15 +95,34 @@ impl DeviceState {
     /// What has sent no data for longer than a rule allows, at `now_ms` (milliseconds since 1970
     /// UTC, of the same clock as the readings), and has not been reported; it counts as reported
     /// from then on. None for a device without any reading. `policy` is the one that the state
-    /// carries, and lends the names; a rule that is not in both is passed over.
+    /// carries, and lends the names; a rule whose metric it does not name is passed over.
     ///
     /// Ask from time to time, and before each reading when going through stored ones: a reading
     /// itself only tells of silences that it ends.
     pub fn silence(&mut self, policy: &Policy, now_ms: i64) -> Option<Finding> {
+        self.silence_of(policy.rules().iter().map(Rule::metric), now_ms)
+    }
+
+    /// As [`silence`](Self::silence), for whoever knows the metrics' names and not the policy: a
+    /// finding that names its metrics can be computed again from the state alone.
+    pub fn silence_of<'a>(&mut self, names: impl Iterator<Item = &'a str> + Clone, now_ms: i64) -> Option<Finding> {
         if self.readings == 0 {
             return None;
         }
-        self.rules.silence(policy, now_ms.saturating_sub(self.latest_ms))
+        self.rules.silence(names, now_ms.saturating_sub(self.latest_ms))
+    }
+
+    /// Takes in what a person found out about a reading that had this score. It moves the evidence
+    /// that the model needs for an alarm: one answer by at most a factor of 2 in probability, all
+    /// together by at most a factor of 8, and half of it is forgotten in two weeks. Rules stay.
+    pub fn feedback(&mut self, feedback: Feedback, score: f64) {
+        let limit = self.limit(f64::from(self.interval));
+        self.tuning.hear(feedback, calibrate::strength(score), limit);
+    }
+
+    /// The evidence in nats at which the model alarms, for readings usually so far apart.
+    pub(crate) fn limit(&self, interval_ms: f64) -> f64 {
+        (calibrate::limit(self.rules.budget, interval_ms) + self.habit.nats() + self.tuning.nats()).max(1.0)
     }
 
     /// Readings judged so far.
@@ -119,6 +140,7 @@ impl DeviceState {
         writer.i64(self.latest_ms);
         writer.f32(self.interval);
         writer.f32(self.habit.0);
+        writer.f32(self.tuning.0);
         self.routine.write(&mut writer);
         self.unusual.write(&mut writer);
         self.rules.write(&mut writer);
@@ -152,6 +174,10 @@ impl DeviceState {
         let readings = reader.u64()?;
         let latest_ms = reader.i64()?;
         let (interval, habit) = (reader.scale()?, Habit(reader.scale()?));
+        let tuning = Tuning(reader.f32()?);
+        if !tuning.valid() {
+            return Err(reader.error("feedback within its bounds", tuning.0));
+        }
         let (routine, unusual) = (Routine::read(&mut reader)?, Episode::read(&mut reader)?);
         let rules = Watches::read(&mut reader)?;
         let together = Together::read(&mut reader)?;
@@ -160,7 +186,7 @@ impl DeviceState {
         if !metrics.is_sorted_by(|a, b| a.key < b.key) {
             return Err(reader.error("keys in ascending order", "another order"));
         }
-        Ok(Self { readings, latest_ms, interval, habit, routine, unusual, rules, together, metrics })
+        Ok(Self { readings, latest_ms, interval, habit, tuning, routine, unusual, rules, together, metrics })
     }
 
     /// SHA-256 of the byte form.
@@ -180,6 +206,7 @@ impl DeviceState {
             let gain = INTERVAL.max(1.0 / (self.readings.max(1) as f64));
             self.interval = (before + gain * (seen - before)) as f32;
             self.habit.rest(elapsed);
+            self.tuning.rest(self.latest_ms, time_ms);
             self.latest_ms = time_ms;
         }
         self.readings = self.readings.saturating_add(1);

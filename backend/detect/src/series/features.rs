@@ -191,7 +191,7 @@ impl Series {
     pub(crate) fn excess(&self, measures: &Measures, feature: Feature) -> f64 {
         let [up, down] = self.records[feature as usize].map(super::Size::get);
         let value = measures.features[feature as usize];
-        let span = (up + down).max(feature.floor(measures.least));
+        let span = self.span(measures, feature);
         // The next step of a coarse sensor is no news.
         let step = if feature.single() { self.resolution.get() } else { 0.0 };
         ((value - up).max(-value - down) - step) / span
@@ -202,6 +202,12 @@ impl Series {
         let [up, down] = self.records[Feature::Range as usize].map(super::Size::get);
         let value = measures.features[Feature::Range as usize];
         (value - up).max(-value - down).max(0.0)
+    }
+
+    /// The span between a feature's records.
+    pub(crate) fn span(&self, measures: &Measures, feature: Feature) -> f64 {
+        let [up, down] = self.records[feature as usize].map(super::Size::get);
+        (up + down).max(feature.floor(measures.least))
     }
 
     /// Whether this feature's records mean something yet.

@@ -19,15 +19,14 @@ const CLIP_SHORT: f64 = 8.0;
 /// … and autocovariances as at most this many standard deviations.
 const CLIP_LAG: f64 = 6.0;
 const YOUNG: u32 = 20;
-/// Least deviation of a level in a day that can matter, relative to the range seen.
-const LEAST_OF_SPAN: f64 = 0.02;
 /// The share of a record that is forgotten at each reading: half of it in 35,000 readings, four
 /// months of readings every five minutes.
 const FORGET: f64 = 2e-5;
 const LARGEST_SQUARE: f64 = 1e36;
 
 impl Series {
-    /// Takes in one value; `measures` are those against the state before it.
+    /// Takes in one value; `measures` are those against the state before it. It teaches no more than
+    /// the metric's budget allows.
     pub(crate) fn learn(&mut self, value: f64, time_ms: i64, measures: &Measures) {
         if self.seen == 0 {
             (self.last, self.level) = (value, value);
@@ -53,11 +52,7 @@ impl Series {
         self.changes = self.changes.saturating_add(u8::from(value != self.last));
         // After a silence there is no neighbour to go on from.
         self.before = if measures.widen > 1.0 { 0.0 } else { stored(self.last - value) };
-        let span: f64 = self.records[Feature::Range as usize].iter().map(|record| record.get()).sum();
-        let floor = measures.least.max(LEAST_OF_SPAN * span);
-        let recent = self.recent();
-        let [level, residual, _] = &mut self.scales;
-        self.budget.learn(recent, [level, residual, &mut self.unlike], floor, time_ms.saturating_sub(self.last_ms));
+        self.budget.learn(self.level, self.last_ms, time_ms);
         self.last = value;
         self.last_ms = self.last_ms.max(time_ms);
         self.seen = self.seen.saturating_add(1);
@@ -110,11 +105,15 @@ impl Series {
                 continue;
             }
             let value = measures.features[feature as usize];
+            let span = self.span(measures, feature);
             let [up, down] = &mut self.records[feature as usize];
             for (record, value) in [(up, value), (down, -value)] {
                 let now = record.get();
                 if value > now {
-                    *record = Size::new(value);
+                    let next = Size::new(value);
+                    let raise = next.get() - now;
+                    let allowed = self.budget.allow(raise, span);
+                    *record = if allowed >= raise { next } else { Size::below(now + allowed).max(*record) };
                 }
             }
         }

@@ -4,7 +4,7 @@
 use crate::{DetectError, bytes::Reader};
 
 /// A number that is not negative, with 8 bits of mantissa: within 0.2 % of what was stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Size(pub(crate) u16);
 
 impl Size {
@@ -12,6 +12,12 @@ impl Size {
         // Rounded to the nearest; what is too large for 32 bits becomes the largest that fits.
         let value = value.clamp(0.0, f64::from(f32::MAX) / 2.0) as f32;
         Self(((value.to_bits() + 0x4000) >> 15) as u16)
+    }
+
+    /// As [`new`](Self::new), never more than what is stored.
+    pub(crate) fn below(value: f64) -> Self {
+        let value = value.clamp(0.0, f64::from(f32::MAX) / 2.0) as f32;
+        Self((value.to_bits() >> 15) as u16)
     }
 
     pub(crate) fn get(self) -> f64 {
