@@ -31,9 +31,16 @@ pub(crate) fn of_records(nats: f64) -> f64 {
 /// is expected at this hour and after the last event has been taken off before. Fitted once.
 const OF_ROUTINE: f64 = 5.0;
 
-/// Evidence against a device's routine on the common scale.
-pub(crate) fn of_routine(decades: f64) -> f64 {
-    OF_ROUTINE * decades
+/// A routine is known after a week, or this many readings; before, it counts by the part of that.
+const ROUTINE_READINGS: f64 = 14_000.0;
+const WEEK_MS: f64 = 7.0 * DAY_MS;
+
+/// Evidence against a device's routine on the common scale, after so many readings at so many
+/// milliseconds.
+pub(crate) fn of_routine(decades: f64, readings: u32, interval_ms: f64) -> f64 {
+    let readings = f64::from(readings);
+    let known = (readings / ROUTINE_READINGS).max(readings * interval_ms / WEEK_MS).min(1.0);
+    OF_ROUTINE * decades * known
 }
 
 /// How probable this much evidence is in an ordinary reading.

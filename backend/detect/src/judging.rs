@@ -170,7 +170,7 @@ impl<'m> Whole<'m> {
         if readings <= WARM_UP {
             return Heard::default();
         }
-        let nats = calibrate::of_routine(surprise.decades) * maturity(readings, self.interval);
+        let nats = calibrate::of_routine(surprise.decades, readings, self.interval);
         let strength = nats / self.limit;
         let report = state.unusual.notice(strength, false) && !self.loud;
         let score = calibrate::score(strength);
