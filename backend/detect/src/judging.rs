@@ -168,20 +168,20 @@ impl<'m> Whole<'m> {
             state.together.relearn();
         }
         let readings = state.readings.min(u64::from(u32::MAX)) as u32;
-        let together =
-            state.together.hear(&measures, &self.model.group, readings, self.interval, self.limit, self.others);
-        let strength = together.nats / self.limit;
+        let nats = state.together.hear(&measures, &self.model.group, readings, self.interval, self.limit, self.others);
+        let strength = nats / self.limit;
         let episode = &mut state.together.episode;
-        let report = episode.notice(strength, together.by_group) && !self.loud;
+        // What metrics show together lasts: it is reported again only after a rest.
+        let report = episode.notice(strength, false) && !self.loud;
         let mut score = calibrate::score(strength);
         if !report && (strength >= 1.0 || episode.loud()) {
             score = calibrate::held(score);
         }
-        if report && let Some(clue) = self.outstanding(state, values, strength, together.nats) {
+        if report && let Some(clue) = self.outstanding(state, values, strength, nats) {
             clues.push(clue);
-            return Heard { nats: together.nats, score };
+            return Heard { nats, score };
         }
-        Heard { nats: together.nats, score: score.min(calibrate::held(1.0)) }
+        Heard { nats, score: score.min(calibrate::held(1.0)) }
     }
 
     /// What to report of metrics that no longer go together.
