@@ -104,7 +104,12 @@ impl<'m> Whole<'m> {
         {
             return Ok(self.implausible(series, spec, value, clues));
         }
-        let number = bounded(value.value);
+        let base = series.base();
+        let number = bounded(value.value) - base;
+        if series.counts() && number < 0.0 {
+            series.count_anew(bounded(value.value), self.time_ms);
+            return Ok(Heard::default());
+        }
         let measures = series.measure(number, self.time_ms, self.interval);
         self.gathered.add(series.place, number, measures.least);
         self.unusual.add(place, series, &measures);
@@ -134,7 +139,7 @@ impl<'m> Whole<'m> {
             }
             clues.push(Clue { spec, ..clue });
         } else if let Home::Left(low, high) = home {
-            clues.push(self.lasted(*value, spec, (low, high)));
+            clues.push(self.lasted(*value, spec, (base + low, base + high)));
             self.changed = true;
             series.learn(number, self.time_ms, &measures);
             if self.model.group.known {
@@ -199,20 +204,20 @@ impl<'m> Whole<'m> {
             state.together.relearn();
         }
         let readings = state.readings.min(u64::from(u32::MAX)) as u32;
-        let together =
-            state.together.hear(&measures, &self.model.group, readings, self.interval, self.limit, self.others);
-        let strength = together.nats / self.limit;
+        let nats = state.together.hear(&measures, &self.model.group, readings, self.interval, self.limit, self.others);
+        let strength = nats / self.limit;
         let episode = &mut state.together.episode;
-        let report = episode.notice(strength, together.by_group) && !self.loud;
+        // What metrics show together lasts: it is reported again only after a rest.
+        let report = episode.notice(strength, false) && !self.loud;
         let mut score = calibrate::score(strength);
         if !report && (strength >= 1.0 || episode.loud()) {
             score = calibrate::held(score);
         }
-        if report && let Some(clue) = self.outstanding(state, values, strength, together.nats) {
+        if report && let Some(clue) = self.outstanding(state, values, strength, nats) {
             clues.push(clue);
-            return Heard { nats: together.nats, score };
+            return Heard { nats, score };
         }
-        Heard { nats: together.nats, score: score.min(calibrate::held(1.0)) }
+        Heard { nats, score: score.min(calibrate::held(1.0)) }
     }
 
     /// What to report of metrics that no longer go together.
@@ -224,6 +229,9 @@ impl<'m> Whole<'m> {
         let series = state.metrics.iter().find(|series| series.place == most.place)?;
         let value = *values.iter().find(|value| short_key(value.metric) == series.key)?;
         let (low, high) = (most.expected - 3.0 * most.spread, most.expected + 3.0 * most.spread);
+        // The series has taken the value in already: a counter's base was the value before it.
+        let base = if series.counts() { value.value - series.lags().0 } else { 0.0 };
+        let (low, high) = (base + low, base + high);
         let spec = self.model.metric(value.metric);
         Some(Clue { value, spec, kind: Kind::Contextual, feature: TOGETHER, strength, nats, low, high })
     }
@@ -255,10 +263,11 @@ impl<'m> Whole<'m> {
         let nats = strength * self.limit;
         if witnesses.creep >= 1.0 && witnesses.creep * self.limit >= witnesses.nats {
             let (low, high) = series.budget.accepted(measures.least);
+            let (low, high) = (series.base() + low, series.base() + high);
             let kind = Kind::ChangePoint;
             return Clue { value, spec: None, kind, feature: CREEP, strength, nats, low, high };
         }
-        let number = bounded(value.value);
+        let number = bounded(value.value) - series.base();
         let crept = crept(series, measures, number, feature);
         let kind = if crept { Kind::ChangePoint } else { kind(series, number, feature) };
         let allowed = match by_group.nats >= of_own {
@@ -266,6 +275,7 @@ impl<'m> Whole<'m> {
             false => 1.0 / (1.0 + own.excess),
         };
         let (low, high) = expected(series, measures, number, feature, allowed);
+        let (low, high) = (series.base() + low, series.base() + high);
         let feature = if crept { DRIFT } else { name(feature) };
         Clue { value, spec: None, kind, feature, strength, nats, low, high }
     }
@@ -424,7 +434,7 @@ fn width(series: &Series, measures: &Measures) -> f64 {
 /// Whether a value came to where it is in small steps, rather than in one.
 fn crept(series: &Series, measures: &Measures, value: f64, feature: Feature) -> bool {
     let sudden = matches!(feature, Feature::Level | Feature::Range | Feature::Residual);
-    sudden && (value - series.last).abs() < 0.5 * measures.features[Feature::Level as usize].abs()
+    sudden && (value - series.lags().0).abs() < 0.5 * measures.features[Feature::Level as usize].abs()
 }
 
 fn kind(series: &Series, value: f64, feature: Feature) -> Kind {

@@ -67,7 +67,11 @@ impl TrainingSample {
             for value in &values {
                 let position = state.position(short_key(value.metric));
                 let series = &mut state.metrics[position];
-                let number = bounded(value.value);
+                let number = bounded(value.value) - series.base();
+                if series.counts() && number < 0.0 {
+                    series.count_anew(bounded(value.value), view.time_ms);
+                    continue;
+                }
                 let measures = series.measure(number, view.time_ms, interval);
                 if series.seen >= WARM_UP {
                     warm = true;

@@ -35,14 +35,6 @@ pub(crate) struct Together {
     pub(crate) episode: Episode,
 }
 
-/// What the metrics together say about a reading.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Heard {
-    /// Evidence on the common scale.
-    pub(crate) nats: f64,
-    pub(crate) by_group: bool,
-}
-
 /// The values of one reading that are judged together, in the order of their places.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gathered {
@@ -97,7 +89,7 @@ impl Together {
         self.joint.relearn();
     }
 
-    /// What the deviates mean: against the group's tails, or against the device's own record.
+    /// The deviates' evidence: by the group's tails, or by the device's own record.
     pub(crate) fn hear(
         &mut self,
         measures: &JointMeasures,
@@ -106,7 +98,7 @@ impl Together {
         interval_ms: f64,
         limit: f64,
         others: f64,
-    ) -> Heard {
+    ) -> f64 {
         let by_group = group.evidence_together(measures);
         let distance = measures.distance.max(0.0);
         let record = self.record.get().max(LEAST_DISTANCE);
@@ -120,7 +112,7 @@ impl Together {
         if distance > self.record.get() {
             self.record = Size::new(distance);
         }
-        Heard { nats: by_group.max(own), by_group: by_group >= own }
+        by_group.max(own)
     }
 
     /// Who stands out, after the reading was pushed.

@@ -60,11 +60,13 @@ impl Unusual {
             (measures.predicted, deviation),
             (series.level, range),
         ];
+        let base = series.base();
         let before = self.sizes.by;
         self.sizes.raise(place, sizes);
         for sort in 0..SORTS {
             if place == 0 || self.sizes.by[sort] != before[sort] {
-                self.expected[sort] = expected[sort];
+                let (middle, deviation) = expected[sort];
+                self.expected[sort] = (base + middle, deviation);
             }
         }
     }

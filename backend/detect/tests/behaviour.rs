@@ -217,3 +217,20 @@ fn the_noon_temperature_at_night_is_contextual_even_if_it_comes_slowly() {
     let finding = finding.unwrap();
     assert_eq!((finding.kind, finding.reasons[0].feature), (Kind::Contextual, "time_of_day"), "{}", finding.sentence);
 }
+
+#[test]
+fn a_counter_that_counts_on_is_no_event_and_a_leap_or_a_stall_is() {
+    let counted = |i: u32| 1e6 + 50.0 * f64::from(i) + usual(i);
+    for model in [&*STATION, &*GENERIC] {
+        let mut device = Device::new(model, "packets");
+        let calm = (0..3000).filter(|i| device.feed(counted(*i)).finding.is_some()).count();
+        assert!(calm <= 1, "{calm}");
+        assert!(device.feed(counted(3000) + 2000.0).finding.is_some());
+        // It begins anew, and goes on as before.
+        let calm = (0..200).filter(|i| device.feed(counted(*i) - 1e6).finding.is_some()).count();
+        assert!(calm <= 1, "{calm}");
+        let mut device = Device::new(model, "packets");
+        (0..3000).for_each(|i| drop(device.feed(counted(i))));
+        assert!((0..10).any(|_| device.feed(counted(3000)).finding.is_some()));
+    }
+}

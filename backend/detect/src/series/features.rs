@@ -68,10 +68,16 @@ pub const WARM_UP: u32 = 60;
 /// A variance is not smaller than this part of the usual one, as far as its logarithm goes.
 const LEAST_RATIO: f64 = 1e-4;
 
+/// Of a metric's changes these bits count them, up to 127; the other is set by the first fall.
+pub(crate) const CHANGES: u8 = 0x7f;
+pub(crate) const FALLEN: u8 = 0x80;
+/// As many changes without a single fall are those of a counter.
+pub(crate) const COUNTER: u8 = CHANGES;
+
 /// Least deviation that can matter, relative to the level, once many changes are known …
 const LEAST_RELATIVE: f64 = 2e-4;
 /// … and before: the first wiggle of a constant signal says little.
-const LEAST_RELATIVE_CONSTANT: f64 = 0.05;
+const LEAST_RELATIVE_CONSTANT: f64 = 0.025;
 /// The same for a constant zero, in the metric's unit, as nothing else is known.
 const LEAST_ABSOLUTE: f64 = 0.2;
 const LEAST: f64 = 1e-15;
@@ -154,6 +160,23 @@ impl Series {
         self.level + f64::from(self.short)
     }
 
+    /// Whether the metric only ever counted up: then what is judged is how much it counts from one
+    /// reading to the next.
+    pub(crate) fn counts(&self) -> bool {
+        self.changes == COUNTER
+    }
+
+    /// What a value is measured from: the last value of a counter, else zero.
+    pub(crate) fn base(&self) -> f64 {
+        if self.counts() { self.last } else { 0.0 }
+    }
+
+    /// The number judged before, and the one before that.
+    pub(crate) fn lags(&self) -> (f64, f64) {
+        let before = f64::from(self.before);
+        if self.counts() { (-before, -before) } else { (self.last, self.last + before) }
+    }
+
     /// An average over everything at first, exponential later.
     pub(crate) fn gain(&self, least: f64) -> f64 {
         least.max(1.0 / f64::from(self.seen.saturating_add(1)))
@@ -162,8 +185,8 @@ impl Series {
     /// The next deviation from the level by the Yule-Walker equations of order two.
     fn predict(&self) -> f64 {
         let [c0, c1, c2] = self.covariance.map(f64::from);
-        let one = self.last - self.level;
-        let two = one + f64::from(self.before);
+        let (one, two) = self.lags();
+        let (one, two) = (one - self.level, two - self.level);
         let determinant = c0 * c0 * 1.0001 - c1 * c1;
         if self.seen < YOUNG / 2 || determinant.is_nan() || determinant <= 1e-30 * (1.0 + c0 * c0) {
             return one;
@@ -178,11 +201,11 @@ impl Series {
 
     /// Least deviation that can matter, in the metric's unit.
     fn least(&self) -> f64 {
-        let size = self.level.abs().max(self.last.abs());
-        if self.changes == 0 && size == 0.0 {
+        let size = self.level.abs().max(self.lags().0.abs());
+        if self.changes & CHANGES == 0 && size == 0.0 {
             return LEAST_ABSOLUTE;
         }
-        let share = LEAST_RELATIVE_CONSTANT / f64::from(1 + u16::from(self.changes));
+        let share = LEAST_RELATIVE_CONSTANT / f64::from(1 + u16::from(self.changes & CHANGES));
         (share.max(LEAST_RELATIVE) * size).max(LEAST)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Offset, Series, Size, bounded,
-    features::{Feature, MANY, Measures, stored},
+    features::{CHANGES, FALLEN, Feature, MANY, Measures, stored},
 };
 
 /// Gain of the recent mean and of the slow level.
@@ -45,17 +45,56 @@ impl Series {
         let usual = f64::from(self.usual_variance);
         self.usual_variance = (usual + self.gain(USUAL) * (measures.square - usual)).min(LARGEST_SQUARE) as f32;
         self.learn_levels(value, measures);
-        let step = (value - self.last).abs();
-        if step > 0.0 && (self.changes == 0 || step < self.resolution.get()) {
-            self.resolution = Size::new(step);
-        }
-        self.changes = self.changes.saturating_add(u8::from(value != self.last));
-        // After a silence there is no neighbour to go on from.
-        self.before = if measures.widen > 1.0 { 0.0 } else { stored(self.last - value) };
         self.budget.learn(self.level, self.last_ms, time_ms);
-        self.last = value;
         self.last_ms = self.last_ms.max(time_ms);
         self.seen = self.seen.saturating_add(1);
+        self.learn_step(value, measures);
+    }
+
+    fn learn_step(&mut self, value: f64, measures: &Measures) {
+        if self.counts() {
+            self.before = stored(-value);
+            self.last = bounded(self.last + value);
+            return;
+        }
+        let step = value - self.last;
+        let count = self.changes & CHANGES;
+        if step != 0.0 && (count == 0 || step.abs() < self.resolution.get()) {
+            self.resolution = Size::new(step.abs());
+        }
+        let fallen = self.changes & FALLEN | if step < 0.0 { FALLEN } else { 0 };
+        self.changes = fallen | (count + u8::from(step != 0.0)).min(CHANGES);
+        // After a silence there is no neighbour to go on from.
+        self.before = if measures.widen > 1.0 { 0.0 } else { stored(-step) };
+        self.last = value;
+        if self.counts() {
+            self.begin_to_count(step);
+        }
+    }
+
+    /// From here on what is judged and learnt is how much the metric counts from one reading to the
+    /// next; all that was learnt of its values means nothing for that.
+    fn begin_to_count(&mut self, step: f64) {
+        *self = Self {
+            key: self.key,
+            place: self.place,
+            seen: 1,
+            last_ms: self.last_ms,
+            changes: self.changes,
+            last: self.last,
+            before: stored(-step),
+            level: step,
+            unlike: 1.0,
+            episode: self.episode,
+            ..Self::default()
+        };
+        self.budget.start(step);
+    }
+
+    /// A counter that fell has begun anew: that is no event.
+    pub(crate) fn count_anew(&mut self, value: f64, time_ms: i64) {
+        self.last = value;
+        self.last_ms = self.last_ms.max(time_ms);
     }
 
     fn learn_levels(&mut self, value: f64, measures: &Measures) {
@@ -147,9 +186,8 @@ impl Series {
             false => f64::INFINITY,
         };
         let clip = |deviation: f64| deviation.clamp(-largest, largest);
-        let one = self.last - self.level;
-        let (now, two) = (clip(value - self.level), clip(one + f64::from(self.before)));
-        let one = clip(one);
+        let (one, two) = self.lags();
+        let (now, one, two) = (clip(value - self.level), clip(one - self.level), clip(two - self.level));
         let gain = self.gain(COVARIANCE);
         let next = [c0 + gain * (now * now - c0), c1 + gain * (now * one - c1), c2 + gain * (now * two - c2)];
         self.covariance = next.map(|c| c.clamp(-LARGEST_SQUARE, LARGEST_SQUARE) as f32);

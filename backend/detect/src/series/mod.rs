@@ -38,7 +38,7 @@ pub(crate) struct Series {
     pub(crate) key: u32,
     pub(crate) seen: u32,
     pub(crate) last_ms: i64,
-    /// Readings that changed the value, up to 255: how well its smallest change is known.
+    /// Readings that changed the value, up to 127, and whether it ever fell.
     pub(crate) changes: u8,
     pub(crate) last: f64,
     /// The value before, less the last.
