@@ -8,9 +8,12 @@ mod erase;
 mod events;
 mod evidence;
 mod fsck;
+mod input;
+mod output;
 mod progress;
 mod replay;
 mod restore;
+mod score;
 mod serve;
 mod simulate;
 mod verify;
@@ -62,6 +65,8 @@ enum Command {
     Simulate(simulate::Args),
     /// Send a CSV file as readings.
     Replay(replay::Args),
+    /// Score every row of a file.
+    Score(score::Args),
     /// Fetch an entry's evidence bundle.
     Evidence(evidence::Args),
     /// Examine an evidence bundle: exit 0 final, 10 anchored, 20 consistent, 25 unchecked, 30 invalid, 40 diverged.
@@ -92,6 +97,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Score(args) => score::run(&args),
             Command::Evidence(args) => evidence::run(args),
             Command::Verify(args) => verify::run(&args),
             Command::Account(args) => account::run(&args),

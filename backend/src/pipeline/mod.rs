@@ -27,7 +27,7 @@ use crate::domain::{
     ports::{DeviceReader, LogReader, StoreError, WriteStore},
     verdict::{Accepted, Refusal},
 };
-pub(crate) use models::{ModelError, Models, profile_of};
+pub(crate) use models::{ModelError, Models, built_in, profile_of};
 pub(crate) use sequencer::Sequencer;
 
 /// Readings under way at most. At 100,000 a second this is the work of two thirds of a second, and some 20 MiB.
