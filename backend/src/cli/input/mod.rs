@@ -3,6 +3,7 @@
 
 mod columns;
 mod field;
+mod readings;
 mod rows;
 mod sample;
 mod series;
@@ -14,6 +15,7 @@ mod time;
 mod tests;
 
 pub(crate) use columns::Named;
+pub(crate) use readings::{Origin, Reading, Readings, Stop};
 pub(crate) use rows::is_stdin;
 pub(crate) use sample::{Sample, fill, places};
 pub(crate) use series::Series;
