@@ -5,6 +5,7 @@
 //! of readings is under way; when it is reached, the source is told to wait. Nothing is dropped.
 
 mod detector;
+mod finding;
 mod models;
 mod rounds;
 mod sequencer;
