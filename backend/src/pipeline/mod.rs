@@ -7,6 +7,7 @@
 mod detector;
 mod finding;
 mod models;
+mod rescore;
 mod rounds;
 mod sequencer;
 mod writer;
@@ -29,6 +30,7 @@ use crate::domain::{
     verdict::{Accepted, Refusal},
 };
 pub(crate) use models::{ModelError, Models, profile_of};
+pub(crate) use rescore::{RescoreError, Rescored, model_of, rescore};
 pub(crate) use sequencer::Sequencer;
 
 /// Readings under way at most. At 100,000 a second this is the work of two thirds of a second, and some 20 MiB.
