@@ -10,7 +10,7 @@ mod ledger_status;
 mod problem;
 mod reading;
 
-pub use anomaly::{Anomaly, EntryState, Metric, Page};
+pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
 pub use heartbeat::{Account, Heartbeat, LocatedCounter};
 pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};
 pub use problem::{Code, Problem};

@@ -59,6 +59,8 @@ pub(crate) struct NewEntry {
     pub(crate) kind: &'static str,
     /// Payload and salt, where the kind has one.
     pub(crate) disclosure: Option<Disclosure>,
+    /// The detector's state before the reading, to be kept with the payload: with it the verdict can be computed again.
+    pub(crate) state: Option<Vec<u8>>,
     /// The row of the queue that it settles.
     pub(crate) queued: i64,
 }
@@ -196,6 +198,9 @@ pub(crate) trait LogReader: Send + Sync {
 
     /// Payload and salt of an entry; `None` if it has none, or they were erased.
     fn disclosure(&self, index: u64) -> Result<Option<Disclosure>, StoreError>;
+
+    /// The detector's state that is kept with an entry's payload; `None` where there is none, or it was erased.
+    fn state(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The stored hashes of a tile, as bytes: at least as many as asked for, unless damaged.
     fn tile(&self, level: u32, index: u64) -> Result<Option<Vec<u8>>, StoreError>;

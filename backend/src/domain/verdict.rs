@@ -123,6 +123,9 @@ pub(crate) struct PendingFinding {
     pub(crate) model: String,
     /// SHA-256 of the detector's state before the reading, hex.
     pub(crate) state: String,
+    /// That state; absent in rows of before it was kept.
+    #[serde(default, with = "base64_option")]
+    pub(crate) kept_state: Option<Vec<u8>>,
 }
 
 /// One metric's value with its unit.
@@ -141,10 +144,32 @@ pub(crate) struct Reason {
     pub(crate) metric: String,
     pub(crate) unit: String,
     pub(crate) value: f64,
+    /// Absent in rows of before this member; so are the other two.
+    #[serde(default)]
+    pub(crate) expected: Option<f64>,
     pub(crate) expected_low: f64,
     pub(crate) expected_high: f64,
     pub(crate) feature: String,
     pub(crate) score: f64,
+    #[serde(default)]
+    pub(crate) probability: Option<f64>,
+    #[serde(default)]
+    pub(crate) contribution: Option<f64>,
+}
+
+/// Bytes that may be absent, as base64: a list of numbers would be four times as long.
+mod base64_option {
+    use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        bytes.as_ref().map(|bytes| BASE64.encode(bytes)).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        let text: Option<String> = Option::deserialize(deserializer)?;
+        text.map(|text| BASE64.decode(text).map_err(D::Error::custom)).transpose()
+    }
 }
 
 /// What came of submitting a reading that is now on disk.

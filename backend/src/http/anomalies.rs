@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
-use api::{Anomaly, Code, EntryState, Metric, Page};
+use api::{Anomaly, Code, EntryState, Metric, Page, Reason};
 use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
 };
-use ledger::entry::{self, Entry, MetricValue, Payload};
+use ledger::{
+    entry::{self, Entry, MetricValue, Payload},
+    text::Decimal,
+};
 use serde::Deserialize;
 
 use super::{Site, canonical, excerpt};
@@ -140,6 +143,7 @@ fn unknown(index: u64) -> Anomaly {
         score: 0.0,
         threshold: 0.0,
         sentence: String::new(),
+        reasons: Vec::new(),
         values: Vec::new(),
         model_version: String::new(),
     }
@@ -165,6 +169,23 @@ fn tell_payload(anomaly: &mut Anomaly, payload: Payload) {
     let value =
         |value: MetricValue| Metric { metric: value.metric, unit: value.unit, value: number(value.value.as_str()) };
     anomaly.values = values.map(value).collect();
+    anomaly.reasons = payload.reasons.into_iter().map(reason).collect();
+}
+
+fn reason(reason: entry::Reason) -> Reason {
+    let perhaps = |decimal: Option<Decimal>| decimal.map(|decimal| number(decimal.as_str()));
+    Reason {
+        metric: reason.metric,
+        unit: reason.unit,
+        value: number(reason.value.as_str()),
+        expected: perhaps(reason.expected),
+        expected_low: number(reason.expected_low.as_str()),
+        expected_high: number(reason.expected_high.as_str()),
+        feature: reason.feature,
+        score: number(reason.score.as_str()),
+        probability: perhaps(reason.probability),
+        contribution: perhaps(reason.contribution),
+    }
 }
 
 /// The name by which a value goes in JSON.

@@ -139,7 +139,8 @@ pub(crate) fn bundle(
         }
     };
     let (disclosure, keys) = (log.disclosure(index)?, key_links(log, checkpoint.size)?);
-    Ok(Some(Bundle { disclosure, keys, beacon, anchor, ..Bundle::new(entry, index, proof, checkpoint.note) }))
+    let state = if disclosure.is_some() { log.state(index)? } else { None };
+    Ok(Some(Bundle { disclosure, state, keys, beacon, anchor, ..Bundle::new(entry, index, proof, checkpoint.note) }))
 }
 
 /// The newest changes of key before the one that signed the checkpoint of this size, oldest first.

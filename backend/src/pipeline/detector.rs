@@ -8,14 +8,17 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use detect::{DeviceState, ReadingView, Value};
-use ledger::Hash;
+use detect::DeviceState;
 
-use super::{Job, Models, Results, writer::Slice};
+use super::{
+    Job, Models, Results,
+    finding::{self, Subject},
+    writer::Slice,
+};
 use crate::domain::{
     DeviceName, Key, Reading,
     ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading, values_text},
-    verdict::{Accepted, Device, Judged, Label, MetricValue, PendingFinding, Reason, Refusal, Verdict},
+    verdict::{Accepted, Device, Judged, Label, Refusal, Verdict},
 };
 
 /// Readings in a slice at most, so that no commit takes much longer than a tenth of a second.
@@ -229,22 +232,23 @@ impl Detector {
     fn judge(&mut self, reading: Reading) -> Result<Judged, Refusal> {
         let known = self.known.get_mut(reading.device()).ok_or(Refusal::Unavailable("the device was not read"))?;
         let model = self.models.of(&known.device.profile);
-        let values: Vec<Value<'_>> =
-            reading.values().iter().map(|(metric, value)| Value { metric, value: *value }).collect();
-        let view = ReadingView { time_ms: reading.time().millis().0, values: &values };
+        let profile = &known.device.profile;
+        let subject = Subject {
+            device: known.device.name.as_str(),
+            pseudonym: &known.device.pseudonym,
+            sequence: reading.sequence(),
+            time: reading.time().millis(),
+            values: reading.values(),
+        };
         let (judgement, next) =
-            detect::judge(model, &known.state, &view).map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
+            finding::judge(model, &known.state, subject).map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
         let verdict = Verdict {
             score: judgement.score,
             threshold: judgement.threshold,
             label: label(judgement.label),
-            model_version: self.models.version_of(&known.device.profile),
+            model_version: self.models.version_of(profile),
         };
-        let finding = judgement.finding.map(|finding| {
-            let state = Hash(known.state.hash());
-            let hashes = (self.models.hash_of(&known.device.profile), state);
-            pending(&reading, &known.device, model, &verdict, finding, hashes)
-        });
+        let finding = finding::pending(subject, model, self.models.hash_of(profile), &known.state, judgement);
         known.state = next;
         let device = &mut known.device;
         device.last_sequence = device.last_sequence.max(reading.sequence());
@@ -298,59 +302,5 @@ fn label(label: detect::Label) -> Label {
         detect::Label::Normal => Label::Normal,
         detect::Label::Anomaly => Label::Anomaly,
         detect::Label::WarmingUp => Label::WarmingUp,
-    }
-}
-
-fn pending(
-    reading: &Reading,
-    device: &Device,
-    model: &detect::Model,
-    verdict: &Verdict,
-    finding: detect::Finding,
-    (model_hash, state): (Hash, Hash),
-) -> PendingFinding {
-    let unit = |metric: &str| {
-        let spec = model.metrics().iter().find(|spec| spec.name() == metric);
-        spec.map_or_else(String::new, |spec| spec.unit().to_owned())
-    };
-    PendingFinding {
-        device: device.name.as_str().to_owned(),
-        pseudonym: device.pseudonym.clone(),
-        sequence: reading.sequence(),
-        time_ms: reading.time().millis().0,
-        values: reading
-            .values()
-            .iter()
-            .map(|(metric, value)| MetricValue { metric: metric.clone(), unit: unit(metric), value: *value })
-            .collect(),
-        r#type: match finding.kind {
-            detect::Kind::Point => ledger::entry::Type::Point,
-            detect::Kind::Contextual => ledger::entry::Type::Contextual,
-            detect::Kind::ChangePoint => ledger::entry::Type::ChangePoint,
-            detect::Kind::Threshold => ledger::entry::Type::Threshold,
-        },
-        severity: match finding.severity {
-            detect::Severity::Info => ledger::entry::Severity::Info,
-            detect::Severity::Warning => ledger::entry::Severity::Warning,
-            detect::Severity::Critical => ledger::entry::Severity::Critical,
-        },
-        score: verdict.score,
-        threshold: verdict.threshold,
-        reasons: finding
-            .reasons
-            .into_iter()
-            .map(|reason| Reason {
-                metric: reason.metric,
-                unit: reason.unit,
-                value: reason.value,
-                expected_low: reason.expected_low,
-                expected_high: reason.expected_high,
-                feature: reason.feature.to_owned(),
-                score: reason.score,
-            })
-            .collect(),
-        sentence: finding.sentence,
-        model: model_hash.to_string(),
-        state: state.to_string(),
     }
 }

@@ -5,7 +5,9 @@
 //! of readings is under way; when it is reached, the source is told to wait. Nothing is dropped.
 
 mod detector;
+mod finding;
 mod models;
+mod rescore;
 mod rounds;
 mod sequencer;
 mod writer;
@@ -28,6 +30,7 @@ use crate::domain::{
     verdict::{Accepted, Refusal},
 };
 pub(crate) use models::{ModelError, Models, built_in, profile_of};
+pub(crate) use rescore::{RescoreError, Rescored, model_of, rescore};
 pub(crate) use sequencer::Sequencer;
 
 /// Readings under way at most. At 100,000 a second this is the work of two thirds of a second, and some 20 MiB.

@@ -53,6 +53,13 @@ impl LogReader for Reader {
         })
     }
 
+    fn state(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|connection| {
+            let mut select = connection.prepare_cached("SELECT state FROM payload WHERE idx = ?")?;
+            Ok(select.query_row([to_sql(index)], |row| row.get(0)).optional()?.flatten())
+        })
+    }
+
     fn tile(&self, level: u32, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|connection| {
             let mut select = connection.prepare_cached("SELECT hashes FROM tile WHERE level = ? AND idx = ?")?;
@@ -144,6 +151,7 @@ mod tests {
             bytes: vec![index],
             kind: if index.is_multiple_of(2) { "anomaly" } else { "model" },
             disclosure: (index != 4).then(|| Disclosure { payload: vec![index, index], salt: [index; 32] }),
+            state: index.is_multiple_of(2).then(|| vec![index; 3]),
             queued: 0,
         };
         let extension = Extension { entries: (0..10).map(entry).collect(), ..Extension::default() };
@@ -159,6 +167,8 @@ mod tests {
         assert_eq!(anomalies(2..6, 500), [row(4), row(2)]);
         assert_eq!(anomalies(5..6, 500), []);
         assert!(reader.model_versions().unwrap().is_empty());
+        // Kept with the payload: without one, nothing is.
+        assert_eq!([2, 3, 4].map(|index| reader.state(index).unwrap()), [Some(vec![2; 3]), None, None]);
     }
 
     #[test]

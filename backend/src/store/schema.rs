@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::domain::ports::StoreError;
 
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     r#"
 -- The service's own settings, such as the trust roots that it has seen.
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -97,6 +97,11 @@ CREATE TABLE counter (
 -- The audit log, numbered from 0. Append only.
 CREATE TABLE audit (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
 "#,
+    r#"
+-- The detector's state before the reading: with it a verdict can be computed again. None for payloads of before, and
+-- for those that were restored from the chain. In the payload's row, so that it is erased with it.
+ALTER TABLE payload ADD COLUMN state BLOB;
+"#,
 ];
 
 /// The version that this program writes and reads.
@@ -118,4 +123,30 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_payload_of_before_states_were_kept_has_none() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..2] {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        let rows = "INSERT INTO entry VALUES (0, 'anomaly', x'01'); INSERT INTO payload VALUES (0, x'02', x'03');";
+        connection.execute_batch(rows).unwrap();
+        migrate(&mut connection).unwrap();
+        let row = connection.query_row("SELECT salt, bytes, state FROM payload", [], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
+        });
+        assert_eq!(row.unwrap(), (vec![2], vec![3], None));
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, VERSION as i64);
+        migrate(&mut connection).unwrap();
+    }
 }

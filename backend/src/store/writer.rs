@@ -217,13 +217,14 @@ impl Sequencing for SqliteTransaction<'_> {
             return Err(StoreError::Fenced { expected: extension.from, found });
         }
         let mut entry = self.transaction.prepare_cached("INSERT INTO entry (idx, kind, bytes) VALUES (?, ?, ?)")?;
-        let mut payload = self.transaction.prepare_cached("INSERT INTO payload (idx, salt, bytes) VALUES (?, ?, ?)")?;
+        let mut payload =
+            self.transaction.prepare_cached("INSERT INTO payload (idx, salt, bytes, state) VALUES (?, ?, ?, ?)")?;
         let mut count = self.transaction.prepare_cached(counts::ANOMALY)?;
         for (index, new) in (extension.from..).zip(&extension.entries) {
             let index = to_sql(index);
             entry.execute(params![index, new.kind, new.bytes])?;
             if let Some(disclosure) = &new.disclosure {
-                payload.execute(params![index, disclosure.salt, disclosure.payload])?;
+                payload.execute(params![index, disclosure.salt, disclosure.payload, new.state])?;
             }
             let reading = self.settle(new.queued, index)?;
             if let Some(reading) = reading.filter(|_| new.kind == "anomaly") {
@@ -301,6 +302,7 @@ mod tests {
                     bytes: vec![1],
                     kind: "model",
                     disclosure: None,
+                    state: None,
                     queued: *queued,
                 };
                 let entries: Vec<NewEntry> = rows.iter().take(1).map(entry).collect();

@@ -88,6 +88,10 @@ impl LogReader for Log {
         self.query(|_| None)
     }
 
+    fn state(&self, _: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.query(|_| None)
+    }
+
     fn tile(&self, level: u32, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.query(|anomalies| {
             let rows = anomalies.iter().skip(index as usize * 256).take(256);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod keys;
+mod rescore;
 mod rounds;
 
 use std::{

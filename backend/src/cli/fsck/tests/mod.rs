@@ -143,6 +143,9 @@ fn model() -> NewModel {
     NewModel { hash, version: "m".into(), profile: "generic".into(), bytes: b"model".to_vec(), sample: hash }
 }
 
+/// In place of a detector's state: only its hash is looked at.
+const STATE: &[u8] = b"state";
+
 fn judged(sequence: u64, label: Label) -> Judged {
     let time = Millis(START + sequence as i64 * 60_000);
     let values = vec![("temperature".into(), 200.0)];
@@ -162,7 +165,8 @@ fn judged(sequence: u64, label: Label) -> Judged {
         reasons: Vec::new(),
         sentence: "Temperature is 200 °C.".into(),
         model: hash.clone(),
-        state: hash,
+        state: sha256(&[STATE]).to_string(),
+        kept_state: Some(STATE.to_vec()),
     };
     let verdict = Verdict { score: 0.9, threshold: 0.5, label, model_version: "m".into() };
     Judged { reading, verdict, finding: Some(finding) }
@@ -337,7 +341,14 @@ fn every_change_is_damage_and_named() {
         // Payloads.
         ("UPDATE payload SET salt = x'00' WHERE idx = 7", "payload 7: cannot be read: the salt"),
         ("UPDATE payload SET salt = zeroblob(32) WHERE idx = 7", "payload 7: SHA-256(salt ‖ payload) is not"),
-        ("INSERT INTO payload SELECT 0, salt, bytes FROM payload WHERE idx = 7", "payload 0: expected no payload"),
+        (
+            "INSERT INTO payload SELECT 0, salt, bytes, NULL FROM payload WHERE idx = 7",
+            "payload 0: expected no payload",
+        ),
+        (
+            "UPDATE payload SET state = x'00' WHERE idx = 7",
+            "state 7: SHA-256(state) is what the payload names: expected",
+        ),
         // Checkpoints.
         ("DELETE FROM checkpoint", "checkpoints: none, though there are 301 entries"),
         ("DELETE FROM checkpoint WHERE size > 101", "entries: 200 beyond the newest checkpoint, whose size is 101"),
