@@ -1,7 +1,7 @@
 //! One series alone: no device, no profile, no service. Any number of metrics; splits them, since a device's state
 //! holds only so many. Reads and writes nothing.
 
-use detect::{DetectError, DeviceState, Judgement, Label, Model, ReadingView, Value};
+use detect::{DetectError, DeviceState, Judgement, Label, Model, Policy, ReadingView, Value};
 
 use crate::pipeline::{ModelError, built_in};
 
@@ -18,13 +18,13 @@ pub(in crate::cli) struct Alone {
 
 impl Alone {
     /// A series with these metrics, sorted and unique, judged by the built-in model for unknown devices.
-    pub(in crate::cli) fn new(metrics: &[String]) -> Result<Self, ModelError> {
-        Ok(Self::with(built_in("generic")?, metrics))
+    pub(in crate::cli) fn new(metrics: &[String], policy: &Policy) -> Result<Self, ModelError> {
+        Ok(Self::with(built_in("generic")?, metrics, policy))
     }
 
     /// As [`new`](Self::new), by another model.
-    pub(in crate::cli) fn with(model: Model, metrics: &[String]) -> Self {
-        let states = vec![DeviceState::new(); metrics.len().div_ceil(TOGETHER)];
+    pub(in crate::cli) fn with(model: Model, metrics: &[String], policy: &Policy) -> Self {
+        let states = vec![DeviceState::with_policy(policy); metrics.len().div_ceil(TOGETHER)];
         Self { model, states, metrics: metrics.to_vec() }
     }
 

@@ -47,6 +47,10 @@ pub(crate) struct Args {
     /// Columns to leave out.
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
     ignore: Vec<String>,
+    /// Limits of your own, and how many false alarms a day you put up with, for rows with a time (as JSON: see
+    /// docs/operations.md). Without it: none, and one a day.
+    #[arg(long, value_name = "FILE", requires = "time")]
+    policy: Option<PathBuf>,
     /// Learn what is usual in a table from these rows instead.
     #[arg(long, value_name = "TRAIN.csv", conflicts_with = "time")]
     train: Option<PathBuf>,

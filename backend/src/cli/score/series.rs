@@ -3,6 +3,7 @@
 use super::{Alone, Args, Scores, refused};
 use crate::cli::{
     input::{Named, Series, say},
+    policy,
     progress::Progress,
 };
 
@@ -11,7 +12,8 @@ const STRIDE: u64 = 4096;
 
 pub(super) fn score(args: &Args, named: &Named) -> Result<(), Box<dyn std::error::Error>> {
     let mut series = Series::open(&args.input, named, args.separator)?;
-    let mut detector = Alone::new(series.metrics())?;
+    let policy = policy::read(args.policy.as_deref())?.of("", "");
+    let mut detector = Alone::new(series.metrics(), &policy)?;
     let mut scores = Scores::create(args, "timestamp")?;
     let mut progress = Progress::rows("rows scored");
     let (mut rows, mut anomalies) = (0, 0);
