@@ -7,12 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use ledger::{
-    Hash,
-    entry::Payload,
-    evidence::Bundle,
-    hash::sha256,
-};
+use ledger::{Hash, entry::Payload, evidence::Bundle, hash::sha256};
 use reqwest::Url;
 use serde_json::Value;
 
@@ -65,7 +60,10 @@ pub(super) fn run(args: &Args) -> Outcome {
     match rescore(&bundle, &model) {
         Ok(Rescored::Same(payload)) => {
             print(&payload);
-            println!("\nthe same verdict: it follows from model {}, state {} and the reading.", payload.model, payload.state);
+            println!(
+                "\nthe same verdict: it follows from model {}, state {} and the reading.",
+                payload.model, payload.state
+            );
             println!("Whether the log holds the entry: anomaly-ledger verify {} --trust …", args.bundle.display());
             Ok(ExitCode::SUCCESS)
         }
@@ -103,13 +101,13 @@ fn model(args: &Args, hash: Hash) -> Result<Vec<u8>, Box<dyn std::error::Error>>
     }
     if let Some(url) = &args.url {
         let path = format!("/api/v1/models/{hash}");
-        let bytes = runtime()?.block_on(async {
-            Client::new(url)?.get(&path).await.map_err(Box::<dyn std::error::Error>::from)
-        })?;
+        let bytes = runtime()?
+            .block_on(async { Client::new(url)?.get(&path).await.map_err(Box::<dyn std::error::Error>::from) })?;
         return Ok(bytes);
     }
     let dir = args.models.as_deref().unwrap_or(Path::new("."));
-    let missing = || WrongUse(format!("{}: no file there, nor one directory below, has the hash {hash}", dir.display()));
+    let missing =
+        || WrongUse(format!("{}: no file there, nor one directory below, has the hash {hash}", dir.display()));
     Ok(find(dir, hash, 1).map_err(|error| WrongUse(format!("{}: {error}", dir.display())))?.ok_or_else(missing)?)
 }
 

@@ -21,10 +21,7 @@ pub(crate) struct Past<'a> {
 impl Reader {
     /// Gives each reading to `visit`, in the order in which they were committed. A service may go on meanwhile: what it
     /// commits is not seen.
-    pub(crate) fn history(
-        &self,
-        visit: &mut dyn FnMut(&Past<'_>) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn history(&self, visit: &mut dyn FnMut(&Past<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.read(|connection| {
             let mut select = connection.prepare(
                 "SELECT device.name, device.profile, time_us, metrics, label, payload.bytes

@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{columns::Named, rows::is_stdin, series::Series, spool::Spool, time::TimeFormat};
+use super::{columns::Named, series::Series, spool::Spool, time::TimeFormat};
 use crate::{
     cli::WrongUse,
     domain::verdict::Label,
@@ -76,9 +76,9 @@ pub(crate) enum Readings {
 pub(crate) type Stop = Box<dyn std::error::Error>;
 
 impl Origin {
-    /// The columns that are left out.
-    pub(crate) fn ignored(&self) -> &[String] {
-        &self.ignore
+    /// The columns that are named, as far as a table has them.
+    pub(crate) fn named(&self) -> Named {
+        Named { ignore: self.ignore.clone(), ..Named::default() }
     }
 
     /// What separates the fields, if it is said.
@@ -120,10 +120,7 @@ fn is_json(path: &Path) -> Result<bool, WrongUse> {
 
 impl Readings {
     /// Gives each reading to `visit`; returns what the user should know about how they were read.
-    pub(crate) fn each(
-        &self,
-        visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>,
-    ) -> Result<Vec<String>, Stop> {
+    pub(crate) fn each(&self, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>) -> Result<Vec<String>, Stop> {
         match self {
             Self::Csv { spool, named, separator } => each_row(spool, named, *separator, visit),
             Self::Lines(spool) => each_line(spool, visit),
@@ -160,10 +157,7 @@ struct Line {
     metrics: Map<String, Value>,
 }
 
-fn each_line(
-    spool: &Spool,
-    visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>,
-) -> Result<Vec<String>, Stop> {
+fn each_line(spool: &Spool, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>) -> Result<Vec<String>, Stop> {
     let path = spool.path();
     let mut file = BufReader::new(File::open(path)?);
     let (mut text, mut number, mut skipped) = (String::new(), 0_u64, 0_u64);
@@ -194,13 +188,13 @@ fn each_line(
         skipped += (line.metrics.len() - values.len()) as u64;
         visit(&Reading { device: &line.device, profile: None, time_ms, values: &values, found: None })?;
     }
-    Ok((skipped > 0).then(|| format!("{skipped} values are no finite number and count as missing")).into_iter().collect())
+    Ok((skipped > 0)
+        .then(|| format!("{skipped} values are no finite number and count as missing"))
+        .into_iter()
+        .collect())
 }
 
-fn each_stored(
-    store: &Reader,
-    visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>,
-) -> Result<Vec<String>, Stop> {
+fn each_stored(store: &Reader, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>) -> Result<Vec<String>, Stop> {
     let mut stop = None;
     let mut erased = 0;
     let read = store.history(&mut |past: &Past<'_>| {
