@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod backtest;
 mod client;
 mod drill;
 mod erase;
@@ -74,6 +75,8 @@ enum Command {
     Score(score::Args),
     /// Measure how well the detector does on labelled rows.
     Evaluate(evaluate::Args),
+    /// Say how often rules and a model would have fired on past readings.
+    Backtest(backtest::Args),
     /// Train a model from what is normal.
     Train(train::Args),
     /// Fetch an entry's evidence bundle.
@@ -110,6 +113,7 @@ impl Cli {
             Command::Replay(args) => replay::run(&args),
             Command::Score(args) => score::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
+            Command::Backtest(args) => backtest::run(&args),
             Command::Train(args) => train::run(&args),
             Command::Evidence(args) => evidence::run(args),
             Command::Rescore(args) => rescore::run(&args),

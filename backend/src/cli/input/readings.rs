@@ -81,6 +81,11 @@ impl Origin {
         Named { ignore: self.ignore.clone(), ..Named::default() }
     }
 
+    /// The data directory, if it is a store.
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
+    }
+
     /// What separates the fields, if it is said.
     pub(crate) fn separator(&self) -> Option<char> {
         self.separator
@@ -119,6 +124,19 @@ fn is_json(path: &Path) -> Result<bool, WrongUse> {
 }
 
 impl Readings {
+    /// The time of the newest reading, in milliseconds; `None` without any. Goes through a file once.
+    pub(crate) fn newest_ms(&self) -> Result<Option<i64>, Stop> {
+        if let Self::Store(store) = self {
+            return Ok(store.newest_time()?.map(|time| time.millis().0));
+        }
+        let mut newest: Option<i64> = None;
+        self.each(&mut |reading| {
+            newest = newest.max(Some(reading.time_ms));
+            Ok(())
+        })?;
+        Ok(newest)
+    }
+
     /// Gives each reading to `visit`; returns what the user should know about how they were read.
     pub(crate) fn each(&self, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>) -> Result<Vec<String>, Stop> {
         match self {
