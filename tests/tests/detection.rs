@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use e2e::command::{Finished, run};
+use e2e::{
+    Trial,
+    command::{Finished, run},
+};
 use serde_json::Value;
 
 /// A quiet wave, once a minute, that stands far off at the given rows.
@@ -221,4 +224,46 @@ async fn a_trained_model_is_evaluated_and_backtested() {
     let text = run([&backtest[..], &["--since", "1h"]].concat()).await.expect_success();
     assert!(text.contains("would have fired 0 times"), "{text}");
     refused(&run(["backtest", &labelled, "--model", model]).await, &["--time"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_services_past_is_rescored_backtested_and_learnt_from() {
+    let trial = Trial::start().await;
+    let url = trial.url();
+    let mut args = vec!["simulate", "--url", &url, "--profile", "weather-station", "--devices", "2", "--count", "2000"];
+    args.extend(["--interval", "0", "--time-step", "60s", "--start", "2026-01-01T00:00:00Z"]);
+    args.extend(["--inject", "point,change_point", "--seed", "5"]);
+    run(args).await.expect_success();
+    let anomalies = trial.all_final().await;
+    assert!(!anomalies.is_empty(), "there are no anomalies");
+
+    // Every verdict comes out again; another model is no evidence for it.
+    let models = trial.data_dir().join("models");
+    let models = models.to_str().expect("UTF-8");
+    for anomaly in anomalies.iter().take(3) {
+        let bundle = trial.evidence(anomaly.index).await;
+        let bundle = bundle.to_str().expect("UTF-8");
+        let told = run(["rescore", bundle, "--models", models]).await.expect_success();
+        assert!(told.contains("score\n      expected 0.") && told.contains("the same verdict"), "{told}");
+        assert!(told.contains("anomaly-ledger verify"), "{told}");
+        let other = format!("{models}/patient-monitor/model.bin");
+        refused(&run(["rescore", bundle, "--model", &other]).await, &["names the model"]);
+    }
+
+    // The same rules and model find again what was found, from the first reading on.
+    let data = trial.data_dir().to_str().expect("UTF-8");
+    let backtest = ["backtest", "--data-dir", data, "--json", "--first", "1000"];
+    let report: Value = serde_json::from_str(&run(backtest).await.expect_success()).expect("JSON");
+    let found = anomalies.len() as u64;
+    assert_eq!((&report["readings"], &report["findings"]), (&4000.into(), &found.into()), "{report}");
+    assert_eq!(report["meeting"], serde_json::json!({"both": found, "only_now": 0, "only_then": 0}), "{report}");
+
+    let model = trial.file("model");
+    let model = model.to_str().expect("UTF-8");
+    let told = run(["train", "--data-dir", data, "--profile", "weather-station", "-o", model]).await.expect_success();
+    assert!(told.starts_with("weather-station-") && told.contains("of 2 devices"), "{told}");
+    let text = run(["backtest", "--data-dir", data, "--model", model]).await.expect_success();
+    assert!(text.contains(&format!("found then: {found}")), "{text}");
+    let nobody = run(["train", "--data-dir", data, "--profile", "pump", "-o", model]).await;
+    refused(&nobody, &["no normal reading", "pump"]);
 }

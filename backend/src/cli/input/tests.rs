@@ -6,8 +6,11 @@ use std::io::{Cursor, Read};
 
 use super::{columns::Named, rows::Rows, series::Series, table::Table};
 
-/// Everything that a series gives: its metrics, its rows as text, its notes; or the error.
-fn series(text: impl Into<Vec<u8>>, ignore: &[&str]) -> Result<(Vec<String>, Vec<String>, Vec<String>), String> {
+/// A series' metrics, its rows as text, and its notes.
+type Read = (Vec<String>, Vec<String>, Vec<String>);
+
+/// Everything that a series gives; or the error.
+fn series(text: impl Into<Vec<u8>>, ignore: &[&str]) -> Result<Read, String> {
     let rows = Rows::read(Box::new(Cursor::new(text.into())), "f.csv".into(), None, true);
     let ignore = ignore.iter().map(|name| (*name).to_owned()).collect();
     let named = Named { time: Some("t".into()), ignore, ..Named::default() };
