@@ -4,7 +4,8 @@ use std::{fmt::Write as _, path::Path};
 
 use e2e::{
     Trial,
-    command::{Finished, run},
+    command::{Finished, run, run_in},
+    paths::repo,
 };
 use serde_json::Value;
 
@@ -266,4 +267,54 @@ async fn a_running_services_past_is_rescored_backtested_and_learnt_from() {
     assert!(text.contains(&format!("found then: {found}")), "{text}");
     let nobody = run(["train", "--data-dir", data, "--profile", "pump", "-o", model]).await;
     refused(&nobody, &["no normal reading", "pump"]);
+}
+
+/// The code blocks of a section of docs/operations.md, each with the word after its fence.
+fn blocks(section: &str) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(repo().join("docs/operations.md")).expect("the file is there");
+    let (_, rest) = text.split_once(&format!("\n## {section}\n")).expect("the section is there");
+    let section = rest.split("\n## ").next().unwrap_or(rest);
+    let fenced = section.split("\n```").collect::<Vec<_>>();
+    let block = |text: &&str| text.split_once('\n').map(|(word, code)| (word.to_owned(), code.to_owned()));
+    fenced.iter().skip(1).step_by(2).filter_map(block).collect()
+}
+
+#[tokio::test]
+async fn the_documented_commands_do_what_they_say() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let room = wave(900, &[800], minutes).replace("t,flow,label", "date,Temperature,Occupancy");
+    let pump = wave(3000, &[2600, 2800], minutes);
+    let of = |device: &str| {
+        let line =
+            |(row, line): (usize, &str)| if row == 0 { format!("{line},pump\n") } else { format!("{line},{device}\n") };
+        pump.replace("label", "fault").lines().enumerate().map(line).collect::<String>()
+    };
+    for (name, text) in [
+        ("room.csv", room),
+        ("parts.csv", points(300, Some(9))),
+        ("good-parts.csv", points(300, None)),
+        ("pump-1.csv", of("p1")),
+        ("pumps.csv", of("p1") + of("p2").split_once('\n').expect("lines").1),
+    ] {
+        file(dir.path(), name, text);
+    }
+    let blocks = blocks("Detection on files");
+    let policy = blocks.iter().find(|(word, _)| word == "json").expect("a policy");
+    file(dir.path(), "policy.json", &policy.1);
+    let mut ran = 0;
+    for line in blocks.iter().filter(|(word, _)| word.is_empty()).flat_map(|(_, code)| code.lines()) {
+        // Those need a service; they are tested with one above.
+        if line.contains("--data-dir") || line.contains("rescore") {
+            continue;
+        }
+        let mut words = line.split_whitespace();
+        assert_eq!(words.next(), Some("anomaly-ledger"), "{line}");
+        let finished = run_in(dir.path(), words).await;
+        assert_eq!(finished.code, 0, "{line}: {finished:?}");
+        ran += 1;
+        if line.contains("backtest") {
+            assert!(finished.stdout.contains("p1  ") && finished.stdout.contains("would have fired"), "{finished:?}");
+        }
+    }
+    assert!(ran >= 5, "{ran}");
 }
