@@ -3,13 +3,13 @@
 use super::{Args, Figures, Scored};
 use crate::cli::{
     WrongUse,
-    input::{Named, Series, is_anomalous},
+    input::{Named, Series, Source, is_anomalous},
     model, policy,
     score::Alone,
 };
 
 pub(super) fn measure(args: &Args, named: &Named) -> Result<(Figures, Vec<String>), Box<dyn std::error::Error>> {
-    let mut series = Series::open(&args.input, named, args.separator)?;
+    let mut series = Series::open(&Source::once(&args.input), named, args.separator)?;
     let policy = policy::read(args.policy.as_deref())?.of("", "");
     let (mut detector, version) = match &args.model {
         Some(path) => {

@@ -3,7 +3,7 @@
 use super::{Args, Figures, Scored};
 use crate::cli::{
     WrongUse,
-    input::{Spool, Table, TableOptions, is_anomalous},
+    input::{Source, Table, TableOptions, is_anomalous},
     score::Usual,
 };
 
@@ -11,10 +11,12 @@ pub(super) fn measure(
     args: &Args,
     options: &TableOptions,
 ) -> Result<(Figures, Vec<String>), Box<dyn std::error::Error>> {
-    let named = |error: std::io::Error| WrongUse(format!("{}: {error}", args.input.display()));
-    let spool = Spool::of(&args.input).map_err(named)?;
-    let mut table = Table::open(spool.path(), options)?;
-    let usual = Usual::learn(args.train.as_deref().unwrap_or(spool.path()), options, args.seed)?;
+    let source = Source::again(&args.input)?;
+    let mut table = Table::open(&source, options)?;
+    let usual = match &args.train {
+        Some(train) => Usual::learn(&Source::once(train), options, args.seed)?,
+        None => Usual::learn(&source, options, args.seed)?,
+    };
     let mut scorer = usual.of(&table)?;
     let mut rows = Vec::new();
     while let Some(row) = table.next()? {

@@ -8,7 +8,7 @@ mod readings;
 mod rows;
 mod sample;
 mod series;
-mod spool;
+mod source;
 mod table;
 mod time;
 
@@ -18,10 +18,9 @@ mod tests;
 pub(crate) use columns::Named;
 pub(crate) use label::is_anomalous;
 pub(crate) use readings::{Origin, Reading, Readings, Stop};
-pub(crate) use rows::is_stdin;
 pub(crate) use sample::{Sample, fill, places};
 pub(crate) use series::Series;
-pub(crate) use spool::Spool;
+pub(crate) use source::{Source, is_stdin};
 pub(crate) use table::{Table, TableOptions};
 
 /// Says on standard error what the user should know about how a file was read.

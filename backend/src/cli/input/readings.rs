@@ -2,15 +2,14 @@
 //! reading at a time, in the order in which they stand there. Changes nothing in a store.
 
 use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{columns::Named, series::Series, spool::Spool, time::TimeFormat};
+use super::{columns::Named, series::Series, source::Source, time::TimeFormat};
 use crate::{
     cli::WrongUse,
     domain::verdict::Label,
@@ -67,8 +66,8 @@ pub(crate) struct Found<'a> {
 
 /// Readings that can be gone through more than once.
 pub(crate) enum Readings {
-    Csv { spool: Spool, named: Named, separator: Option<char> },
-    Lines(Spool),
+    Csv { source: Source, named: Named, separator: Option<char> },
+    Lines(Source),
     Store(Box<Reader>),
 }
 
@@ -92,18 +91,18 @@ impl Origin {
     }
 
     /// Opens them; or gives the file as it is, if it is CSV and no column of times was named: then it is a table.
-    pub(crate) fn open(&self) -> Result<Result<Readings, Spool>, Stop> {
+    pub(crate) fn open(&self) -> Result<Result<Readings, Source>, Stop> {
         if let Some(dir) = &self.data_dir {
             let wrong = |error| WrongUse(format!("{}: {error}", dir.display()));
             return Ok(Ok(Readings::Store(Box::new(Reader::open_snapshot(dir).map_err(wrong)?))));
         }
         let input = self.input.as_deref().unwrap_or(Path::new("-"));
-        let spool = Spool::of(input).map_err(|error| WrongUse(format!("{}: {error}", input.display())))?;
-        if is_json(spool.path())? {
-            return Ok(Ok(Readings::Lines(spool)));
+        let source = Source::again(input)?;
+        if is_json(&source)? {
+            return Ok(Ok(Readings::Lines(source)));
         }
         if self.time.is_none() {
-            return Ok(Err(spool));
+            return Ok(Err(source));
         }
         let named = Named {
             time: self.time.clone(),
@@ -111,15 +110,15 @@ impl Origin {
             ignore: self.ignore.clone(),
             ..Named::default()
         };
-        Ok(Ok(Readings::Csv { spool, named, separator: self.separator }))
+        Ok(Ok(Readings::Csv { source, named, separator: self.separator }))
     }
 }
 
 /// Whether a file begins with an object rather than with names of columns.
-fn is_json(path: &Path) -> Result<bool, WrongUse> {
-    let wrong = |error: io::Error| WrongUse(format!("{}: {error}", path.display()));
+fn is_json(source: &Source) -> Result<bool, WrongUse> {
     let mut start = Vec::new();
-    File::open(path).map_err(wrong)?.take(4096).read_to_end(&mut start).map_err(wrong)?;
+    let read = source.open()?.take(4096).read_to_end(&mut start);
+    read.map_err(|error| WrongUse(format!("{}: {error}", source.name())))?;
     Ok(start.trim_ascii_start().starts_with(b"{"))
 }
 
@@ -140,20 +139,20 @@ impl Readings {
     /// Gives each reading to `visit`; returns what the user should know about how they were read.
     pub(crate) fn each(&self, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>) -> Result<Vec<String>, Stop> {
         match self {
-            Self::Csv { spool, named, separator } => each_row(spool, named, *separator, visit),
-            Self::Lines(spool) => each_line(spool, visit),
+            Self::Csv { source, named, separator } => each_row(source, named, *separator, visit),
+            Self::Lines(source) => each_line(source, visit),
             Self::Store(store) => each_stored(store, visit),
         }
     }
 }
 
 fn each_row(
-    spool: &Spool,
+    source: &Source,
     named: &Named,
     separator: Option<char>,
     visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>,
 ) -> Result<Vec<String>, Stop> {
-    let mut series = Series::open(spool.path(), named, separator)?;
+    let mut series = Series::open(source, named, separator)?;
     let metrics = series.metrics().to_vec();
     let mut values = Vec::with_capacity(metrics.len());
     while let Some(row) = series.next()? {
@@ -175,15 +174,14 @@ struct Line {
     metrics: Map<String, Value>,
 }
 
-fn each_line(spool: &Spool, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>) -> Result<Vec<String>, Stop> {
-    let path = spool.path();
-    let mut file = BufReader::new(File::open(path)?);
+fn each_line(source: &Source, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>) -> Result<Vec<String>, Stop> {
+    let mut file = BufReader::new(source.open()?);
     let (mut text, mut number, mut skipped) = (String::new(), 0_u64, 0_u64);
     let mut format = None;
     loop {
         text.clear();
         number += 1;
-        let wrong = |why: String| WrongUse(format!("{}, line {number}: {why}", path.display()));
+        let wrong = |why: String| WrongUse(format!("{}, line {number}: {why}", source.name()));
         let read = file.by_ref().take(MAX_LINE).read_line(&mut text).map_err(|error| wrong(error.to_string()))?;
         if read == 0 {
             break;

@@ -7,14 +7,13 @@
 use std::{
     cell::Cell,
     collections::VecDeque,
-    fs::File,
     io::{self, BufRead, BufReader, Cursor, Read},
-    path::Path,
     rc::Rc,
 };
 
 use csv::ByteRecord;
 
+use super::source::Source;
 use crate::cli::WrongUse;
 
 /// The longest row in bytes: 10,000 columns of 25 digits are a quarter of a megabyte. A quote that is never closed
@@ -64,14 +63,9 @@ impl<'a> Row<'a> {
 }
 
 impl Rows {
-    /// Opens a file, or standard input for `-`. The first line names the columns, unless `header` is false: then they
-    /// are called c1, c2 and so on.
-    pub(crate) fn open(path: &Path, separator: Option<char>, header: bool) -> Result<Self, WrongUse> {
-        let name = if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() };
-        let wrong = |error: io::Error| WrongUse(format!("{name}: {error}"));
-        let input: Box<dyn Read> =
-            if is_stdin(path) { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(wrong)?) };
-        Self::read(input, name, separator, header)
+    /// Opens a file. The first line names the columns, unless `header` is false: then they are called c1, c2 and so on.
+    pub(crate) fn open(source: &Source, separator: Option<char>, header: bool) -> Result<Self, WrongUse> {
+        Self::read(source.open()?, source.name().to_owned(), separator, header)
     }
 
     /// As [`open`](Self::open), from anything.
@@ -183,11 +177,6 @@ impl Rows {
             Err(error) => Err(WrongUse(format!("{}, line {line}: {error}", self.file))),
         }
     }
-}
-
-/// Whether a path stands for standard input or output.
-pub(crate) fn is_stdin(path: &Path) -> bool {
-    path.as_os_str() == "-"
 }
 
 /// Input that ends with an error where a row does not end.

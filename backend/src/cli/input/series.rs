@@ -1,11 +1,10 @@
 //! A CSV file with a column of times, as readings, row by row. Drops no row and changes no order.
 
-use std::path::Path;
-
 use super::{
     columns::{Columns, Named, Unusable},
     field::Field,
     rows::Rows,
+    source::Source,
     time::TimeFormat,
 };
 use crate::cli::WrongUse;
@@ -41,9 +40,9 @@ pub(crate) struct SeriesRow<'a> {
 }
 
 impl Series {
-    /// Opens a file, or standard input for `-`. `named` names a column of times.
-    pub(crate) fn open(path: &Path, named: &Named, separator: Option<char>) -> Result<Self, WrongUse> {
-        Self::of(Rows::open(path, separator, true)?, named)
+    /// Opens a file. `named` names a column of times.
+    pub(crate) fn open(source: &Source, named: &Named, separator: Option<char>) -> Result<Self, WrongUse> {
+        Self::of(Rows::open(source, separator, true)?, named)
     }
 
     /// As [`open`](Self::open), from rows.

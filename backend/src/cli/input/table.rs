@@ -1,11 +1,10 @@
 //! A CSV file of rows without time, as numbers, row by row. Fills no gaps: what is missing is NaN.
 
-use std::path::Path;
-
 use super::{
     columns::{Columns, Named, Unusable},
     field::Field,
     rows::Rows,
+    source::Source,
 };
 use crate::cli::WrongUse;
 
@@ -37,9 +36,9 @@ pub(crate) struct TableOptions {
 }
 
 impl Table {
-    /// Opens a file, or standard input for `-`.
-    pub(crate) fn open(path: &Path, options: &TableOptions) -> Result<Self, WrongUse> {
-        Self::of(Rows::open(path, options.separator, !options.no_header)?, &options.named)
+    /// Opens a file.
+    pub(crate) fn open(source: &Source, options: &TableOptions) -> Result<Self, WrongUse> {
+        Self::of(Rows::open(source, options.separator, !options.no_header)?, &options.named)
     }
 
     /// As [`open`](Self::open), from rows.

@@ -4,13 +4,13 @@
 
 use std::io::{Cursor, Read};
 
-use super::{columns::Named, rows::Rows, series::Series, table::Table};
+use super::{Readings, Source, columns::Named, rows::Rows, series::Series, table::Table};
 
 /// A series' metrics, its rows as text, and its notes.
-type Read = (Vec<String>, Vec<String>, Vec<String>);
+type Found = (Vec<String>, Vec<String>, Vec<String>);
 
 /// Everything that a series gives; or the error.
-fn series(text: impl Into<Vec<u8>>, ignore: &[&str]) -> Result<Read, String> {
+fn series(text: impl Into<Vec<u8>>, ignore: &[&str]) -> Result<Found, String> {
     let rows = Rows::read(Box::new(Cursor::new(text.into())), "f.csv".into(), None, true);
     let ignore = ignore.iter().map(|name| (*name).to_owned()).collect();
     let named = Named { time: Some("t".into()), ignore, ..Named::default() };
@@ -150,4 +150,48 @@ fn a_table_may_lack_its_line_of_names() {
     assert_eq!(table.next().unwrap().unwrap().numbers, [3.0, f32::MAX]);
     assert!(table.next().unwrap().is_none());
     assert_eq!(read("0,1\n3,4\n", true).names(), ["0", "1"]);
+}
+
+/// What lines of JSON give, reading by reading; or the error.
+fn lines(text: &str) -> Result<Vec<String>, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("f.ndjson");
+    std::fs::write(&path, text).unwrap();
+    let readings = Readings::Lines(Source::once(&path));
+    let mut found = Vec::new();
+    let notes = readings.each(&mut |reading| {
+        found.push(format!("{} {} {:?}", reading.device, reading.time_ms, reading.values));
+        Ok(())
+    });
+    found.extend(notes.map_err(|error| error.to_string().rsplit_once('/').unwrap().1.to_owned())?);
+    Ok(found)
+}
+
+#[test]
+fn lines_of_json_are_readings() {
+    let text = r#"
+        {"device": "a", "time": "2026-01-05T08:00:00Z", "sequence": 7, "metrics": {"x": 1, "b": 2.5}}
+
+        {"time": 1767600001, "metrics": {"x": null, "y": "1", "z": true}}
+    "#;
+    let expected = [
+        r#"a 1767600000000 [("b", 2.5), ("x", 1.0)]"#,
+        " 1767600001000 []",
+        "3 values are no finite number and count as missing",
+    ];
+    assert_eq!(lines(text).unwrap(), expected);
+    assert_eq!(lines("").unwrap(), Vec::<String>::new());
+    let good = r#"{"time": 1, "metrics": {}}"#;
+    for (bad, words) in [
+        (r#"{"time": 1}"#, ["f.ndjson, line 2", "metrics"]),
+        (r#"{"time": "noon", "metrics": {}}"#, ["line 2", "noon"]),
+        ("{", ["line 2", "pump-4"]),
+        (r#"[{"time": 1, "metrics": {}}]"#, ["line 2", "expected"]),
+        (r#"{"time": 1, "metrics": {"a": 1e400}}"#, ["line 2", "out of range"]),
+    ] {
+        let said = lines(&format!("{good}\n{bad}\n")).unwrap_err();
+        assert!(words.iter().all(|word| said.contains(word)), "{bad}: {said}");
+    }
+    let long = lines(&format!("{good}\n{{{}\n", " ".repeat(5 << 20))).unwrap_err();
+    assert!(long.contains("line 2: expected at most"), "{long}");
 }

@@ -2,8 +2,7 @@
 
 use super::{Args, Scores, Usual, refused};
 use crate::cli::{
-    WrongUse,
-    input::{Spool, Table, TableOptions, say},
+    input::{Source, Table, TableOptions, say},
     progress::Progress,
 };
 
@@ -12,10 +11,12 @@ const STRIDE: u64 = 4096;
 
 pub(super) fn score(args: &Args, options: &TableOptions) -> Result<(), Box<dyn std::error::Error>> {
     // Learnt from first and scored then: a pipe is kept meanwhile.
-    let named = |error: std::io::Error| WrongUse(format!("{}: {error}", args.input.display()));
-    let spool = Spool::of(&args.input).map_err(named)?;
-    let mut table = Table::open(spool.path(), options)?;
-    let usual = Usual::learn(args.train.as_deref().unwrap_or(spool.path()), options, args.seed)?;
+    let source = Source::again(&args.input)?;
+    let mut table = Table::open(&source, options)?;
+    let usual = match &args.train {
+        Some(train) => Usual::learn(&Source::once(train), options, args.seed)?,
+        None => Usual::learn(&source, options, args.seed)?,
+    };
     let mut scorer = usual.of(&table)?;
     let mut scores = Scores::create(args, "row")?;
     let mut progress = Progress::rows("rows scored");

@@ -2,7 +2,7 @@
 
 use super::{Alone, Args, Scores, refused};
 use crate::cli::{
-    input::{Named, Series, say},
+    input::{Named, Series, Source, say},
     policy,
     progress::Progress,
 };
@@ -11,7 +11,7 @@ use crate::cli::{
 const STRIDE: u64 = 4096;
 
 pub(super) fn score(args: &Args, named: &Named) -> Result<(), Box<dyn std::error::Error>> {
-    let mut series = Series::open(&args.input, named, args.separator)?;
+    let mut series = Series::open(&Source::once(&args.input), named, args.separator)?;
     let policy = policy::read(args.policy.as_deref())?.of("", "");
     let mut detector = Alone::new(series.metrics(), &policy)?;
     let mut scores = Scores::create(args, "timestamp")?;

@@ -1,7 +1,5 @@
 //! What is usual in a table: learnt from a file, and asked row by row. Columns are matched by name.
 
-use std::path::Path;
-
 use detect::{
     DetectError,
     forest::{Forest, ForestSpec},
@@ -9,7 +7,7 @@ use detect::{
 
 use crate::cli::{
     WrongUse,
-    input::{Sample, Table, TableOptions, fill, places},
+    input::{Sample, Source, Table, TableOptions, fill, places},
 };
 
 /// A model of a table.
@@ -28,19 +26,19 @@ pub(in crate::cli) struct Scorer<'a> {
 
 impl Usual {
     /// Learns from all rows of a file.
-    pub(in crate::cli) fn learn(file: &Path, options: &TableOptions, seed: u64) -> Result<Self, WrongUse> {
+    pub(in crate::cli) fn learn(source: &Source, options: &TableOptions, seed: u64) -> Result<Self, WrongUse> {
         let mut options = options.clone();
         // Columns that are left out need not be in both files, and nor need the truth.
         options.named.lenient = true;
         options.named.ignore.extend(options.named.label.take());
-        let sample = Sample::of(&mut Table::open(file, &options)?, seed)?;
+        let sample = Sample::of(&mut Table::open(source, &options)?, seed)?;
         let spec = ForestSpec { seed, ..ForestSpec::default() };
         let forest = Forest::train(&spec, sample.columns.len(), &sample.rows).map_err(|error| match error {
             DetectError::TooFewRows { expected, actual } => WrongUse(format!(
                 "{}: expected at least {expected} rows to learn from, found {actual}: --train names a file with more",
-                file.display()
+                source.name()
             )),
-            error => WrongUse(format!("{}: {error}", file.display())),
+            error => WrongUse(format!("{}: {error}", source.name())),
         })?;
         Ok(Self { forest, columns: sample.columns, medians: sample.medians })
     }
