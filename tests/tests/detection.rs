@@ -249,6 +249,11 @@ async fn a_running_services_past_is_rescored_backtested_and_learnt_from() {
         assert!(told.contains("anomaly-ledger verify"), "{told}");
         let other = format!("{models}/patient-monitor/model.bin");
         refused(&run(["rescore", bundle, "--model", &other]).await, &["names the model"]);
+        let mut forged: Value = serde_json::from_slice(&std::fs::read(bundle).expect("a bundle")).expect("JSON");
+        forged["state"] = "AAAA".into();
+        std::fs::write(bundle, forged.to_string()).expect("a file");
+        let told = run(["rescore", bundle, "--models", models]).await;
+        assert!(told.code == 30 && told.stdout.contains("contradicts itself"), "{told:?}");
     }
 
     // The same rules and model find again what was found, from the first reading on.
