@@ -19,7 +19,7 @@ use crate::{
     },
     http::{self, Guard, Server, Site},
     ingest::{self, Intake},
-    pipeline::{ModelError, Models, Parts, Pipeline, Sequencer, Threads},
+    pipeline::{ModelError, Models, Parts, Pipeline, PipelineError, Sequencer, Threads},
     store::{Reader, SqliteDevices, SqliteWriter},
 };
 
@@ -38,6 +38,8 @@ pub(crate) enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Model(#[from] ModelError),
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
     #[error(transparent)]
     Chain(#[from] ChainError),
     /// The data directory cannot be used.
@@ -136,6 +138,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let site = Site {
         log: Arc::clone(&reader) as _,
         anchors: reader,
+        models: Arc::new(models.files()),
         view: seen,
         events,
         halt,

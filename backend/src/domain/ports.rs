@@ -122,6 +122,37 @@ pub(crate) struct NewModel {
     pub(crate) sample: Hash,
 }
 
+/// A file of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ModelPart {
+    /// What judges: its SHA-256 is the model's hash.
+    Model,
+    /// What it says of itself, as JSON.
+    Meta,
+    /// What it was trained on, as CSV.
+    Sample,
+}
+
+impl ModelPart {
+    /// All of them.
+    pub(crate) const ALL: [ModelPart; 3] = [ModelPart::Model, ModelPart::Meta, ModelPart::Sample];
+
+    /// The file's name.
+    pub(crate) fn file(self) -> &'static str {
+        match self {
+            ModelPart::Model => "model.bin",
+            ModelPart::Meta => "model_meta.json",
+            ModelPart::Sample => "sample.csv",
+        }
+    }
+}
+
+/// The files of all models that were ever in use. As they lie there: nothing here checks a hash.
+pub(crate) trait ModelFiles: Send + Sync {
+    /// A file of the model with this hash; `None` if there is none.
+    fn file(&self, hash: Hash, part: ModelPart) -> Result<Option<Vec<u8>>, StoreError>;
+}
+
 /// The sequencer's half: from the queue to the log. Idempotent: a queue row is settled by the entry it becomes.
 pub(crate) trait Sequencing {
     /// The oldest rows of the queue.

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use detect::DeviceState;
+use detect::{DetectError, DeviceState};
 
 use super::{
     Job, Models, Results,
@@ -171,8 +171,7 @@ impl Detector {
         }
         let known = match self.store.device(reading.device())? {
             Some(device) => {
-                let state = DeviceState::from_bytes(&device.state)
-                    .map_err(|error| StoreError::Damaged(format!("the state of {}: {error}", device.name)))?;
+                let state = read_state(&device)?;
                 Known { device, state, changed: false }
             }
             None => {
@@ -257,6 +256,18 @@ impl Detector {
             self.changed.push(reading.device().clone());
         }
         Ok(Judged { reading, verdict, finding })
+    }
+}
+
+/// A device's state as it was stored. What another version of the detector remembered cannot be read: the device then
+/// warms up anew, which its readings say.
+fn read_state(device: &Device) -> Result<DeviceState, StoreError> {
+    match DeviceState::from_bytes(&device.state) {
+        Err(error @ DetectError::Version { .. }) => {
+            tracing::warn!(device = %device.name, %error, "the device warms up anew");
+            Ok(DeviceState::new())
+        }
+        state => state.map_err(|error| StoreError::Damaged(format!("the state of {}: {error}", device.name))),
     }
 }
 

@@ -4,6 +4,7 @@
 //! judged, together with the log entries that follow from it, in one transaction at a time. A bounded number
 //! of readings is under way; when it is reached, the source is told to wait. Nothing is dropped.
 
+mod archive;
 mod detector;
 mod finding;
 mod models;
@@ -59,6 +60,15 @@ pub(crate) struct Pipeline {
     under_way: Arc<Semaphore>,
 }
 
+/// Why the pipeline did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PipelineError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
 /// What the pipeline is made of.
 pub(crate) struct Parts<W> {
     /// The one that writes.
@@ -102,7 +112,7 @@ impl Pipeline {
     pub(crate) fn start<W: WriteStore + 'static>(
         parts: Parts<W>,
         log: Arc<dyn LogReader>,
-    ) -> Result<(Self, Threads), StoreError> {
+    ) -> Result<(Self, Threads), PipelineError> {
         let Parts { writer, devices, models, sequencer, periods, view, clock, halt, events } = parts;
         let rounds = match rounds::Rounds::load(&*log, periods, view.clone(), clock.now()) {
             Ok(rounds) => rounds,
@@ -111,12 +121,15 @@ impl Pipeline {
                 halt.set(why);
                 rounds::Rounds::unloaded(periods, view, clock.now())
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         let halted = halt.reason().is_some();
         let mut writer = writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, clock, halt.clone(), events);
         if !halted {
             writer.recover(&models.unknown_to(&*log)?)?;
+            if halt.reason().is_none() {
+                models.note_use()?;
+            }
         }
 
         let (commits, slices) = mpsc::channel();

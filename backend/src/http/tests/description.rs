@@ -45,7 +45,7 @@ async fn what_is_served_is_documented() {
 async fn documented_methods_are_those_served() {
     let bench = Bench::new();
     for (path, methods) in documented(&bench).await {
-        let path = path.replace("{index}", "0").replace("{path}", "0/000.p/1");
+        let path = path.replace("{index}", "0").replace("{path}", "0/000.p/1").replace("{hash}", &"0".repeat(64));
         let refused = bench.send(Method::from_bytes(b"BREW").unwrap(), &path).await.unwrap();
         assert_eq!(refused.status, 405, "{path}");
         let allowed = refused.headers["allow"].to_str().unwrap().split(',').map(str::to_owned);
