@@ -56,6 +56,8 @@ pub fn judge_in_place(
     if actual > MAX_METRICS {
         return Err(DetectError::TooManyMetrics { actual, limit: MAX_METRICS });
     }
+    let elapsed_ms = if state.readings == 0 { 0 } else { reading.time_ms.saturating_sub(state.latest_ms) };
+    let fired = state.rules.check(model, reading, elapsed_ms);
     state.latest_ms = if state.readings == 0 { reading.time_ms } else { state.latest_ms.max(reading.time_ms) };
     state.readings = state.readings.saturating_add(1);
     let mut clues: Vec<Clue<'_>> = Vec::new();
@@ -82,7 +84,7 @@ pub fn judge_in_place(
         (None, true) => Label::Normal,
         (None, false) => Label::WarmingUp,
     };
-    Ok(Judgement { score: score(highest), threshold: THRESHOLD, label, finding })
+    Ok(fired.join(Judgement { score: score(highest), threshold: THRESHOLD, label, finding }))
 }
 
 /// Evidence in limits to a score: 1/2 at the limit, and never 1. Beyond four limits evidence

@@ -76,7 +76,7 @@ pub(crate) fn sentence(clue: &Clue<'_>) -> String {
 const SUFFIXES: [&str; 9] = ["_c", "_f", "_pct", "_percent", "_db", "_hpa", "_bpm", "_ppm", "_lux"];
 
 /// A metric's name for people: "temperature_c" becomes "Temperature".
-fn title(metric: &str, unit: &str) -> String {
+pub(crate) fn title(metric: &str, unit: &str) -> String {
     let plain: String = metric.chars().map(|c| if c == '_' || c.is_control() { ' ' } else { c }).take(64).collect();
     // Only where the unit is shown anyway.
     let suffix = SUFFIXES.iter().find(|suffix| !unit.is_empty() && metric.ends_with(**suffix));
@@ -91,7 +91,7 @@ fn title(metric: &str, unit: &str) -> String {
     }
 }
 
-fn with_unit(number: &str, unit: &str) -> String {
+pub(crate) fn with_unit(number: &str, unit: &str) -> String {
     match unit {
         "" => number.to_owned(),
         "%" => format!("{number} %"),
@@ -109,7 +109,7 @@ fn places(width: f64) -> usize {
 }
 
 /// As few decimals as tell the number apart; huge and tiny numbers with a power of ten.
-fn number(value: f64, places: usize) -> String {
+pub(crate) fn number(value: f64, places: usize) -> String {
     if value.abs() >= 1e9 || (value != 0.0 && value.abs() < 1e-6) {
         return format!("{value:.3e}");
     }

@@ -9,6 +9,7 @@
 //! - [`forest`] is the Isolation Forest (Liu, Ting and Zhou, 2008).
 //! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
+//! - [`Policy`] and [`Rule`] are what people ask: a budget of false alarms, and limits of their own.
 //! - [`judge`] fuses forest and residual rules and says what a nurse would want to know.
 //!
 //! # From streams to findings
@@ -60,8 +61,10 @@ pub mod features;
 pub mod forest;
 mod learn;
 mod model;
+mod policy;
 mod random;
 mod reading;
+mod rules;
 mod sample;
 mod state;
 mod verdict;
@@ -69,7 +72,9 @@ mod verdict;
 pub use detector::{judge, judge_in_place};
 pub use error::DetectError;
 pub use model::{MetricSpec, Model, ModelMeta, TrainSpec, TrainingFigures};
+pub use policy::{Budget, MAX_RULES, Policies, Policy};
 pub use reading::{ReadingView, Value};
+pub use rules::{Condition, Lasting, Per, Rule, WHOLE_DEVICE};
 pub use sample::{TrainingReading, TrainingSample};
 pub use state::{DeviceState, MAX_METRICS, MAX_STATE_BYTES, WARM_UP};
 pub use verdict::{Finding, Judgement, Kind, Label, Reason, Severity};

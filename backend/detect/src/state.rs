@@ -1,28 +1,30 @@
 //! What is remembered about one device. Does not judge, and holds no names: a metric is known by a
 //! 64-bit hash of its name, so a state can be exported without telling what was measured.
 //!
-//! Byte form, version 1, little-endian: `"ALDS"`, version u16, number of metrics u16, readings
-//! u64, latest time i64, then each metric in ascending order of its key in the fixed layout of
-//! `MetricState::write`. At most 24 + 16 × 254 = 4088 bytes.
+//! Byte form, version 2, little-endian: `"ALDS"`, version u16, number of metrics u16, readings
+//! u64, latest time i64, the policy in the layout of `rules::form`, then each metric in ascending
+//! order of its key in the fixed layout of `MetricState::write`. At most 24 + 426 + 14 × 254 =
+//! 4006 bytes.
 
 use sha2::{Digest, Sha256};
 
 use crate::{
-    DetectError,
+    Budget, DetectError, Finding, Policy,
     bytes::{Reader, Writer},
+    rules::Watches,
 };
 
-/// Metrics that one device may have over its whole life. 16 states of 254 bytes fit into
-/// [`MAX_STATE_BYTES`]. A reading that would need more is refused with
+/// Metrics that one device may have over its whole life. 14 states of 254 bytes fit into
+/// [`MAX_STATE_BYTES`], beside the rules. A reading that would need more is refused with
 /// [`DetectError::TooManyMetrics`] and changes nothing.
-pub const MAX_METRICS: usize = 16;
+pub const MAX_METRICS: usize = 14;
 /// No byte form of a state is longer.
 pub const MAX_STATE_BYTES: usize = 4096;
 /// Readings of a metric before it is judged.
 pub const WARM_UP: u32 = 60;
 
 const MAGIC: &[u8; 4] = b"ALDS";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 /// Hours of a day, each with its own expectation.
 pub(crate) const HOURS: usize = 24;
 
@@ -31,6 +33,7 @@ pub(crate) const HOURS: usize = 24;
 pub struct DeviceState {
     pub(crate) readings: u64,
     pub(crate) latest_ms: i64,
+    pub(crate) rules: Watches,
     /// Sorted by key.
     pub(crate) metrics: Vec<MetricState>,
 }
@@ -106,6 +109,42 @@ impl DeviceState {
         Self::default()
     }
 
+    /// A device that has not been seen yet, and what people ask of the detector for it.
+    pub fn with_policy(policy: &Policy) -> Self {
+        Self { rules: Watches::new(policy), ..Self::default() }
+    }
+
+    /// Takes on another policy. Rules that stay as they are keep how far they have come, so that a
+    /// crossing that was reported is not reported again; new rules begin anew.
+    pub fn set_policy(&mut self, policy: &Policy) {
+        self.rules.set(policy);
+    }
+
+    /// Whether the state carries exactly this policy. (A state cannot give its policy back, as it
+    /// holds no names.)
+    pub fn follows(&self, policy: &Policy) -> bool {
+        self.rules.follow(policy)
+    }
+
+    /// How often the model may be wrong about this device.
+    pub fn budget(&self) -> Budget {
+        self.rules.budget
+    }
+
+    /// What has sent no data for longer than a rule allows, at `now_ms` (milliseconds since 1970
+    /// UTC, of the same clock as the readings), and has not been reported; it counts as reported
+    /// from then on. None for a device without any reading. `policy` is the one that the state
+    /// carries, and lends the names; a rule that is not in both is passed over.
+    ///
+    /// Ask from time to time, and before each reading when going through stored ones: a reading
+    /// itself only tells of silences that it ends.
+    pub fn silence(&mut self, policy: &Policy, now_ms: i64) -> Option<Finding> {
+        if self.readings == 0 {
+            return None;
+        }
+        self.rules.silence(policy, now_ms.saturating_sub(self.latest_ms))
+    }
+
     /// Readings judged so far.
     pub fn readings(&self) -> u64 {
         self.readings
@@ -119,6 +158,7 @@ impl DeviceState {
         writer.u16(self.metrics.len() as u16);
         writer.u64(self.readings);
         writer.i64(self.latest_ms);
+        self.rules.write(&mut writer);
         for metric in &self.metrics {
             metric.write(&mut writer);
         }
@@ -147,12 +187,13 @@ impl DeviceState {
         }
         let readings = reader.u64()?;
         let latest_ms = reader.i64()?;
+        let rules = Watches::read(&mut reader)?;
         let metrics: Vec<MetricState> = (0..count).map(|_| MetricState::read(&mut reader)).collect::<Result<_, _>>()?;
         reader.end()?;
         if !metrics.is_sorted_by(|a, b| a.key < b.key) {
             return Err(reader.error("keys in ascending order", "another order"));
         }
-        Ok(Self { readings, latest_ms, metrics })
+        Ok(Self { readings, latest_ms, rules, metrics })
     }
 
     /// SHA-256 of the byte form.

@@ -30,7 +30,7 @@ use crate::domain::{
     ports::{DeviceReader, LogReader, StoreError, WriteStore},
     verdict::{Accepted, Refusal},
 };
-pub(crate) use models::{ModelError, Models, profile_of};
+pub(crate) use models::{ModelError, Models, built_in, profile_of};
 pub(crate) use rescore::{RescoreError, Rescored, model_of, rescore};
 pub(crate) use sequencer::Sequencer;
 

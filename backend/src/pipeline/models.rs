@@ -160,6 +160,22 @@ pub(crate) fn profile_of<'a>(metrics: impl Iterator<Item = &'a str> + Clone) -> 
     simulate::profiles().iter().find(fits).map_or(GENERIC, |profile| profile.name)
 }
 
+/// The built-in model of a profile, as a service trains it, without reading or writing any file; the one for unknown
+/// devices where no built-in profile has this name.
+pub(crate) fn built_in(profile: &str) -> Result<Model, ModelError> {
+    let train = || {
+        let Some(known) = simulate::profile(profile) else {
+            let mut all = TrainingSample::new();
+            for known in simulate::profiles() {
+                all.add_sample(&clean_sample(known)?);
+            }
+            return Model::train(&TrainSpec::new(GENERIC, Vec::new(), SEED)?, &all);
+        };
+        Model::train(&TrainSpec::new(known.name, metric_specs(known)?, SEED)?, &clean_sample(known)?)
+    };
+    train().map_err(|source| detect_error(profile, source))
+}
+
 /// Reads the model in use; makes sample, model and description if there is none, or if another version of the detector
 /// made it.
 fn load(

@@ -89,7 +89,7 @@ pub(super) fn label_to_sql(label: Label) -> i64 {
     }
 }
 
-fn label_from_sql(label: i64) -> Label {
+pub(super) fn label_from_sql(label: i64) -> Label {
     match label {
         1 => Label::Anomaly,
         2 => Label::WarmingUp,
