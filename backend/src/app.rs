@@ -126,6 +126,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         writer,
         devices: detectors(&config)?,
         models: Arc::clone(&models),
+        policies: Arc::new(config.policies.clone()),
         sequencer,
         periods: config.periods,
         view: seen.clone(),

@@ -9,7 +9,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Budget, DetectError, Finding, Policy,
+    Budget, DetectError, Finding, Policy, Rule,
     bytes::{Reader, Writer},
     rules::Watches,
 };
@@ -134,15 +134,21 @@ impl DeviceState {
     /// What has sent no data for longer than a rule allows, at `now_ms` (milliseconds since 1970
     /// UTC, of the same clock as the readings), and has not been reported; it counts as reported
     /// from then on. None for a device without any reading. `policy` is the one that the state
-    /// carries, and lends the names; a rule that is not in both is passed over.
+    /// carries, and lends the names; a rule whose metric it does not name is passed over.
     ///
     /// Ask from time to time, and before each reading when going through stored ones: a reading
     /// itself only tells of silences that it ends.
     pub fn silence(&mut self, policy: &Policy, now_ms: i64) -> Option<Finding> {
+        self.silence_of(policy.rules().iter().map(Rule::metric), now_ms)
+    }
+
+    /// As [`silence`](Self::silence), for whoever knows the metrics' names and not the policy: a
+    /// finding that names its metrics can be computed again from the state alone.
+    pub fn silence_of<'a>(&mut self, names: impl Iterator<Item = &'a str> + Clone, now_ms: i64) -> Option<Finding> {
         if self.readings == 0 {
             return None;
         }
-        self.rules.silence(policy, now_ms.saturating_sub(self.latest_ms))
+        self.rules.silence(names, now_ms.saturating_sub(self.latest_ms))
     }
 
     /// Readings judged so far.

@@ -17,9 +17,9 @@ use ledger::{
 };
 
 use super::{
-    DeviceName, Key,
+    DeviceName, Key, Millis,
     log::Block,
-    verdict::{Accepted, Device, Judged, Pending},
+    verdict::{Accepted, Device, Judged, Pending, PendingFinding, Verdict},
 };
 
 /// Why the store did not do what it was asked.
@@ -100,6 +100,10 @@ pub(crate) trait Detections {
     /// queue's row of each that has one. The keys are new: the caller has looked.
     fn record(&mut self, judged: &[Judged]) -> Result<Vec<Option<i64>>, StoreError>;
 
+    /// Commits findings without a reading, in order, and queues them; gives the queue's row of each. They count as
+    /// anomalies for the next heartbeat, and not as readings.
+    fn record_silences(&mut self, silences: &[Silence]) -> Result<Vec<i64>, StoreError>;
+
     /// Commits devices as they are after those readings, new ones included.
     fn put_devices(&mut self, devices: &[Device]) -> Result<(), StoreError>;
 
@@ -108,6 +112,19 @@ pub(crate) trait Detections {
 
     /// Keeps a model, so that a past verdict can be computed again, and queues its entry.
     fn add_model(&mut self, model: &NewModel) -> Result<(), StoreError>;
+}
+
+/// That a device has sent nothing for too long.
+#[derive(Debug, Clone)]
+pub(crate) struct Silence {
+    /// The device; it is known.
+    pub(crate) device: DeviceName,
+    /// When it was noticed, by the service's clock.
+    pub(crate) at: Millis,
+    /// The verdict, as of a reading.
+    pub(crate) verdict: Verdict,
+    /// What the log is to record.
+    pub(crate) finding: PendingFinding,
 }
 
 /// A model that came into use.
@@ -183,6 +200,9 @@ pub(crate) trait AuditLog: Send + Sync {
 pub(crate) trait DeviceReader: Send {
     /// A device; `None` if it never sent.
     fn device(&mut self, name: &DeviceName) -> Result<Option<Device>, StoreError>;
+
+    /// Names and profiles of devices after a name in their order, at most `count`.
+    fn devices_after(&mut self, name: &str, count: usize) -> Result<Vec<(DeviceName, String)>, StoreError>;
 
     /// The stored values (as canonical text) and the verdict of the reading with this key.
     fn reading(&mut self, device: &DeviceName, key: Key) -> Result<Option<(StoredReading, Accepted)>, StoreError>;

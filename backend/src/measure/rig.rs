@@ -47,6 +47,7 @@ impl Rig {
             writer,
             devices: devices.collect::<Result<_, Failure>>()?,
             models: Arc::clone(&models),
+            policies: Arc::new(detect::Policies::default()),
             sequencer,
             periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
             view: watch::channel(ChainView::default()).1,
@@ -59,6 +60,7 @@ impl Rig {
         let site = Site {
             log: Arc::clone(&log) as _,
             anchors: Arc::clone(&log) as _,
+            models: Arc::new(models.files()),
             view: watch::channel(ChainView::default()).1,
             events,
             halt,

@@ -11,6 +11,7 @@ mod models;
 mod rescore;
 mod rounds;
 mod sequencer;
+mod silence;
 mod writer;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use std::{
     thread::JoinHandle,
 };
 
+use detect::Policies;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 
 use crate::domain::{
@@ -77,6 +79,8 @@ pub(crate) struct Parts<W> {
     pub(crate) devices: Vec<Box<dyn DeviceReader>>,
     /// The models.
     pub(crate) models: Arc<Models>,
+    /// What people ask of the detector.
+    pub(crate) policies: Arc<Policies>,
     /// From findings to entries.
     pub(crate) sequencer: Sequencer,
     /// How often entries are made that no reading asks for.
@@ -113,7 +117,7 @@ impl Pipeline {
         parts: Parts<W>,
         log: Arc<dyn LogReader>,
     ) -> Result<(Self, Threads), PipelineError> {
-        let Parts { writer, devices, models, sequencer, periods, view, clock, halt, events } = parts;
+        let Parts { writer, devices, models, policies, sequencer, periods, view, clock, halt, events } = parts;
         let rounds = match rounds::Rounds::load(&*log, periods, view.clone(), clock.now()) {
             Ok(rounds) => rounds,
             // What is stored can still be read, and shown to be damaged; nothing more is appended.
@@ -124,6 +128,7 @@ impl Pipeline {
             Err(error) => return Err(error.into()),
         };
         let halted = halt.reason().is_some();
+        let now = Arc::clone(&clock);
         let mut writer = writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, clock, halt.clone(), events);
         if !halted {
             writer.recover(&models.unknown_to(&*log)?)?;
@@ -135,9 +140,12 @@ impl Pipeline {
         let (commits, slices) = mpsc::channel();
         let mut threads = vec![spawn("writer", &halt, move || writer.run(&slices))];
         let mut shards = Vec::new();
+        let of = devices.len();
         for (at, reader) in devices.into_iter().enumerate() {
             let (sender, jobs) = mpsc::channel();
-            let mut detector = detector::Detector::new(Arc::clone(&models), reader, commits.clone());
+            let (models, policies, now) = (Arc::clone(&models), Arc::clone(&policies), Arc::clone(&now));
+            let shard = Shard { at, of };
+            let mut detector = detector::Detector::new(models, policies, reader, commits.clone(), now, shard);
             threads.push(spawn(&format!("detector-{at}"), &halt, move || detector.run(&jobs)));
             shards.push(sender);
         }
@@ -179,11 +187,27 @@ impl Pipeline {
         Ok(results)
     }
 
-    /// A device always meets the same detector, so its readings stay in order.
     fn shard(&self, device: &DeviceName) -> usize {
+        Shard::of(device, self.shards.len())
+    }
+}
+
+/// One of several parts of all devices. A device always meets the same detector, so its readings stay in order.
+#[derive(Debug, Clone, Copy)]
+struct Shard {
+    at: usize,
+    of: usize,
+}
+
+impl Shard {
+    fn of(device: &DeviceName, shards: usize) -> usize {
         let mut hasher = DefaultHasher::new();
         device.hash(&mut hasher);
-        (hasher.finish() % self.shards.len() as u64) as usize
+        (hasher.finish() % shards as u64) as usize
+    }
+
+    fn is_of(self, device: &DeviceName) -> bool {
+        Self::of(device, self.of) == self.at
     }
 }
 

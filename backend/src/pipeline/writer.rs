@@ -16,7 +16,7 @@ use super::{Sequencer, rounds::Rounds};
 use crate::domain::{
     Clock, Millis,
     log::{Event, Halt},
-    ports::{Extension, LogReader, NewModel, StoreError, Transaction, WriteStore},
+    ports::{Extension, LogReader, NewModel, Silence, StoreError, Transaction, WriteStore},
     verdict::{Device, Judged},
 };
 
@@ -35,6 +35,7 @@ const UNQUEUED: i64 = 0;
 /// What a detector wants committed.
 pub(super) struct Slice {
     pub(super) judged: Vec<Judged>,
+    pub(super) silences: Vec<Silence>,
     pub(super) devices: Vec<Device>,
     /// Told the log index of each reading that has one, or why nothing was committed.
     pub(super) reply: mpsc::SyncSender<Result<Vec<Option<u64>>, &'static str>>,
@@ -167,6 +168,7 @@ impl<W: WriteStore> Writer<W> {
             for slice in group {
                 tx.put_devices(&slice.devices)?;
                 queued.push(tx.record(&slice.judged)?);
+                tx.record_silences(&slice.silences)?;
             }
             for model in new {
                 tx.add_model(model)?;

@@ -101,6 +101,8 @@ CREATE TABLE audit (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
 -- The detector's state before the reading: with it a verdict can be computed again. None for payloads of before, and
 -- for those that were restored from the chain. In the payload's row, so that it is erased with it.
 ALTER TABLE payload ADD COLUMN state BLOB;
+-- From here on a row of `reading` may have by_sequence = 2: no reading came, and key and time are when that was noticed.
+-- Such a row has no metrics, and its label is 1.
 "#,
 ];
 

@@ -14,8 +14,11 @@ use super::{
     to_sql,
 };
 use crate::domain::{
-    Key,
-    ports::{Detections, Extension, NewModel, Sequencing, StoreError, Transaction, WriteStore, values_text},
+    Key, Micros,
+    ports::{
+        Detections, ERASED_VALUES, Extension, NewModel, Sequencing, Silence, StoreError, Transaction, WriteStore,
+        values_text,
+    },
     verdict::{Device, Judged, Pending},
 };
 
@@ -128,6 +131,29 @@ impl Detections for SqliteTransaction<'_> {
             queued.push(pending.map(|pending| self.queue_row(Some(id), pending)).transpose()?);
         }
         counts.store(self.transaction)?;
+        Ok(queued)
+    }
+
+    fn record_silences(&mut self, silences: &[Silence]) -> Result<Vec<i64>, StoreError> {
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT INTO reading (device, by_sequence, key, time_us, metrics, score, threshold, label, model_version)
+             VALUES ((SELECT id FROM device WHERE name = ?1), ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        let mut queued = Vec::with_capacity(silences.len());
+        for Silence { device, at, verdict, finding } in silences {
+            insert.execute(params![
+                device.as_str(),
+                NO_READING,
+                Micros::from(*at).0,
+                ERASED_VALUES,
+                verdict.score,
+                verdict.threshold,
+                label_to_sql(verdict.label),
+                &*verdict.model_version,
+            ])?;
+            let id = self.transaction.last_insert_rowid();
+            queued.push(self.queue_row(Some(id), Pending::Finding(finding.clone()))?);
+        }
         Ok(queued)
     }
 
@@ -257,6 +283,9 @@ impl Sequencing for SqliteTransaction<'_> {
         super::audit::records(self.transaction, from, count)
     }
 }
+
+/// In place of what a reading's key is: there is no reading.
+const NO_READING: i64 = 2;
 
 /// A key as the two columns of the table.
 pub(super) fn key_to_sql(key: Key) -> (bool, i64) {
