@@ -2,13 +2,16 @@
 
 mod account;
 mod admin;
+mod backtest;
 mod client;
 mod drill;
 mod erase;
+mod evaluate;
 mod events;
 mod evidence;
 mod fsck;
 mod input;
+mod model;
 mod output;
 mod policy;
 mod progress;
@@ -18,6 +21,7 @@ mod restore;
 mod score;
 mod serve;
 mod simulate;
+mod train;
 mod verify;
 
 #[cfg(test)]
@@ -69,6 +73,12 @@ enum Command {
     Replay(replay::Args),
     /// Score every row of a file.
     Score(score::Args),
+    /// Measure how well the detector does on labelled rows.
+    Evaluate(evaluate::Args),
+    /// Say how often rules and a model would have fired on past readings.
+    Backtest(backtest::Args),
+    /// Train a model from what is normal.
+    Train(train::Args),
     /// Fetch an entry's evidence bundle.
     Evidence(evidence::Args),
     /// Compute a past verdict again: exit 0 the same, 30 a different one.
@@ -102,6 +112,9 @@ impl Cli {
             Command::Simulate(args) => simulate::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::Score(args) => score::run(&args),
+            Command::Evaluate(args) => evaluate::run(&args),
+            Command::Backtest(args) => backtest::run(&args),
+            Command::Train(args) => train::run(&args),
             Command::Evidence(args) => evidence::run(args),
             Command::Rescore(args) => rescore::run(&args),
             Command::Verify(args) => verify::run(&args),

@@ -16,6 +16,8 @@ pub(crate) struct Named {
     pub(crate) label: Option<String>,
     /// Columns to leave out.
     pub(crate) ignore: Vec<String>,
+    /// Columns to leave out need not be there.
+    pub(crate) lenient: bool,
 }
 
 /// Where things stand in a row.
@@ -42,7 +44,7 @@ impl Columns {
         let names = rows.names();
         let one = |column: &Option<String>| column.as_deref().map(|name| place(rows, name)).transpose();
         let (time, device, label) = (one(&named.time)?, one(&named.device)?, one(&named.label)?);
-        for ignored in &named.ignore {
+        for ignored in named.ignore.iter().filter(|_| !named.lenient) {
             place_any(rows, ignored)?;
         }
         let spoken_for = |at: &usize| [time, device, label].contains(&Some(*at)) || named.ignore.contains(&names[*at]);

@@ -3,6 +3,7 @@
 
 mod columns;
 mod field;
+mod label;
 mod readings;
 mod rows;
 mod sample;
@@ -15,6 +16,7 @@ mod time;
 mod tests;
 
 pub(crate) use columns::Named;
+pub(crate) use label::is_anomalous;
 pub(crate) use readings::{Origin, Reading, Readings, Stop};
 pub(crate) use rows::is_stdin;
 pub(crate) use sample::{Sample, fill, places};

@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{columns::Named, rows::is_stdin, series::Series, spool::Spool, time::TimeFormat};
+use super::{columns::Named, series::Series, spool::Spool, time::TimeFormat};
 use crate::{
     cli::WrongUse,
     domain::verdict::Label,
@@ -76,9 +76,14 @@ pub(crate) enum Readings {
 pub(crate) type Stop = Box<dyn std::error::Error>;
 
 impl Origin {
-    /// The columns that are left out.
-    pub(crate) fn ignored(&self) -> &[String] {
-        &self.ignore
+    /// The columns that are named, as far as a table has them.
+    pub(crate) fn named(&self) -> Named {
+        Named { ignore: self.ignore.clone(), ..Named::default() }
+    }
+
+    /// The data directory, if it is a store.
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
+        self.data_dir.as_deref()
     }
 
     /// What separates the fields, if it is said.
@@ -119,6 +124,19 @@ fn is_json(path: &Path) -> Result<bool, WrongUse> {
 }
 
 impl Readings {
+    /// The time of the newest reading, in milliseconds; `None` without any. Goes through a file once.
+    pub(crate) fn newest_ms(&self) -> Result<Option<i64>, Stop> {
+        if let Self::Store(store) = self {
+            return Ok(store.newest_time()?.map(|time| time.millis().0));
+        }
+        let mut newest: Option<i64> = None;
+        self.each(&mut |reading| {
+            newest = newest.max(Some(reading.time_ms));
+            Ok(())
+        })?;
+        Ok(newest)
+    }
+
     /// Gives each reading to `visit`; returns what the user should know about how they were read.
     pub(crate) fn each(&self, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>) -> Result<Vec<String>, Stop> {
         match self {

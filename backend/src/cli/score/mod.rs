@@ -3,6 +3,7 @@
 mod alone;
 mod rows;
 mod series;
+mod usual;
 
 use std::{io, path::PathBuf, process::ExitCode};
 
@@ -13,6 +14,7 @@ use super::{
 };
 
 pub(super) use alone::Alone;
+pub(super) use usual::Usual;
 
 /// Score every row of a file.
 #[derive(Debug, clap::Args)]

@@ -1,0 +1,224 @@
+//! The commands about detection on files, as others use them: `score` to measure us, `train`, `evaluate`, `backtest`.
+
+use std::{fmt::Write as _, path::Path};
+
+use e2e::command::{Finished, run};
+use serde_json::Value;
+
+/// A quiet wave, once a minute, that stands far off at the given rows.
+fn wave(rows: usize, off: &[usize], time: impl Fn(usize) -> String) -> String {
+    let mut text = "t,flow,label\n".to_owned();
+    for row in 0..rows {
+        // Without any random number: the ripple never repeats within the file.
+        let ripple = ((row * 7919) % 1009) as f64 / 1009.0 - 0.5;
+        let anomalous = off.contains(&row);
+        let value = 20.0 + ripple + if anomalous { 30.0 } else { 0.0 };
+        writeln!(text, "{},{value:.4},{}", time(row), u8::from(anomalous)).expect("a text grows");
+    }
+    text
+}
+
+fn minutes(row: usize) -> String {
+    format!("2026-01-{:02} {:02}:{:02}:00", 1 + row / 1440, row / 60 % 24, row % 60)
+}
+
+/// Writes a file into a directory; its path as text.
+fn file(dir: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
+    let path = dir.join(name);
+    std::fs::write(&path, text).expect("a temporary directory can be written to");
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+/// Header, first column and scores of what `score` has written.
+fn scores(text: &str) -> (String, Vec<String>, Vec<f64>) {
+    let mut lines = text.lines();
+    let header = lines.next().expect("a header").to_owned();
+    let (mut first, mut scores) = (Vec::new(), Vec::new());
+    for line in lines {
+        let (time, score) = line.rsplit_once(',').expect("two columns");
+        let digits = score.trim_start_matches(['0', '.']).chars().filter(char::is_ascii_digit).count();
+        assert!(digits >= 17 || score.parse() == Ok(0.0), "{line}");
+        first.push(time.to_owned());
+        scores.push(score.parse().expect("a number"));
+    }
+    assert!(scores.iter().all(|score| (0.0..1.0).contains(score)), "{text}");
+    (header, first, scores)
+}
+
+fn place_of_highest(scores: &[f64]) -> usize {
+    (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).expect("some scores")
+}
+
+fn refused(finished: &Finished, words: &[&str]) {
+    assert_eq!((finished.code, finished.stdout.as_str()), (2, ""), "{finished:?}");
+    assert!(words.iter().all(|word| finished.stderr.contains(word)), "{words:?}: {finished:?}");
+}
+
+#[tokio::test]
+async fn score_writes_one_row_for_each_row_and_finds_what_stands_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let input = file(dir.path(), "in.csv", wave(1500, &[1200], minutes));
+    let output = dir.path().join("out.csv");
+    let out = output.to_str().expect("UTF-8");
+    run(["score", &input, "--time", "t", "--ignore", "label", "-o", out]).await.expect_success();
+    let text = std::fs::read_to_string(&output).expect("it was written");
+    let (header, times, found) = scores(&text);
+    assert_eq!(header, "timestamp,anomaly_score");
+    assert_eq!(times, (0..1500).map(minutes).collect::<Vec<_>>());
+    assert_eq!(place_of_highest(&found), 1200);
+    assert!(found[1200] >= 0.5, "{}", found[1200]);
+    let left: Vec<_> = std::fs::read_dir(dir.path()).expect("a directory").collect();
+    assert_eq!(left.len(), 2, "nothing but input and output: {left:?}");
+
+    // Without looking ahead: the first rows score the same whatever comes later.
+    let half = file(dir.path(), "half.csv", wave(700, &[], minutes));
+    let (_, _, half) = scores(&run(["score", &half, "--time", "t", "--ignore", "label"]).await.expect_success());
+    assert_eq!(half, found[..700]);
+}
+
+#[tokio::test]
+async fn score_takes_files_as_they_come() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let plain = wave(400, &[300], minutes);
+    let (_, _, expected) = scores(
+        &run(["score", &file(dir.path(), "a.csv", &plain), "--time", "t", "--ignore", "label"]).await.expect_success(),
+    );
+    let seconds = |row: usize| (1_767_225_600 + 60 * row).to_string();
+    let millis = |row: usize| format!("{}000", seconds(row));
+    for (name, text) in [
+        ("semicolons.csv", format!("\u{feff}{}", plain.replace(',', ";").replace('\n', "\r\n"))),
+        ("tabs.csv", plain.replace(',', "\t")),
+        ("seconds.csv", wave(400, &[300], seconds)),
+        ("fractions.csv", wave(400, &[300], |row| format!("{}.0", seconds(row)))),
+        ("millis.csv", wave(400, &[300], millis)),
+        ("zoned.csv", wave(400, &[300], |row| minutes(row).replace(' ', "T") + "+00:00")),
+        ("slashes.csv", wave(400, &[300], |row| minutes(row).replace('-', "/"))),
+    ] {
+        let path = file(dir.path(), name, text);
+        let finished = run(["score", &path, "--time", "t", "--ignore", "label"]).await;
+        let (_, times, found) = scores(&finished.expect_success());
+        assert_eq!((times.len(), &found), (400, &expected), "{name}");
+    }
+    // Unordered, repeated and missing times, missing and broken numbers: every row is there, in its place.
+    let ugly = "t,a,b\n5,1,2\n3,NaN,\n3,inf,1e400\n,x,3\n4,9,9\n";
+    let text = run(["score", &file(dir.path(), "ugly.csv", ugly), "--time", "t"]).await.expect_success();
+    assert_eq!(scores(&text).1, ["5", "3", "3", "", "4"]);
+    let text = run(["score", &file(dir.path(), "empty.csv", "t,a\n"), "--time", "t"]).await.expect_success();
+    assert_eq!(text, "timestamp,anomaly_score\n");
+}
+
+#[tokio::test]
+async fn score_takes_more_metrics_than_a_device_may_have() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut text = "t".to_owned();
+    (0..40).for_each(|metric| write!(text, ",m{metric}").expect("a text grows"));
+    for row in 0..400_usize {
+        write!(text, "\n{row}").expect("a text grows");
+        for metric in 0..40_usize {
+            let value = ((row * 7919 + metric * 31) % 1009) as f64 / 1009.0;
+            let off = if row == 300 && metric == 37 { 50.0 } else { 0.0 };
+            write!(text, ",{:.4}", value + off).expect("a text grows");
+        }
+    }
+    let finished = run(["score", &file(dir.path(), "wide.csv", text), "--time", "t"]).await;
+    let (_, times, found) = scores(&finished.expect_success());
+    assert_eq!((times.len(), place_of_highest(&found)), (400, 300));
+}
+
+#[tokio::test]
+async fn score_refuses_what_it_cannot_read_and_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let out = dir.path().join("out.csv");
+    let out = out.to_str().expect("UTF-8");
+    for (text, more, words) in [
+        ("", vec!["--time", "t"], vec!["empty"]),
+        ("t,a,class\n0,1,ok\n", vec!["--time", "t"], vec!["line 2", "class", "--ignore class"]),
+        ("t,a\n0,1\n1,2,3\n", vec!["--time", "t"], vec!["line 3", "fields"]),
+        ("t,a\n0,1\n", vec!["--time", "when"], vec!["\"when\"", "t, a"]),
+        ("t,a\n0,1\n", vec!["--time", "t", "--ignore", "b"], vec!["\"b\""]),
+        ("a,class\n1,x\n", vec![], vec!["line 2", "--ignore class"]),
+        ("a\n1\n", vec![], vec!["rows to learn from"]),
+    ] {
+        let input = file(dir.path(), "in.csv", text);
+        let args = [vec!["score", &input, "-o", out], more].concat();
+        refused(&run(args).await, &words);
+        assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 1, "{text:?}");
+    }
+    refused(&run(["score", "/nowhere/in.csv", "--time", "t"]).await, &["/nowhere/in.csv"]);
+}
+
+/// Points around (0, 0), and one far from them.
+fn points(rows: usize, far: Option<usize>) -> String {
+    let mut text = "x,y,always\n".to_owned();
+    for row in 0..rows {
+        let (x, y) = ((row * 7919 % 1009) as f64 / 1009.0, (row * 104_729 % 997) as f64 / 997.0);
+        let off = if far == Some(row) { 9.0 } else { 0.0 };
+        writeln!(text, "{:.4},{:.4},7", x + off, y - off).expect("a text grows");
+    }
+    text
+}
+
+#[tokio::test]
+async fn score_of_a_table_matches_columns_by_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let input = file(dir.path(), "in.csv", points(500, Some(123)));
+    let own = run(["score", &input, "--seed", "7"]).await.expect_success();
+    let (header, rows, found) = scores(&own);
+    assert_eq!((header.as_str(), rows[0].as_str(), rows.len()), ("row,anomaly_score", "0", 500));
+    assert_eq!(place_of_highest(&found), 123);
+    assert_eq!(run(["score", &input, "--seed", "7"]).await.stdout, own);
+    assert_ne!(run(["score", &input, "--seed", "8"]).await.stdout, own);
+
+    let train = file(dir.path(), "train.csv", points(600, None));
+    let trained = run(["score", &input, "--train", &train]).await.expect_success();
+    let swapped: String = points(500, Some(123))
+        .lines()
+        .enumerate()
+        .map(|(row, line)| {
+            let fields: Vec<&str> = line.split(',').collect();
+            let more = if row == 0 { "more".to_owned() } else { row.to_string() };
+            format!("{more},{},{},{}\n", fields[2], fields[1], fields[0])
+        })
+        .collect();
+    let swapped = file(dir.path(), "swapped.csv", swapped);
+    assert_eq!(run(["score", &swapped, "--train", &train]).await.expect_success(), trained);
+    refused(&run(["score", &file(dir.path(), "less.csv", "x\n1\n2\n"), "--train", &train]).await, &["y", "always"]);
+}
+
+#[tokio::test]
+async fn a_trained_model_is_evaluated_and_backtested() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let normal = file(dir.path(), "normal.csv", wave(4000, &[], minutes));
+    let model = dir.path().join("model");
+    let model = model.to_str().expect("UTF-8");
+    let train = ["train", &normal, "--time", "t", "--ignore", "label", "--profile", "pump"];
+    let train = [&train[..], &["--metric", "flow,l/min,0,60", "--seed", "3", "-o", model]].concat();
+    let told = run(&train).await.expect_success();
+    assert!(told.starts_with("pump-"), "{told}");
+    let bytes = |name: &str| std::fs::read(Path::new(model).join(name)).expect("a file of the model");
+    let meta: Value = serde_json::from_slice(&bytes("model_meta.json")).expect("JSON");
+    assert_eq!((&meta["profile"], &meta["seed"]), (&"pump".into(), &3.into()));
+    assert!(bytes("sample.csv").len() > 1000);
+    let first = bytes("model.bin");
+    run(&train).await.expect_success();
+    assert_eq!(bytes("model.bin"), first, "the same rows and seed give the same bytes");
+
+    let labelled = file(dir.path(), "labelled.csv", wave(3000, &[1500, 2500], minutes));
+    let evaluate = ["evaluate", &labelled, "--time", "t", "--labels", "label", "--model", model, "--json"];
+    let figures: Value = serde_json::from_str(&run(evaluate).await.expect_success()).expect("JSON");
+    assert_eq!((&figures["by_event"]["events"], &figures["by_event"]["found"]), (&2.into(), &2.into()), "{figures}");
+    assert!(figures["ranking"]["auroc"].as_f64() > Some(0.99), "{figures}");
+
+    let policy = r#"{"default": {"rules": [{"metric": "flow", "when": {"above": 40}, "severity": "critical"}]}}"#;
+    let policy = file(dir.path(), "policy.json", policy);
+    let backtest = ["backtest", &labelled, "--time", "t", "--ignore", "label", "--model", model, "--policy", &policy];
+    let report: Value =
+        serde_json::from_str(&run([&backtest[..], &["--json"]].concat()).await.expect_success()).expect("JSON");
+    assert_eq!(report["readings"], 3000, "{report}");
+    assert!(report["findings"].as_u64() >= Some(2), "{report}");
+    let sentences = report["first"].to_string();
+    assert!(sentences.contains("2026-01-02T01:00:00Z"), "{report}");
+    let text = run([&backtest[..], &["--since", "1h"]].concat()).await.expect_success();
+    assert!(text.contains("would have fired 0 times"), "{text}");
+    refused(&run(["backtest", &labelled, "--model", model]).await, &["--time"]);
+}
