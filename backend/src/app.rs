@@ -154,7 +154,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         listeners: Site::listeners(),
     };
     let address = server.address();
-    let intake = ingest::router(Intake { pipeline, clock });
+    let intake = ingest::router(Intake { pipeline, log: Arc::clone(&site.log), clock });
     let router = http::router(site, intake, ingest::Interface::openapi(), Guard { address });
     let server = tokio::spawn(server.run(router, stopped));
     Ok(Running { address, stop, server, anchorer, pipeline: threads, _lock: lock })

@@ -5,6 +5,7 @@
 //! [`ledger::trust::TrustRoots`]).
 
 mod anomaly;
+mod feedback;
 mod heartbeat;
 mod ledger_status;
 mod model;
@@ -12,6 +13,7 @@ mod problem;
 mod reading;
 
 pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
+pub use feedback::{Feedback, FeedbackRequest, FeedbackVerdict};
 pub use heartbeat::{Account, Heartbeat, LocatedCounter};
 pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};
 pub use model::Model;

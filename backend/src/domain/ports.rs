@@ -19,7 +19,7 @@ use ledger::{
 use super::{
     DeviceName, Key, Millis,
     log::Block,
-    verdict::{Accepted, Device, Judged, Pending, PendingFinding, Verdict},
+    verdict::{Accepted, Device, Feedback, Judged, Pending, PendingFinding, Verdict},
 };
 
 /// Why the store did not do what it was asked.
@@ -103,6 +103,9 @@ pub(crate) trait Detections {
     /// Commits findings without a reading, in order, and queues them; gives the queue's row of each. They count as
     /// anomalies for the next heartbeat, and not as readings.
     fn record_silences(&mut self, silences: &[Silence]) -> Result<Vec<i64>, StoreError>;
+
+    /// Commits what was said of findings, each with a record in the audit log. Of none of them anything was said before.
+    fn record_feedback(&mut self, feedback: &[(Feedback, Record)]) -> Result<(), StoreError>;
 
     /// Commits devices as they are after those readings, new ones included.
     fn put_devices(&mut self, devices: &[Device]) -> Result<(), StoreError>;
@@ -201,6 +204,9 @@ pub(crate) trait DeviceReader: Send {
     /// A device; `None` if it never sent.
     fn device(&mut self, name: &DeviceName) -> Result<Option<Device>, StoreError>;
 
+    /// What was said of the finding at this index.
+    fn feedback(&mut self, index: u64) -> Result<Option<Feedback>, StoreError>;
+
     /// Names and profiles of devices after a name in their order, at most `count`.
     fn devices_after(&mut self, name: &str, count: usize) -> Result<Vec<(DeviceName, String)>, StoreError>;
 
@@ -234,6 +240,8 @@ pub(crate) struct StoredAnomaly {
     pub(crate) entry: Vec<u8>,
     /// `None` if it was erased.
     pub(crate) payload: Option<Vec<u8>>,
+    /// What people said of it.
+    pub(crate) feedback: Option<Feedback>,
 }
 
 /// The log as everybody reads it. Entries come as stored, byte for byte; nothing here checks a hash.

@@ -86,7 +86,7 @@ impl Rig {
         let server = Server::bind(([127, 0, 0, 1], 0).into()).await?;
         let address = server.address();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let intake = ingest::router(Intake { pipeline: self.pipeline.clone(), clock });
+        let intake = ingest::router(Intake { pipeline: self.pipeline.clone(), log: Arc::clone(&self.log) as _, clock });
         let router = http::router(self.site.clone(), intake, ingest::Interface::openapi(), Guard { address });
         tokio::spawn(server.run(router, self.site.stop.clone()));
         Ok(address)

@@ -14,10 +14,10 @@ use std::{
 use detect::{DetectError, DeviceState, Policies};
 
 use super::{
-    Job, Models, Results, Shard,
+    Job, Models, ReadingsJob, Results, Shard,
     finding::{self, Subject},
     silence::{LOOK, WatchList},
-    writer::Slice,
+    writer::{Commits, Slice},
 };
 use crate::domain::{
     Clock, DeviceName, Key, Reading,
@@ -53,7 +53,7 @@ pub(super) struct Detector {
     pub(super) models: Arc<Models>,
     pub(super) policies: Arc<Policies>,
     pub(super) store: Box<dyn DeviceReader>,
-    commits: mpsc::Sender<Slice>,
+    commits: Commits,
     pub(super) clock: Arc<dyn Clock>,
     /// Which devices are its own.
     pub(super) shard: Shard,
@@ -68,7 +68,7 @@ impl Detector {
         models: Arc<Models>,
         policies: Arc<Policies>,
         store: Box<dyn DeviceReader>,
-        commits: mpsc::Sender<Slice>,
+        commits: Commits,
         clock: Arc<dyn Clock>,
         shard: Shard,
     ) -> Self {
@@ -86,27 +86,40 @@ impl Detector {
                 false => jobs.recv_timeout(LOOK),
             };
             match first {
-                Ok(first) => self.gather(first, jobs),
+                Ok(Job::Readings(first)) => self.gather(first, jobs),
+                Ok(Job::Feedback(said)) => self.hear(said),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
     }
 
-    /// Takes along what else waits, up to a slice.
-    fn gather(&mut self, first: Job, jobs: &mpsc::Receiver<Job>) {
+    /// Takes along what else waits, up to a slice, or to what is no reading.
+    fn gather(&mut self, first: ReadingsJob, jobs: &mpsc::Receiver<Job>) {
         let mut size = first.readings.len();
         let mut batch = vec![first];
+        let mut said = None;
         while size < MAX_SLICE
             && let Ok(next) = jobs.try_recv()
         {
-            size += next.readings.len();
-            batch.push(next);
+            match next {
+                Job::Readings(next) => {
+                    size += next.readings.len();
+                    batch.push(next);
+                }
+                Job::Feedback(next) => {
+                    said = Some(next);
+                    break;
+                }
+            }
         }
         self.work(batch);
+        if let Some(said) = said {
+            self.hear(said);
+        }
     }
 
-    fn work(&mut self, mut jobs: Vec<Job>) {
+    fn work(&mut self, mut jobs: Vec<ReadingsJob>) {
         let mut judged = Vec::new();
         let mut keys = HashMap::new();
         let slots: Vec<Vec<Slot>> = jobs
@@ -115,7 +128,7 @@ impl Detector {
             .collect();
         let verdicts: Vec<(Verdict, Option<String>)> =
             judged.iter().map(|j| (j.verdict.clone(), j.finding.as_ref().map(|f| f.sentence.clone()))).collect();
-        let committed = self.commit(judged, Vec::new());
+        let committed = self.commit(Slice { judged, ..Slice::default() });
         for (job, slots) in jobs.into_iter().zip(slots) {
             let results: Results = slots.into_iter().map(|slot| answer(slot, &verdicts, &committed)).collect();
             // Nobody may be waiting any more; the readings are stored all the same.
@@ -123,18 +136,15 @@ impl Detector {
         }
     }
 
-    /// Hands the slice to the writer and waits; gives the log index of each reading that has one.
-    pub(super) fn commit(
-        &mut self,
-        judged: Vec<Judged>,
-        silences: Vec<Silence>,
-    ) -> Result<Vec<Option<u64>>, &'static str> {
-        if judged.is_empty() && silences.is_empty() {
+    /// Hands the slice to the writer, with the devices that it has changed, and waits; gives the log index of each
+    /// reading that has one.
+    pub(super) fn commit(&mut self, mut slice: Slice) -> Result<Vec<Option<u64>>, &'static str> {
+        if slice.is_empty() {
             self.forget_some();
             return Ok(Vec::new());
         }
         let changed = std::mem::take(&mut self.changed);
-        let devices = changed
+        slice.devices = changed
             .iter()
             .map(|name| {
                 let known = &self.known[name];
@@ -142,7 +152,7 @@ impl Detector {
             })
             .collect();
         let (reply, answer) = mpsc::sync_channel(1);
-        let sent = self.commits.send(Slice { judged, silences, devices, reply }).is_ok();
+        let sent = self.commits.send((slice, reply)).is_ok();
         let result = if sent { answer.recv().unwrap_or(Err(STOPPING)) } else { Err(STOPPING) };
         for name in &changed {
             if result.is_err() {

@@ -6,6 +6,7 @@
 
 mod archive;
 mod detector;
+mod feedback;
 mod finding;
 mod models;
 mod rescore;
@@ -32,6 +33,7 @@ use crate::domain::{
     ports::{DeviceReader, LogReader, StoreError, WriteStore},
     verdict::{Accepted, Refusal},
 };
+pub(crate) use feedback::Said;
 pub(crate) use models::{ModelError, Models, built_in, profile_of};
 pub(crate) use rescore::{RescoreError, Rescored, model_of, rescore};
 pub(crate) use sequencer::Sequencer;
@@ -47,8 +49,14 @@ pub(crate) type Results = Vec<Result<Accepted, Refusal>>;
 #[error("the service is busy: try again in a second")]
 pub(crate) struct Busy;
 
+/// Work for one shard's detector.
+enum Job {
+    Readings(ReadingsJob),
+    Feedback(feedback::FeedbackJob),
+}
+
 /// Readings of one shard's devices, with the way to answer.
-struct Job {
+struct ReadingsJob {
     readings: Vec<Reading>,
     reply: oneshot::Sender<Results>,
     /// Given back when the job is dropped, answered or not.
@@ -174,7 +182,8 @@ impl Pipeline {
             }
             let (reply, answer) = oneshot::channel();
             let Some(permit) = room.split(part.len()) else { return Err(Busy) };
-            shard.send(Job { readings: part, reply, _under_way: permit }).map_err(|_| Busy)?;
+            let job = ReadingsJob { readings: part, reply, _under_way: permit };
+            shard.send(Job::Readings(job)).map_err(|_| Busy)?;
             waiting.push((positions, answer));
         }
         let unavailable = || Err(Refusal::Unavailable("the service is stopping: send it again"));

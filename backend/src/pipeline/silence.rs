@@ -14,6 +14,7 @@ use detect::{Condition, Policies, Policy, Rule};
 use super::{
     detector::Detector,
     finding::{self, Subject},
+    writer::Slice,
 };
 use crate::domain::{
     DeviceName, Millis,
@@ -111,7 +112,7 @@ impl Detector {
             }
         }
         // Where it cannot be committed the state is forgotten, and the next look finds the same.
-        let _ = self.commit(Vec::new(), silences);
+        let _ = self.commit(Slice { silences, ..Slice::default() });
     }
 
     /// Takes in all devices of this shard that the store knows: whoever is silent does not say that they are there.

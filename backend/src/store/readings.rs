@@ -8,7 +8,7 @@ use super::{from_sql, to_sql, writer::key_to_sql};
 use crate::domain::{
     DeviceName, Key, Micros,
     ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading},
-    verdict::{Accepted, Device, Label, Verdict},
+    verdict::{Accepted, Device, Feedback, Label, Verdict},
 };
 
 /// What is told of a reading whose values were erased.
@@ -42,6 +42,10 @@ impl DeviceReader for SqliteDevices {
             })
         });
         Ok(device.optional()?)
+    }
+
+    fn feedback(&mut self, index: u64) -> Result<Option<Feedback>, StoreError> {
+        super::feedback::of(&self.connection, index)
     }
 
     fn devices_after(&mut self, name: &str, count: usize) -> Result<Vec<(DeviceName, String)>, StoreError> {

@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, path::Path};
 
-use ledger::heartbeat::Counter;
+use ledger::{audit::Record, heartbeat::Counter};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -19,7 +19,7 @@ use crate::domain::{
         Detections, ERASED_VALUES, Extension, NewModel, Sequencing, Silence, StoreError, Transaction, WriteStore,
         values_text,
     },
-    verdict::{Device, Judged, Pending},
+    verdict::{Device, Feedback, Judged, Pending},
 };
 
 /// The write half of the embedded store.
@@ -155,6 +155,10 @@ impl Detections for SqliteTransaction<'_> {
             queued.push(self.queue_row(Some(id), Pending::Finding(finding.clone()))?);
         }
         Ok(queued)
+    }
+
+    fn record_feedback(&mut self, feedback: &[(Feedback, Record)]) -> Result<(), StoreError> {
+        super::feedback::record(self.transaction, feedback)
     }
 
     fn probe(&mut self) -> Result<(), StoreError> {

@@ -122,6 +122,7 @@ impl LogReader for Log {
                 index,
                 entry: entry.clone(),
                 payload: payload.clone(),
+                feedback: None,
             });
             let all: Vec<_> = all.filter(|anomaly| indexes.contains(&anomaly.index)).collect();
             all.into_iter().rev().take(count as usize).collect()

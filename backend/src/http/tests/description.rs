@@ -9,7 +9,11 @@ use super::{PAGES, bench::Bench};
 
 /// Where intake names its routes. They are compared as text: this module knows nothing of that one.
 pub(super) const INTAKE: &str = include_str!("../../ingest/mod.rs");
-const INTAKE_HANDLERS: [&str; 2] = [include_str!("../../ingest/readings.rs"), include_str!("../../ingest/compat.rs")];
+const INTAKE_HANDLERS: [&str; 3] = [
+    include_str!("../../ingest/readings.rs"),
+    include_str!("../../ingest/feedback.rs"),
+    include_str!("../../ingest/compat.rs"),
+];
 const READERS: [&str; 2] = [include_str!("../mod.rs"), include_str!("../assets.rs")];
 
 /// Paths and their methods, by `/api/openapi.json` of the read side.
