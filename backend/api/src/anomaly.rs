@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Feedback;
+
 /// How far an entry has come on the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -90,6 +92,9 @@ pub struct Anomaly {
     pub values: Vec<Metric>,
     /// The model's version.
     pub model_version: String,
+    /// What people said of it; absent where nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Feedback>,
 }
 
 /// One page of a list, newest first.

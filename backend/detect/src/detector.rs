@@ -107,6 +107,7 @@ fn severity(clue: &Clue<'_>) -> Severity {
 
 pub(crate) const JUMP: &str = "jump";
 pub(crate) const DRIFT: &str = "drift";
+pub(crate) const CREEP: &str = "creep";
 pub(crate) const SHIFT: &str = "shift";
 pub(crate) const VOLATILITY: &str = "volatility";
 pub(crate) const TIME_OF_DAY: &str = "time_of_day";
@@ -178,7 +179,16 @@ fn judge_value<'a>(
             (feature, lasting) = (SHIFT, true);
         }
     }
-    let report = notice(&mut metric.episode, strength, lasting);
+    let creep = metric.budget.creep(metric.level);
+    let crept = creep >= 1.0;
+    if crept && strength < creep {
+        (strength, feature, lasting) = (creep, CREEP, true);
+    }
+    // How far a level has crept is reported whatever went before: each time it is twice as far.
+    let report = notice(&mut metric.episode, strength, lasting) || crept;
+    if report && lasting || crept {
+        metric.budget.reported(metric.level);
+    }
     if report {
         tire(&mut metric.tail, model.tail, strength);
     }
@@ -260,7 +270,7 @@ fn notice(episode: &mut Episode, strength: f64, lasting: bool) -> bool {
 
 fn kind(before: &MetricState, value: f64, feature: &'static str) -> Kind {
     match feature {
-        DRIFT | SHIFT | VOLATILITY => Kind::ChangePoint,
+        DRIFT | SHIFT | CREEP | VOLATILITY => Kind::ChangePoint,
         TIME_OF_DAY => Kind::Contextual,
         _ if (before.low..=before.high).contains(&value) => Kind::Contextual,
         _ => Kind::Point,
@@ -270,6 +280,9 @@ fn kind(before: &MetricState, value: f64, feature: &'static str) -> Kind {
 /// The range in which this rule would not have spoken up: as the evidence is proportional to the
 /// deviation, the deviation divided by the evidence is the largest one allowed.
 fn expected(before: &MetricState, measures: &Measures, value: f64, feature: &'static str, strength: f64) -> (f64, f64) {
+    if feature == CREEP {
+        return before.budget.accepted();
+    }
     let middle = match feature {
         DRIFT => before.mid,
         TIME_OF_DAY => measures.expected_at_hour,

@@ -59,6 +59,9 @@ pub(crate) fn sentence(clue: &Clue<'_>) -> String {
         detector::SHIFT => {
             format!("{name} has changed lastingly, to {value}; {range} was expected at this time.")
         }
+        detector::CREEP => {
+            format!("{name} has crept away over days, now at {value}; {range} is what was learnt.")
+        }
         detector::DRIFT => {
             format!("{name} is moving away, now at {value}; {range} was expected at this time.")
         }

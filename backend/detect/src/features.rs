@@ -25,7 +25,7 @@ const LEAST_RELATIVE_CONSTANT: f64 = 5e-3;
 /// The same for a constant zero, in the metric's unit, as nothing else is known.
 const LEAST_ABSOLUTE: f64 = 0.02;
 /// Least deviation that can matter, relative to the range of the level within the last days.
-const LEAST_RANGE: f64 = 0.02;
+pub(crate) const LEAST_RANGE: f64 = 0.02;
 /// The same for the mean step, in which many small deviations add up to a witness.
 const LEAST_RANGE_CALM: f64 = 0.004;
 /// Keeps every quotient finite: values enter as at most 1e30.
@@ -138,7 +138,7 @@ impl MetricState {
         if self.interval > 0.0 && intervals > GAP { libm::sqrt(intervals).min(GAP_WIDEST) } else { 1.0 }
     }
 
-    fn least_deviation(&self, of_range: f64) -> f64 {
+    pub(crate) fn least_deviation(&self, of_range: f64) -> f64 {
         let size = self.level.abs();
         if self.resolution > 0.0 {
             (LEAST_STEPS * f64::from(self.resolution))

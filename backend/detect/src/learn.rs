@@ -5,7 +5,7 @@
 //! from an event is no event. A level that stays away becomes the new level.
 
 use crate::{
-    features::{Measures, hour, season_gain},
+    features::{LEAST_RANGE, Measures, hour, season_gain},
     state::MetricState,
 };
 
@@ -73,6 +73,9 @@ impl MetricState {
         if self.away == 0 {
             self.learn_slow(time_ms, silence);
         }
+        let floor = self.least_deviation(LEAST_RANGE);
+        let scales = [&mut self.step_scale, &mut self.level_scale, &mut self.tail];
+        self.budget.learn(self.level, scales, floor, silence);
         self.before = self.last;
         self.last = value;
         self.learn_time(time_ms, silence);
@@ -94,6 +97,7 @@ impl MetricState {
         ] {
             *place = value;
         }
+        self.budget.start(value);
         self.hour = hour(time_ms);
         self.season = [value as f32; crate::state::HOURS];
         self.season_days[usize::from(self.hour)] = 1;
@@ -156,6 +160,7 @@ impl MetricState {
     /// averages do not report the same change again.
     fn move_level(&mut self) {
         let shift = self.away_level - self.level;
+        self.budget.moved(shift);
         self.level = self.away_level;
         self.mid += shift;
         self.slow += shift;

@@ -53,6 +53,7 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+mod adapt;
 mod bytes;
 mod detector;
 mod error;

@@ -3,21 +3,22 @@
 //!
 //! Byte form, version 2, little-endian: `"ALDS"`, version u16, number of metrics u16, readings
 //! u64, latest time i64, the policy in the layout of `rules::form`, then each metric in ascending
-//! order of its key in the fixed layout of `MetricState::write`. At most 24 + 426 + 14 × 254 =
-//! 4006 bytes.
+//! order of its key in the fixed layout of `MetricState::write`. At most 24 + 426 + 12 × 292 =
+//! 3954 bytes.
 
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Budget, DetectError, Finding, Policy,
+    Budget, DetectError, Finding, Policy, Rule,
+    adapt::learning::LearningBudget,
     bytes::{Reader, Writer},
     rules::Watches,
 };
 
-/// Metrics that one device may have over its whole life. 14 states of 254 bytes fit into
+/// Metrics that one device may have over its whole life. 12 states of 292 bytes fit into
 /// [`MAX_STATE_BYTES`], beside the rules. A reading that would need more is refused with
 /// [`DetectError::TooManyMetrics`] and changes nothing.
-pub const MAX_METRICS: usize = 14;
+pub const MAX_METRICS: usize = 12;
 /// No byte form of a state is longer.
 pub const MAX_STATE_BYTES: usize = 4096;
 /// Readings of a metric before it is judged.
@@ -71,6 +72,7 @@ pub(crate) struct MetricState {
     /// Running high quantile of this metric's own evidence.
     pub(crate) tail: f32,
     pub(crate) episode: Episode,
+    pub(crate) budget: LearningBudget,
     pub(crate) hour: u8,
     pub(crate) season_scale: f32,
     pub(crate) season: [f32; HOURS],
@@ -134,15 +136,21 @@ impl DeviceState {
     /// What has sent no data for longer than a rule allows, at `now_ms` (milliseconds since 1970
     /// UTC, of the same clock as the readings), and has not been reported; it counts as reported
     /// from then on. None for a device without any reading. `policy` is the one that the state
-    /// carries, and lends the names; a rule that is not in both is passed over.
+    /// carries, and lends the names; a rule whose metric it does not name is passed over.
     ///
     /// Ask from time to time, and before each reading when going through stored ones: a reading
     /// itself only tells of silences that it ends.
     pub fn silence(&mut self, policy: &Policy, now_ms: i64) -> Option<Finding> {
+        self.silence_of(policy.rules().iter().map(Rule::metric), now_ms)
+    }
+
+    /// As [`silence`](Self::silence), for whoever knows the metrics' names and not the policy: a
+    /// finding that names its metrics can be computed again from the state alone.
+    pub fn silence_of<'a>(&mut self, names: impl Iterator<Item = &'a str> + Clone, now_ms: i64) -> Option<Finding> {
         if self.readings == 0 {
             return None;
         }
-        self.rules.silence(policy, now_ms.saturating_sub(self.latest_ms))
+        self.rules.silence(names, now_ms.saturating_sub(self.latest_ms))
     }
 
     /// Readings judged so far.
@@ -245,6 +253,7 @@ impl MetricState {
         }
         writer.u8(self.episode.reported as u8);
         writer.u16(self.episode.quiet);
+        self.budget.write(writer);
         writer.u8(self.hour);
         self.season.iter().for_each(|value| writer.f32(*value));
         writer.bytes(&self.season_days);
@@ -292,6 +301,7 @@ impl MetricState {
             other => return Err(reader.error("an episode of 0, 1 or 2", other)),
         };
         metric.episode.quiet = reader.u16()?;
+        metric.budget = LearningBudget::read(reader)?;
         metric.hour = reader.u8()?;
         if usize::from(metric.hour) >= HOURS {
             return Err(reader.error("an hour below 24", metric.hour));

@@ -100,15 +100,15 @@ fn model(args: &Args, hash: Hash) -> Result<Vec<u8>, Box<dyn std::error::Error>>
         return Ok(read(file)?);
     }
     if let Some(url) = &args.url {
-        let path = format!("/api/v1/models/{hash}");
+        let path = format!("/api/v1/models/{hash}/model.bin");
         let bytes = runtime()?
             .block_on(async { Client::new(url)?.get(&path).await.map_err(Box::<dyn std::error::Error>::from) })?;
         return Ok(bytes);
     }
     let dir = args.models.as_deref().unwrap_or(Path::new("."));
     let missing =
-        || WrongUse(format!("{}: no file there, nor one directory below, has the hash {hash}", dir.display()));
-    Ok(find(dir, hash, 1).map_err(|error| WrongUse(format!("{}: {error}", dir.display())))?.ok_or_else(missing)?)
+        || WrongUse(format!("{}: no file there, nor two directories below, has the hash {hash}", dir.display()));
+    Ok(find(dir, hash, 2).map_err(|error| WrongUse(format!("{}: {error}", dir.display())))?.ok_or_else(missing)?)
 }
 
 /// Looks for a file by its hash, in a directory and those below it.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use ledger::{Hash, checkpoint::LogKey};
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceName, Micros, Reading};
+use super::{DeviceName, Micros, Millis, Reading};
 
 /// The verdict's label, as it is stored and shown.
-pub(crate) use api::Label;
+pub(crate) use api::{FeedbackVerdict, Label};
 
 /// A reading with its verdict, ready to be committed.
 #[derive(Debug, Clone)]
@@ -172,6 +172,26 @@ mod base64_option {
     }
 }
 
+/// What people said of a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Feedback {
+    /// The finding's entry.
+    pub(crate) index: u64,
+    /// Whether it was right.
+    pub(crate) verdict: FeedbackVerdict,
+    /// In words.
+    pub(crate) comment: Option<String>,
+    /// When it was said, by the service's clock.
+    pub(crate) at: Millis,
+}
+
+impl Feedback {
+    /// As the interface tells it.
+    pub(crate) fn into_api(self) -> api::Feedback {
+        api::Feedback { verdict: self.verdict, comment: self.comment, time: self.at.to_time().to_string() }
+    }
+}
+
 /// What came of submitting a reading that is now on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Accepted {
@@ -196,6 +216,9 @@ pub(crate) enum Refusal {
         /// `sequence` or `time`.
         key: &'static str,
     },
+    /// Of a finding something else was said before. What was said first stands.
+    #[error("of entry {0} something else was said before, and stands")]
+    SaidOtherwise(u64),
     /// The detector cannot judge it.
     #[error("{0}")]
     Unjudgeable(String),

@@ -18,6 +18,7 @@ use crate::{
     domain::{
         log::ChainView,
         ports::{StoreError, StoredAnomaly},
+        verdict::Feedback,
     },
     problem::{Fault, Guarded, Parameters, Stored, blocking},
 };
@@ -100,7 +101,8 @@ pub(super) fn among(site: &Site, indexes: Range<u64>, limit: u64) -> Result<Vec<
     let versions = site.log.model_versions()?;
     let view = site.view.borrow().clone();
     let anomaly = |stored: StoredAnomaly| {
-        let mut anomaly = Anomaly { state: state(&view, stored.index), ..unknown(stored.index) };
+        let feedback = stored.feedback.map(Feedback::into_api);
+        let mut anomaly = Anomaly { state: state(&view, stored.index), feedback, ..unknown(stored.index) };
         match Entry::from_bytes(&stored.entry) {
             Ok(Entry::Anomaly(entry)) => {
                 tell_entry(&mut anomaly, &entry);
@@ -146,6 +148,7 @@ fn unknown(index: u64) -> Anomaly {
         reasons: Vec::new(),
         values: Vec::new(),
         model_version: String::new(),
+        feedback: None,
     }
 }
 

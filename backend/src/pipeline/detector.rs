@@ -5,19 +5,23 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
 };
 
-use detect::DeviceState;
+use detect::{DetectError, DeviceState, Policies};
 
 use super::{
-    Job, Models, Results,
+    Job, Models, ReadingsJob, Results, Shard,
     finding::{self, Subject},
-    writer::Slice,
+    silence::{LOOK, WatchList},
+    writer::{Commits, Slice},
 };
 use crate::domain::{
-    DeviceName, Key, Reading,
-    ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading, values_text},
+    Clock, DeviceName, Key, Reading,
+    ports::{DeviceReader, ERASED_VALUES, Silence, StoreError, StoredReading, values_text},
     verdict::{Accepted, Device, Judged, Label, Refusal, Verdict},
 };
 
@@ -29,11 +33,11 @@ const MAX_SLICE: usize = 4_096;
 const MAX_DEVICES: usize = 25_000;
 
 /// A device as of the last commit, or as of this slice.
-struct Known {
-    device: Device,
-    state: DeviceState,
+pub(super) struct Known {
+    pub(super) device: Device,
+    pub(super) state: DeviceState,
     /// Whether this slice has changed it.
-    changed: bool,
+    pub(super) changed: bool,
 }
 
 /// What became of one reading of a slice, before the commit.
@@ -46,35 +50,76 @@ enum Slot {
 
 /// One shard's detector.
 pub(super) struct Detector {
-    models: Arc<Models>,
-    store: Box<dyn DeviceReader>,
-    commits: mpsc::Sender<Slice>,
-    known: HashMap<DeviceName, Known>,
+    pub(super) models: Arc<Models>,
+    pub(super) policies: Arc<Policies>,
+    pub(super) store: Box<dyn DeviceReader>,
+    commits: Commits,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Which devices are its own.
+    pub(super) shard: Shard,
+    pub(super) known: HashMap<DeviceName, Known>,
     /// The devices that the slice in hand has changed.
-    changed: Vec<DeviceName>,
+    pub(super) changed: Vec<DeviceName>,
+    pub(super) watched: WatchList,
 }
 
 impl Detector {
-    pub(super) fn new(models: Arc<Models>, store: Box<dyn DeviceReader>, commits: mpsc::Sender<Slice>) -> Self {
-        Self { models, store, commits, known: HashMap::new(), changed: Vec::new() }
+    pub(super) fn new(
+        models: Arc<Models>,
+        policies: Arc<Policies>,
+        store: Box<dyn DeviceReader>,
+        commits: Commits,
+        clock: Arc<dyn Clock>,
+        shard: Shard,
+    ) -> Self {
+        let watched = WatchList::new(&policies);
+        let (known, changed) = (HashMap::new(), Vec::new());
+        Self { models, policies, store, commits, clock, shard, known, changed, watched }
     }
 
     /// Works until all senders of jobs are gone.
     pub(super) fn run(&mut self, jobs: &mpsc::Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
-            let mut size = first.readings.len();
-            let mut batch = vec![first];
-            while size < MAX_SLICE
-                && let Ok(next) = jobs.try_recv()
-            {
-                size += next.readings.len();
-                batch.push(next);
+        loop {
+            self.watch();
+            let first = match self.watched.rests() {
+                true => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => jobs.recv_timeout(LOOK),
+            };
+            match first {
+                Ok(Job::Readings(first)) => self.gather(first, jobs),
+                Ok(Job::Feedback(said)) => self.hear(said),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.work(batch);
         }
     }
 
-    fn work(&mut self, mut jobs: Vec<Job>) {
+    /// Takes along what else waits, up to a slice, or to what is no reading.
+    fn gather(&mut self, first: ReadingsJob, jobs: &mpsc::Receiver<Job>) {
+        let mut size = first.readings.len();
+        let mut batch = vec![first];
+        let mut said = None;
+        while size < MAX_SLICE
+            && let Ok(next) = jobs.try_recv()
+        {
+            match next {
+                Job::Readings(next) => {
+                    size += next.readings.len();
+                    batch.push(next);
+                }
+                Job::Feedback(next) => {
+                    said = Some(next);
+                    break;
+                }
+            }
+        }
+        self.work(batch);
+        if let Some(said) = said {
+            self.hear(said);
+        }
+    }
+
+    fn work(&mut self, mut jobs: Vec<ReadingsJob>) {
         let mut judged = Vec::new();
         let mut keys = HashMap::new();
         let slots: Vec<Vec<Slot>> = jobs
@@ -83,7 +128,7 @@ impl Detector {
             .collect();
         let verdicts: Vec<(Verdict, Option<String>)> =
             judged.iter().map(|j| (j.verdict.clone(), j.finding.as_ref().map(|f| f.sentence.clone()))).collect();
-        let committed = self.commit(judged);
+        let committed = self.commit(Slice { judged, ..Slice::default() });
         for (job, slots) in jobs.into_iter().zip(slots) {
             let results: Results = slots.into_iter().map(|slot| answer(slot, &verdicts, &committed)).collect();
             // Nobody may be waiting any more; the readings are stored all the same.
@@ -91,14 +136,15 @@ impl Detector {
         }
     }
 
-    /// Hands the slice to the writer and waits; gives the log index of each reading that has one.
-    fn commit(&mut self, judged: Vec<Judged>) -> Result<Vec<Option<u64>>, &'static str> {
-        if judged.is_empty() {
+    /// Hands the slice to the writer, with the devices that it has changed, and waits; gives the log index of each
+    /// reading that has one.
+    pub(super) fn commit(&mut self, mut slice: Slice) -> Result<Vec<Option<u64>>, &'static str> {
+        if slice.is_empty() {
             self.forget_some();
             return Ok(Vec::new());
         }
         let changed = std::mem::take(&mut self.changed);
-        let devices = changed
+        slice.devices = changed
             .iter()
             .map(|name| {
                 let known = &self.known[name];
@@ -106,7 +152,7 @@ impl Detector {
             })
             .collect();
         let (reply, answer) = mpsc::sync_channel(1);
-        let sent = self.commits.send(Slice { judged, devices, reply }).is_ok();
+        let sent = self.commits.send((slice, reply)).is_ok();
         let result = if sent { answer.recv().unwrap_or(Err(STOPPING)) } else { Err(STOPPING) };
         for name in &changed {
             if result.is_err() {
@@ -166,30 +212,41 @@ impl Detector {
 
     /// Makes sure that the reading's device is in `known`.
     fn learn_device(&mut self, reading: &Reading) -> Result<(), StoreError> {
-        if self.known.contains_key(reading.device()) {
+        let name = reading.device();
+        if self.learn_stored(name)? {
             return Ok(());
         }
-        let known = match self.store.device(reading.device())? {
-            Some(device) => {
-                let state = DeviceState::from_bytes(&device.state)
-                    .map_err(|error| StoreError::Damaged(format!("the state of {}: {error}", device.name)))?;
-                Known { device, state, changed: false }
-            }
-            None => {
-                let metrics = reading.values().iter().map(|(metric, _)| metric.as_str());
-                let device = Device {
-                    name: reading.device().clone(),
-                    pseudonym: super::sequencer::random_hex::<16>(),
-                    profile: self.models.profile_of(metrics).to_owned(),
-                    state: Vec::new(),
-                    last_sequence: None,
-                    last_time: None,
-                };
-                Known { device, state: DeviceState::new(), changed: false }
-            }
+        let metrics = reading.values().iter().map(|(metric, _)| metric.as_str());
+        let profile = self.models.profile_of(metrics).to_owned();
+        let policy = self.policies.of(&profile, name.as_str());
+        let device = Device {
+            name: name.clone(),
+            pseudonym: super::sequencer::random_hex::<16>(),
+            profile,
+            state: Vec::new(),
+            last_sequence: None,
+            last_time: None,
         };
-        self.known.insert(reading.device().clone(), known);
+        self.watched.add(name, &policy, self.clock.now());
+        self.known.insert(name.clone(), Known { device, state: DeviceState::with_policy(&policy), changed: false });
         Ok(())
+    }
+
+    /// Makes sure that a device which the store knows is in `known`; `false` if it knows none of this name.
+    pub(super) fn learn_stored(&mut self, name: &DeviceName) -> Result<bool, StoreError> {
+        if self.known.contains_key(name) {
+            return Ok(true);
+        }
+        let Some(device) = self.store.device(name)? else { return Ok(false) };
+        let policy = self.policies.of(&device.profile, name.as_str());
+        let mut state = read_state(&device)?;
+        // The policy is part of the state, and so of every verdict; it may have been changed since.
+        if !state.follows(&policy) {
+            state.set_policy(&policy);
+        }
+        self.watched.add(name, &policy, self.clock.now());
+        self.known.insert(name.clone(), Known { device, state, changed: false });
+        Ok(true)
     }
 
     /// A reading with neither time nor sequence number has nothing to be recognised by, so it is always new: its
@@ -257,6 +314,18 @@ impl Detector {
             self.changed.push(reading.device().clone());
         }
         Ok(Judged { reading, verdict, finding })
+    }
+}
+
+/// A device's state as it was stored. What another version of the detector remembered cannot be read: the device then
+/// warms up anew, which its readings say.
+fn read_state(device: &Device) -> Result<DeviceState, StoreError> {
+    match DeviceState::from_bytes(&device.state) {
+        Err(error @ DetectError::Version { .. }) => {
+            tracing::warn!(device = %device.name, %error, "the device warms up anew");
+            Ok(DeviceState::new())
+        }
+        state => state.map_err(|error| StoreError::Damaged(format!("the state of {}: {error}", device.name))),
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Stores nothing and looks nothing up.
 
-use detect::{DetectError, DeviceState, Judgement, Model, ReadingView, Value};
+use detect::{DetectError, DeviceState, Finding, Judgement, Model, ReadingView, Value};
 use ledger::{
     Hash,
     entry::{Judged, Payload, Severity, Type},
@@ -41,15 +41,44 @@ pub(super) fn judge(
     detect::judge(model, state, &ReadingView { time_ms: subject.time.0, values: &values })
 }
 
+/// What is said of a device that sends nothing, of those metrics that are named; and the state in which it was said.
+pub(super) fn silence<'a>(
+    state: &DeviceState,
+    names: impl Iterator<Item = &'a str> + Clone,
+    now: Millis,
+) -> Option<(Said, DeviceState)> {
+    let mut next = state.clone();
+    let finding = next.silence_of(names, now.0)?;
+    let score = finding.reasons.first().map_or(SILENCE_THRESHOLD, |reason| reason.score);
+    Some((Said { score, threshold: SILENCE_THRESHOLD, finding: Some(finding) }, next))
+}
+
+/// Of a silence no model is asked; its score stands on the scale of all others, on which 0.5 is the limit.
+const SILENCE_THRESHOLD: f64 = 0.5;
+
+/// What came of judging, as far as a payload speaks of it.
+pub(super) struct Said {
+    pub(super) score: f64,
+    pub(super) threshold: f64,
+    pub(super) finding: Option<Finding>,
+}
+
+impl From<Judgement> for Said {
+    fn from(judgement: Judgement) -> Self {
+        Self { score: judgement.score, threshold: judgement.threshold, finding: judgement.finding }
+    }
+}
+
 /// What waits to become an entry, if there is a finding. `state` is the one before the reading, `hash` the model's.
 pub(super) fn pending(
     subject: Subject<'_>,
     model: &Model,
     hash: Hash,
     state: &DeviceState,
-    judgement: Judgement,
+    said: impl Into<Said>,
 ) -> Option<PendingFinding> {
-    let finding = judgement.finding?;
+    let Said { score, threshold, finding } = said.into();
+    let finding = finding?;
     let unit = |metric: &str| {
         let spec = model.metrics().iter().find(|spec| spec.name() == metric);
         spec.map_or_else(String::new, |spec| spec.unit().to_owned())
@@ -65,8 +94,8 @@ pub(super) fn pending(
         values: subject.values.iter().map(value).collect(),
         r#type: kind(finding.kind),
         severity: severity(finding.severity),
-        score: judgement.score,
-        threshold: judgement.threshold,
+        score,
+        threshold,
         reasons: finding.reasons.into_iter().map(reason).collect(),
         sentence: finding.sentence,
         model: hash.to_string(),

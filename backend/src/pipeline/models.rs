@@ -1,12 +1,11 @@
 //! The models: one for each profile, trained once from clean simulated streams, and kept as files.
 //!
-//! Beside each `model.bin` lie `model_meta.json` and the training sample, so that anybody can train it again
+//! Beside each model lie its description and the training sample ([`super::archive`]), so that anybody can train it again
 //! and compare the hash.
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,6 +13,7 @@ use std::{
 use detect::{DetectError, MetricSpec, Model, TrainSpec, TrainingReading, TrainingSample};
 use ledger::Hash;
 
+use super::archive::{Archive, Files};
 use crate::domain::ports::{LogReader, NewModel, StoreError};
 
 /// The profile of devices whose metrics no other profile names.
@@ -62,27 +62,42 @@ struct Kept {
 pub(crate) struct Models {
     by_profile: BTreeMap<String, Kept>,
     generic: Kept,
+    archive: Archive,
 }
 
 impl Models {
     /// Loads the models from a directory, and trains those that are not there.
     pub(crate) fn load_or_train(dir: &Path) -> Result<Self, ModelError> {
+        let archive = Archive::new(dir);
         let mut by_profile = BTreeMap::new();
         let mut all = TrainingSample::new();
         for profile in simulate::profiles() {
-            let kept = load(dir, profile.name, || {
+            let kept = load(&archive, profile.name, || {
                 let sample = clean_sample(profile).map_err(|source| detect_error(profile.name, source))?;
                 Ok((sample, metric_specs(profile).map_err(|source| detect_error(profile.name, source))?))
             })?;
             by_profile.insert(profile.name.to_owned(), kept);
         }
-        let generic = load(dir, GENERIC, || {
+        let generic = load(&archive, GENERIC, || {
             for profile in simulate::profiles() {
                 all.add_sample(&clean_sample(profile).map_err(|source| detect_error(GENERIC, source))?);
             }
             Ok((std::mem::take(&mut all), Vec::new()))
         })?;
-        Ok(Self { by_profile, generic })
+        Ok(Self { by_profile, generic, archive })
+    }
+
+    /// The files of all models, also of those that are no longer in use.
+    pub(crate) fn files(&self) -> Archive {
+        self.archive.clone()
+    }
+
+    /// Takes note of what is in use, now that the log records it.
+    pub(super) fn note_use(&self) -> Result<(), ModelError> {
+        for Kept { model, hash, .. } in self.by_profile.values().chain([&self.generic]) {
+            self.archive.set_current(model.profile(), *hash)?;
+        }
+        Ok(())
     }
 
     fn kept(&self, profile: &str) -> &Kept {
@@ -161,47 +176,40 @@ pub(crate) fn built_in(profile: &str) -> Result<Model, ModelError> {
     train().map_err(|source| detect_error(profile, source))
 }
 
-/// Reads a model; makes sample, model and description if it is not there.
+/// Reads the model in use; makes sample, model and description if there is none, or if another version of the detector
+/// made it.
 fn load(
-    dir: &Path,
+    archive: &Archive,
     profile: &str,
     make: impl FnOnce() -> Result<(TrainingSample, Vec<MetricSpec>), ModelError>,
 ) -> Result<Kept, ModelError> {
-    let dir = dir.join(profile);
-    let file = dir.join("model.bin");
-    let bytes = match fs::read(&file) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let (sample, specs) = make()?;
-            let spec = TrainSpec::new(profile, specs, SEED).map_err(|source| detect_error(profile, source))?;
-            let model = Model::train(&spec, &sample).map_err(|source| detect_error(profile, source))?;
-            tracing::info!(profile, version = model.version(), rows = sample.rows(), "trained a model");
-            let meta = serde_json::to_string_pretty(&model.meta()).unwrap_or_default() + "\n";
-            fs::create_dir_all(&dir).map_err(|source| ModelError::File { path: dir.clone(), source })?;
-            write(&dir.join("sample.csv"), sample.to_csv().as_bytes())?;
-            write(&dir.join("model_meta.json"), meta.as_bytes())?;
-            write(&file, &model.to_bytes())?;
-            model.to_bytes()
+    if let Some(bytes) = archive.current(profile)? {
+        match Model::from_bytes(&bytes) {
+            Ok(model) => return kept(profile, model),
+            // The old one stays, for whoever has the version that reads it: the log's entries name it.
+            Err(error @ DetectError::Version { .. }) => {
+                tracing::warn!(profile, %error, "the model is of another version of the detector: another is trained");
+            }
+            Err(source) => return Err(detect_error(profile, source)),
         }
-        Err(source) => return Err(ModelError::File { path: file, source }),
-    };
-    let model = Model::from_bytes(&bytes).map_err(|source| detect_error(profile, source))?;
+    }
+    let (sample, specs) = make()?;
+    let spec = TrainSpec::new(profile, specs, SEED).map_err(|source| detect_error(profile, source))?;
+    let model = Model::train(&spec, &sample).map_err(|source| detect_error(profile, source))?;
+    tracing::info!(profile, version = model.version(), rows = sample.rows(), "trained a model");
+    let meta = serde_json::to_string_pretty(&model.meta()).unwrap_or_default() + "\n";
+    let bytes = model.to_bytes();
+    archive.keep(profile, &Files { model: &bytes, meta: &meta, sample: &sample.to_csv() })?;
+    kept(profile, model)
+}
+
+fn kept(profile: &str, model: Model) -> Result<Kept, ModelError> {
     let version = Arc::from(model.version());
     let sample = model.meta().training_sample_hash.parse().map_err(|_| {
         let actual = model.meta().training_sample_hash;
         detect_error(profile, DetectError::Malformed { what: "sample hash", expected: "64 hex digits".into(), actual })
     })?;
     Ok(Kept { hash: Hash(model.hash()), model, version, sample })
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let error = |source| ModelError::File { path: path.to_owned(), source };
-    let partial = path.with_extension("partial");
-    let mut file = fs::File::create(&partial).map_err(error)?;
-    // Else a power cut may leave the name without the bytes, and the service would not start again.
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
-    fs::rename(&partial, path).map_err(error)
 }
 
 /// Clean streams of a simulated profile.

@@ -130,11 +130,20 @@ pub(crate) fn rescore(bundle: &Bundle, model: &[u8]) -> Result<Rescored, Rescore
     let time = Millis::parse(recorded.time.as_str()).unwrap_or(Millis(0));
     let subject =
         Subject { device: &recorded.device, pseudonym: "", sequence: recorded.sequence, time, values: &values };
-    let (judgement, _) = finding::judge(&model, &state, subject)
-        .map_err(|source| RescoreError::Detect { what: "the reading", source })?;
-    let label = judgement.label;
-    let Some(finding) = finding::pending(subject, &model, model_hash, &state, judgement) else {
-        return Ok(Rescored::Differs(no_finding(label)));
+    let finding = if recorded.values.is_empty() {
+        // No reading came: that is the finding. Which metrics were meant, its reasons say.
+        let names = recorded.reasons.iter().map(|reason| reason.metric.as_str());
+        let said = finding::silence(&state, names, time).map(|(said, _)| said);
+        said.and_then(|said| finding::pending(subject, &model, model_hash, &state, said)).ok_or(Label::Normal)
+    } else {
+        let (judgement, _) = finding::judge(&model, &state, subject)
+            .map_err(|source| RescoreError::Detect { what: "the reading", source })?;
+        let label = judgement.label;
+        finding::pending(subject, &model, model_hash, &state, judgement).ok_or(label)
+    };
+    let finding = match finding {
+        Ok(finding) => finding,
+        Err(label) => return Ok(Rescored::Differs(no_finding(label))),
     };
     let computed = finding::payload(recorded.entry.clone(), &finding)?;
     Ok(match difference(&recorded, &computed) {

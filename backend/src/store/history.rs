@@ -26,7 +26,7 @@ impl Reader {
             let mut select = connection.prepare(
                 "SELECT device.name, device.profile, time_us, metrics, label, payload.bytes
                  FROM reading JOIN device ON device.id = reading.device LEFT JOIN payload ON payload.idx = reading.entry
-                 ORDER BY reading.id",
+                 WHERE by_sequence <> 2 ORDER BY reading.id",
             )?;
             let mut rows = select.query([])?;
             let column = |error: rusqlite::types::FromSqlError| StoreError::Damaged(format!("a reading: {error}"));
@@ -47,7 +47,9 @@ impl Reader {
     /// The time of the newest reading; `None` without any.
     pub(crate) fn newest_time(&self) -> Result<Option<Micros>, StoreError> {
         self.read(|connection| {
-            let time: Option<i64> = connection.query_row("SELECT max(time_us) FROM reading", [], |row| row.get(0))?;
+            let time: Option<i64> =
+                connection
+                    .query_row("SELECT max(time_us) FROM reading WHERE by_sequence <> 2", [], |row| row.get(0))?;
             Ok(time.map(Micros))
         })
     }

@@ -9,7 +9,8 @@ use crate::domain::ports::{LogReader, StoreError, StoredAnomaly, StoredCheckpoin
 use ledger::evidence::Disclosure;
 
 /// A page of anomalies: as many rows read as given.
-const ANOMALIES: &str = "SELECT entry.idx, entry.bytes, payload.bytes FROM entry LEFT JOIN payload USING (idx)
+const ANOMALIES: &str = "SELECT entry.idx, entry.bytes, payload.bytes, feedback.idx, real, comment, given_ms
+    FROM entry LEFT JOIN payload USING (idx) LEFT JOIN feedback ON feedback.idx = entry.idx
     WHERE entry.kind = 'anomaly' AND entry.idx >= ? AND entry.idx < ? ORDER BY entry.idx DESC LIMIT ?";
 
 impl LogReader for Reader {
@@ -93,7 +94,8 @@ impl LogReader for Reader {
         self.read(|connection| {
             let params = params![to_sql(indexes.start), to_sql(indexes.end), to_sql(count)];
             all(connection, ANOMALIES, params, |row| {
-                Ok(StoredAnomaly { index: from_sql(row.get(0)?), entry: row.get(1)?, payload: row.get(2)? })
+                let feedback = super::feedback::row_at(row, 3)?;
+                Ok(StoredAnomaly { index: from_sql(row.get(0)?), entry: row.get(1)?, payload: row.get(2)?, feedback })
             })
         })
     }
@@ -182,6 +184,7 @@ mod tests {
         let plan = plan.unwrap();
         assert!(plan[0].starts_with("SEARCH entry USING INDEX entry_anomaly"), "{plan:?}");
         assert!(plan[1].starts_with("SEARCH payload USING INTEGER PRIMARY KEY"), "{plan:?}");
-        assert_eq!(plan.len(), 2, "{plan:?}");
+        assert!(plan[2].starts_with("SEARCH feedback USING INTEGER PRIMARY KEY"), "{plan:?}");
+        assert_eq!(plan.len(), 3, "{plan:?}");
     }
 }

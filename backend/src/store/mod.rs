@@ -9,6 +9,7 @@ mod check;
 mod copy;
 mod counts;
 mod erase;
+mod feedback;
 mod history;
 mod log;
 mod pool;

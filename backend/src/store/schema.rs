@@ -101,6 +101,16 @@ CREATE TABLE audit (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
 -- The detector's state before the reading: with it a verdict can be computed again. None for payloads of before, and
 -- for those that were restored from the chain. In the payload's row, so that it is erased with it.
 ALTER TABLE payload ADD COLUMN state BLOB;
+-- From here on a row of `reading` may have by_sequence = 2: no reading came, and key and time are when that was noticed.
+-- Such a row has no metrics, and its label is 1.
+
+-- What people said of findings. Erased with the payload that it is about.
+CREATE TABLE feedback (
+    idx      INTEGER PRIMARY KEY REFERENCES payload (idx) ON DELETE CASCADE,
+    real     INTEGER NOT NULL,          -- 0 false alarm, 1 real
+    comment  TEXT,
+    given_ms INTEGER NOT NULL
+) STRICT;
 "#,
 ];
 

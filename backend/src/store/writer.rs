@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, path::Path};
 
-use ledger::heartbeat::Counter;
+use ledger::{audit::Record, heartbeat::Counter};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -14,9 +14,12 @@ use super::{
     to_sql,
 };
 use crate::domain::{
-    Key,
-    ports::{Detections, Extension, NewModel, Sequencing, StoreError, Transaction, WriteStore, values_text},
-    verdict::{Device, Judged, Pending},
+    Key, Micros,
+    ports::{
+        Detections, ERASED_VALUES, Extension, NewModel, Sequencing, Silence, StoreError, Transaction, WriteStore,
+        values_text,
+    },
+    verdict::{Device, Feedback, Judged, Pending},
 };
 
 /// The write half of the embedded store.
@@ -129,6 +132,33 @@ impl Detections for SqliteTransaction<'_> {
         }
         counts.store(self.transaction)?;
         Ok(queued)
+    }
+
+    fn record_silences(&mut self, silences: &[Silence]) -> Result<Vec<i64>, StoreError> {
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT INTO reading (device, by_sequence, key, time_us, metrics, score, threshold, label, model_version)
+             VALUES ((SELECT id FROM device WHERE name = ?1), ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        let mut queued = Vec::with_capacity(silences.len());
+        for Silence { device, at, verdict, finding } in silences {
+            insert.execute(params![
+                device.as_str(),
+                NO_READING,
+                Micros::from(*at).0,
+                ERASED_VALUES,
+                verdict.score,
+                verdict.threshold,
+                label_to_sql(verdict.label),
+                &*verdict.model_version,
+            ])?;
+            let id = self.transaction.last_insert_rowid();
+            queued.push(self.queue_row(Some(id), Pending::Finding(finding.clone()))?);
+        }
+        Ok(queued)
+    }
+
+    fn record_feedback(&mut self, feedback: &[(Feedback, Record)]) -> Result<(), StoreError> {
+        super::feedback::record(self.transaction, feedback)
     }
 
     fn probe(&mut self) -> Result<(), StoreError> {
@@ -257,6 +287,9 @@ impl Sequencing for SqliteTransaction<'_> {
         super::audit::records(self.transaction, from, count)
     }
 }
+
+/// In place of what a reading's key is: there is no reading.
+const NO_READING: i64 = 2;
 
 /// A key as the two columns of the table.
 pub(super) fn key_to_sql(key: Key) -> (bool, i64) {

@@ -123,15 +123,18 @@ impl Watches {
     }
 
     /// What has been silent for too long, `silent_ms` after the latest reading, and has not been
-    /// reported; the policy lends the names.
-    pub(crate) fn silence(&mut self, policy: &Policy, silent_ms: i64) -> Option<Finding> {
+    /// reported, of what is named.
+    pub(crate) fn silence<'a>(
+        &mut self,
+        names: impl Iterator<Item = &'a str> + Clone,
+        silent_ms: i64,
+    ) -> Option<Finding> {
         let silent = silent_ms.clamp(0, i64::from(u32::MAX)) as u32;
         let mut fired = Fired::default();
         for watch in &mut self.watches {
-            let named = |rule: &&crate::Rule| key(rule.metric()) == watch.key && rule.terms == watch.terms;
-            let Some(rule) = policy.rules().iter().find(named) else { continue };
+            let Some(name) = names.clone().find(|name| key(name) == watch.key) else { continue };
             if let Some(seen) = watch.wait(silent) {
-                fired.alarms.push(say::alarm(&seen, rule.metric(), "", false));
+                fired.alarms.push(say::alarm(&seen, name, "", false));
             }
         }
         fired.alarms.sort_by_key(|(severity, ..)| std::cmp::Reverse(*severity));

@@ -18,6 +18,7 @@ use axum::{
     routing::post,
 };
 use ledger::{
+    Hash,
     checkpoint::LogSigner,
     evidence::Disclosure,
     hash::{EMPTY_ROOT, leaf_hash},
@@ -28,7 +29,7 @@ use tower::ServiceExt;
 use super::super::{Guard, Site, router};
 use crate::domain::{
     log::{ChainHealth, ChainView, Event, Halt},
-    ports::{AnchorRow, AnchorStore, LogReader, StoreError, StoredAnomaly, StoredCheckpoint},
+    ports::{AnchorRow, AnchorStore, LogReader, ModelFiles, ModelPart, StoreError, StoredAnomaly, StoredCheckpoint},
 };
 
 /// How reads fail.
@@ -121,6 +122,7 @@ impl LogReader for Log {
                 index,
                 entry: entry.clone(),
                 payload: payload.clone(),
+                feedback: None,
             });
             let all: Vec<_> = all.filter(|anomaly| indexes.contains(&anomaly.index)).collect();
             all.into_iter().rev().take(count as usize).collect()
@@ -133,6 +135,15 @@ impl LogReader for Log {
 
     fn model_version(&self, _: &str) -> Result<Option<String>, StoreError> {
         self.query(|_| None)
+    }
+}
+
+/// One model, whose hash is nothing but zeros.
+struct OneModel;
+
+impl ModelFiles for OneModel {
+    fn file(&self, hash: Hash, part: ModelPart) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok((hash == Hash([0; 32])).then(|| part.file().into()))
     }
 }
 
@@ -210,6 +221,7 @@ impl Bench {
         let site = Site {
             log: Arc::clone(&log) as _,
             anchors: Arc::new(NoAnchors),
+            models: Arc::new(OneModel),
             view: seen,
             events: events.clone(),
             halt: halt.clone(),

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod feedback;
 mod keys;
 mod rescore;
 mod rounds;
+mod silence;
 
 use std::{
     path::Path,
@@ -73,6 +75,17 @@ fn start(dir: &Path, compared: bool) -> (Bench, Threads) {
 
 /// The same, with a clock and a chain of the test's own.
 fn start_at(dir: &Path, compared: bool, clock: Arc<dyn Clock>, view: watch::Receiver<ChainView>) -> (Bench, Threads) {
+    start_with(dir, compared, clock, view, Policies::default())
+}
+
+/// The same, with what people ask of the detector.
+fn start_with(
+    dir: &Path,
+    compared: bool,
+    clock: Arc<dyn Clock>,
+    view: watch::Receiver<ChainView>,
+    policies: Policies,
+) -> (Bench, Threads) {
     let fault = Arc::new(AtomicU8::new(FINE));
     let writer = Faulty { store: SqliteWriter::create(dir).unwrap(), fault: Arc::clone(&fault) };
     let log = Arc::new(Reader::open(dir).unwrap());
@@ -89,6 +102,7 @@ fn start_at(dir: &Path, compared: bool, clock: Arc<dyn Clock>, view: watch::Rece
         writer,
         devices: (0..2).map(|_| Box::new(SqliteDevices::open(dir).unwrap()) as Box<dyn DeviceReader>).collect(),
         models: Arc::new(Models::load_or_train(&dir.join("models")).unwrap()),
+        policies: Arc::new(policies),
         sequencer: Sequencer::load(&*log, Arc::new(Keyring::new(first.clone(), secrets, next))).unwrap(),
         periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
         view,

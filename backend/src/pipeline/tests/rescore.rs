@@ -8,7 +8,10 @@ use ledger::{
 };
 
 use super::*;
-use crate::http::{Cover, bundle};
+use crate::{
+    domain::ports::{ModelFiles, ModelPart},
+    http::{Cover, bundle},
+};
 
 /// Bundles of findings: one in the detector's warm-up, and those of a device that it knows.
 async fn findings(dir: &Path) -> Vec<Bundle> {
@@ -28,10 +31,8 @@ async fn findings(dir: &Path) -> Vec<Bundle> {
 
 /// The bytes of the model that judged, by its hash, from the files.
 fn model(dir: &Path, hash: Hash) -> Vec<u8> {
-    let profiles = std::fs::read_dir(dir.join("models")).unwrap();
-    let files = profiles.map(|profile| std::fs::read(profile.unwrap().path().join("model.bin")).unwrap());
-    let mut fitting = files.filter(|bytes| sha256(&[bytes]) == hash);
-    fitting.next().unwrap()
+    let models = Models::load_or_train(&dir.join("models")).unwrap();
+    models.files().file(hash, ModelPart::Model).unwrap().unwrap()
 }
 
 /// A bundle whose entry commits to another payload: what a service could record that did not judge so.

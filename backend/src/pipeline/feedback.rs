@@ -1,0 +1,82 @@
+//! What people say of findings: it is recorded once, beside the finding and in the audit log.
+//!
+//! It goes through the device's own detector, in its order among the device's readings. What was said first stands: the
+//! same again changes nothing, and something else is a conflict.
+
+use ledger::audit::Record;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{Busy, Job, Pipeline, detector::Detector, writer::Slice};
+use crate::domain::{
+    DeviceName,
+    verdict::{Feedback, FeedbackVerdict, Refusal},
+};
+
+/// What was said of a finding, and of which device it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub(crate) feedback: Feedback,
+    pub(crate) device: DeviceName,
+}
+
+/// The same on its way to the device's detector.
+pub(super) struct FeedbackJob {
+    said: Said,
+    reply: oneshot::Sender<Result<Feedback, Refusal>>,
+    /// Given back when the job is dropped, answered or not.
+    _under_way: OwnedSemaphorePermit,
+}
+
+impl Pipeline {
+    /// Keeps what was said of a finding. When this returns what stands, it is on disk, and in the audit log.
+    pub(crate) async fn feedback(&self, said: Said) -> Result<Result<Feedback, Refusal>, Busy> {
+        let shard = &self.shards[self.shard(&said.device)];
+        let permit = std::sync::Arc::clone(&self.under_way).try_acquire_owned().map_err(|_| Busy)?;
+        let (reply, answer) = oneshot::channel();
+        shard.send(Job::Feedback(FeedbackJob { said, reply, _under_way: permit })).map_err(|_| Busy)?;
+        let stopping = Refusal::Unavailable("the service is stopping: send it again");
+        Ok(answer.await.unwrap_or(Err(stopping)))
+    }
+}
+
+impl Detector {
+    /// Keeps what was said, unless something was said before.
+    pub(super) fn hear(&mut self, job: FeedbackJob) {
+        let FeedbackJob { said, reply, .. } = job;
+        // Nobody may be waiting any more; it is stored all the same.
+        let _ = reply.send(self.heard(said));
+    }
+
+    fn heard(&mut self, said: Said) -> Result<Feedback, Refusal> {
+        let Said { feedback, .. } = said;
+        match self.store.feedback(feedback.index) {
+            Err(error) => {
+                tracing::error!(%error, "detection cannot read the store");
+                return Err(Refusal::Unavailable("the store cannot be read now: send it again"));
+            }
+            Ok(Some(first)) if first.verdict == feedback.verdict => return Ok(first),
+            Ok(Some(first)) => return Err(Refusal::SaidOtherwise(first.index)),
+            Ok(None) => {}
+        }
+        let record = record(&feedback);
+        let slice = Slice { feedback: vec![(feedback.clone(), record)], ..Slice::default() };
+        self.commit(slice).map_err(Refusal::Unavailable)?;
+        Ok(feedback)
+    }
+}
+
+/// The audit log's record of it. The comment is not in it: it is erased with the payload, the audit log stays.
+fn record(feedback: &Feedback) -> Record {
+    let verdict = match feedback.verdict {
+        FeedbackVerdict::FalseAlarm => "false_alarm",
+        FeedbackVerdict::Real => "real",
+    };
+    Record::new(
+        feedback.at.to_time(),
+        "a user of the trial".into(),
+        "this machine".into(),
+        "anomaly.feedback".into(),
+        format!("entry {}", feedback.index),
+        verdict.into(),
+    )
+}
