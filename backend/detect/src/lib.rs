@@ -70,6 +70,9 @@ mod sample;
 mod state;
 mod verdict;
 
+pub use adapt::{
+    Candidate, Comparison, LEAST_BASE_SHARE, LEAST_PROBES, Objection, Probes, Reservoir, ReservoirSpec, compare, refit,
+};
 pub use detector::{judge, judge_in_place};
 pub use error::DetectError;
 pub use model::{MetricSpec, Model, ModelMeta, TrainSpec, TrainingFigures};

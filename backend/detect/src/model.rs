@@ -109,6 +109,11 @@ impl TrainSpec {
         }
         Ok(Self { profile: profile.to_owned(), metrics, seed })
     }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
 }
 
 /// How much of each sort of deviation is too much, in mean absolute deviations.
@@ -241,6 +246,11 @@ impl Model {
     /// The metrics that the model knows by name, sorted.
     pub fn metrics(&self) -> &[MetricSpec] {
         &self.metrics
+    }
+
+    /// The parameters with which it was trained.
+    pub fn spec(&self) -> TrainSpec {
+        TrainSpec { profile: self.profile.clone(), metrics: self.metrics.clone(), seed: self.seed }
     }
 
     /// Score from which a reading is anomalous.

@@ -10,8 +10,8 @@ use crate::{
     bytes::{Reader, Writer},
 };
 
-/// Rules that one device may have: 8 × 52 bytes of the device's state.
-pub const MAX_RULES: usize = 8;
+/// Rules that one device may have: 6 × 48 bytes of the device's state.
+pub const MAX_RULES: usize = 6;
 /// Policies of profiles and devices in one document: each of at most about 2 KiB of text.
 const MAX_POLICIES: usize = 100_000;
 const DAY_MS: f64 = 86_400_000.0;
@@ -125,7 +125,7 @@ impl Policy {
 fn check_rules(rules: &[Rule]) -> Result<(), DetectError> {
     if rules.len() > MAX_RULES {
         let actual = rules.len().to_string();
-        return Err(DetectError::Parameter { name: "rules", expected: "at most 8", actual });
+        return Err(DetectError::Parameter { name: "rules", expected: "at most 6", actual });
     }
     for (index, rule) in rules.iter().enumerate() {
         if rules[..index].contains(rule) {

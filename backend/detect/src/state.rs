@@ -3,8 +3,8 @@
 //!
 //! Byte form, version 2, little-endian: `"ALDS"`, version u16, number of metrics u16, readings
 //! u64, latest time i64, the policy in the layout of `rules::form`, then each metric in ascending
-//! order of its key in the fixed layout of `MetricState::write`. At most 24 + 426 + 12 × 292 =
-//! 3954 bytes.
+//! order of its key in the fixed layout of `MetricState::write`. At most 24 + 298 + 12 × 292 =
+//! 3826 bytes.
 
 use sha2::{Digest, Sha256};
 

@@ -1,13 +1,13 @@
 //! How rules and their progress are kept in the bytes of a device's state. Follows no rule.
 //!
-//! Byte form, little-endian, 52 bytes a rule: key u64; numbers 2 × f64 (above, below: the limit
+//! Byte form, little-endian, 48 bytes a rule: key u64; numbers 2 × f64 (above, below: the limit
 //! and 0; outside: low and high; rate of change: the limit and the last value; no data: seconds
-//! and 0); hysteresis f32; escalate-by f32; lasting u32 (milliseconds, or count × 256 + of);
-//! refractory seconds u16; flags u16 (bits 0-2 condition, 3-4 lasting, 5-6 severity, 7-8 unit of
-//! time, 9 reported, 10 known, 11 running, 12-15 step of escalation); milliseconds since the
-//! metric's last value u32; progress u32 (milliseconds held, or a bit for each of the last
-//! readings); milliseconds since the last report u32. Before them the budget (u8 form, f64 number)
-//! and the number of rules u8.
+//! and 0); hysteresis and escalate-by u16 each (bits 15 to 30 of an f32); lasting u32
+//! (milliseconds, or count × 256 + of); refractory seconds u16; flags u16 (bits 0-2 condition, 3-4
+//! lasting, 5-6 severity, 7-8 unit of time, 9 reported, 10 known, 11 running, 12-15 step of
+//! escalation); milliseconds since the metric's last value u32; progress u32 (milliseconds held,
+//! or a bit for each of the last readings); milliseconds since the last report u32. Before them
+//! the budget (u8 form, f64 number) and the number of rules u8.
 
 use super::{
     Condition, Lasting, Per, Terms,
@@ -70,8 +70,9 @@ impl Watch {
             | u16::from(self.step) << 12;
         writer.u64(self.key);
         numbers.iter().for_each(|number| writer.f64(*number));
-        writer.f32(self.terms.hysteresis);
-        writer.f32(self.terms.escalate_by);
+        for size in [self.terms.hysteresis, self.terms.escalate_by] {
+            writer.u16((size.to_bits() >> 15) as u16);
+        }
         writer.u32(how_long);
         writer.u16(self.terms.refractory_s);
         writer.u16(flags);
@@ -81,7 +82,8 @@ impl Watch {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DetectError> {
         let key = reader.u64()?;
         let [first, second] = [reader.f64()?, reader.f64()?];
-        let (hysteresis, escalate_by) = (reader.f32()?, reader.f32()?);
+        let [hysteresis, escalate_by] =
+            [reader.u16()?, reader.u16()?].map(|bits| f32::from_bits(u32::from(bits) << 15));
         let how_long = reader.u32()?;
         let (refractory_s, flags) = (reader.u16()?, reader.u16()?);
         let per = match flags >> 7 & 3 {

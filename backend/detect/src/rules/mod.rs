@@ -172,22 +172,22 @@ impl Rule {
     }
 
     /// How far back inside the limit a value must be for the crossing to end, in the unit of the
-    /// limit.
+    /// limit. Kept with 8 bits of mantissa, so to 0.2 %.
     ///
     /// # Errors
     /// [`DetectError::Parameter`] if negative, not finite, at least half as wide as the range of
     /// [`Condition::Outside`], or given for missing data.
     pub fn hysteresis(self, hysteresis: f32) -> Result<Self, DetectError> {
-        self.with(|terms| terms.hysteresis = hysteresis)
+        self.with(|terms| terms.hysteresis = kept(hysteresis))
     }
 
     /// Step beyond the limit that is reported again, in the unit of the limit (of missing data:
-    /// seconds); 0 for never.
+    /// seconds); 0 for never. Kept to 0.2 %.
     ///
     /// # Errors
     /// [`DetectError::Parameter`] if negative or not finite.
     pub fn escalate_by(self, step: f32) -> Result<Self, DetectError> {
-        self.with(|terms| terms.escalate_by = step)
+        self.with(|terms| terms.escalate_by = kept(step))
     }
 
     /// Least seconds from one report to that of another crossing.
@@ -206,6 +206,11 @@ impl Rule {
     pub fn condition(&self) -> Condition {
         self.terms.condition
     }
+}
+
+/// As the state keeps it in 16 bits: the nearest number with 8 bits of mantissa.
+fn kept(size: f32) -> f32 {
+    f32::from_bits(size.to_bits().saturating_add(0x4000) & !0x7fff)
 }
 
 impl Condition {
