@@ -225,6 +225,14 @@ async fn a_trained_model_is_evaluated_and_backtested() {
     let text = run([&backtest[..], &["--since", "1h"]].concat()).await.expect_success();
     assert!(text.contains("would have fired 0 times"), "{text}");
     refused(&run(["backtest", &labelled, "--model", model]).await, &["--time"]);
+
+    // Nothing came for an hour: noticed once, when the device speaks again.
+    let gap = |row: usize| minutes(if row < 500 { row } else { row + 60 });
+    let gap = file(dir.path(), "gap.csv", wave(700, &[], gap));
+    let policy = r#"{"default": {"rules": [{"metric": "*", "when": {"no_data": {"seconds": 900}}}]}}"#;
+    let policy = file(dir.path(), "silence.json", policy);
+    let text = run(["backtest", &gap, "--time", "t", "--ignore", "label", "--policy", &policy]).await.expect_success();
+    assert!(text.contains("would have fired 1 times") && text.contains("2026-01-01T09:20:00Z"), "{text}");
 }
 
 /// The file of a model that judged none of the weather stations.
