@@ -225,6 +225,21 @@ async fn a_trained_model_is_evaluated_and_backtested() {
     let text = run([&backtest[..], &["--since", "1h"]].concat()).await.expect_success();
     assert!(text.contains("would have fired 0 times"), "{text}");
     refused(&run(["backtest", &labelled, "--model", model]).await, &["--time"]);
+
+    // Nothing came for an hour: noticed once, when the device speaks again.
+    let gap = |row: usize| minutes(if row < 500 { row } else { row + 60 });
+    let gap = file(dir.path(), "gap.csv", wave(700, &[], gap));
+    let policy = r#"{"default": {"rules": [{"metric": "*", "when": {"no_data": {"seconds": 900}}}]}}"#;
+    let policy = file(dir.path(), "silence.json", policy);
+    let text = run(["backtest", &gap, "--time", "t", "--ignore", "label", "--policy", &policy]).await.expect_success();
+    assert!(text.contains("would have fired 1 times") && text.contains("2026-01-01T09:20:00Z"), "{text}");
+}
+
+/// The file of a model that judged none of the weather stations.
+fn other_model(models: &str) -> String {
+    let profile = Path::new(models).join("patient-monitor");
+    let hash = std::fs::read_to_string(profile.join("current")).expect("a model in use");
+    profile.join(hash.trim()).join("model.bin").to_str().expect("UTF-8").to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -245,9 +260,10 @@ async fn a_running_services_past_is_rescored_backtested_and_learnt_from() {
         let bundle = trial.evidence(anomaly.index).await;
         let bundle = bundle.to_str().expect("UTF-8");
         let told = run(["rescore", bundle, "--models", models]).await.expect_success();
+        assert_eq!(run(["rescore", bundle, "--url", &url]).await.expect_success(), told);
         assert!(told.contains("score\n      expected 0.") && told.contains("the same verdict"), "{told}");
         assert!(told.contains("anomaly-ledger verify"), "{told}");
-        let other = format!("{models}/patient-monitor/model.bin");
+        let other = other_model(models);
         refused(&run(["rescore", bundle, "--model", &other]).await, &["names the model"]);
         let mut forged: Value = serde_json::from_slice(&std::fs::read(bundle).expect("a bundle")).expect("JSON");
         forged["state"] = "AAAA".into();
@@ -304,8 +320,7 @@ async fn the_documented_commands_do_what_they_say() {
         file(dir.path(), name, text);
     }
     let blocks = blocks("Detection on files");
-    let policy = blocks.iter().find(|(word, _)| word == "json").expect("a policy");
-    file(dir.path(), "policy.json", &policy.1);
+    file(dir.path(), "policy.json", std::fs::read(repo().join("docs/policy.json")).expect("the documented policy"));
     let mut ran = 0;
     for line in blocks.iter().filter(|(word, _)| word.is_empty()).flat_map(|(_, code)| code.lines()) {
         // Those need a service; they are tested with one above.

@@ -6,7 +6,8 @@
 //! order, and randomness comes from a seed.
 //!
 //! - [`features`] turns a value into unitless numbers by means of what the device did before.
-//! - [`forest`] is the Isolation Forest (Liu, Ting and Zhou, 2008).
+//! - [`scorer::forest`] is the Isolation Forest (Liu, Ting and Zhou, 2008).
+//! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
 //! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
 //! - [`Policy`] and [`Rule`] are what people ask: a budget of false alarms, and limits of their own.
@@ -55,11 +56,11 @@
 //! ```
 mod adapt;
 mod bytes;
+pub mod classify;
 mod detector;
 mod error;
 mod explain;
 pub mod features;
-pub mod forest;
 mod learn;
 mod model;
 mod policy;
@@ -67,6 +68,7 @@ mod random;
 mod reading;
 mod rules;
 mod sample;
+pub mod scorer;
 mod state;
 mod verdict;
 

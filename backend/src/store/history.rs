@@ -1,7 +1,7 @@
 //! All readings in the order in which they were judged, with what was found: for training and for backtests. Changes
 //! nothing, and holds no more than one row.
 
-use super::{pool::Reader, readings::label_from_sql};
+use super::{pool::Reader, readings::label_from_sql, writer::NO_READING};
 use crate::domain::{Micros, ports::StoreError, verdict::Label};
 
 /// A stored reading.
@@ -11,8 +11,10 @@ pub(crate) struct Past<'a> {
     /// The profile whose model judged it.
     pub(crate) profile: &'a str,
     pub(crate) time: Micros,
-    /// The values as stored: a JSON object; empty if they were erased.
+    /// The values as stored: a JSON object; empty if they were erased, or nothing came.
     pub(crate) values: &'a str,
+    /// Nothing came, and that was noticed at this time.
+    pub(crate) silence: bool,
     pub(crate) label: Label,
     /// The payload of the entry that was made of it, unless it was erased.
     pub(crate) payload: Option<&'a [u8]>,
@@ -24,7 +26,7 @@ impl Reader {
     pub(crate) fn history(&self, visit: &mut dyn FnMut(&Past<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.read(|connection| {
             let mut select = connection.prepare(
-                "SELECT device.name, device.profile, time_us, metrics, label, payload.bytes
+                "SELECT device.name, device.profile, time_us, metrics, label, payload.bytes, by_sequence
                  FROM reading JOIN device ON device.id = reading.device LEFT JOIN payload ON payload.idx = reading.entry
                  WHERE by_sequence <> 2 ORDER BY reading.id",
             )?;
@@ -36,6 +38,7 @@ impl Reader {
                     profile: row.get_ref(1)?.as_str().map_err(column)?,
                     time: Micros(row.get(2)?),
                     values: row.get_ref(3)?.as_str().map_err(column)?,
+                    silence: row.get::<_, i64>(6)? == NO_READING,
                     label: label_from_sql(row.get(4)?),
                     payload: row.get_ref(5)?.as_blob_or_null().map_err(column)?,
                 })?;

@@ -289,7 +289,7 @@ impl Sequencing for SqliteTransaction<'_> {
 }
 
 /// In place of what a reading's key is: there is no reading.
-const NO_READING: i64 = 2;
+pub(super) const NO_READING: i64 = 2;
 
 /// A key as the two columns of the table.
 pub(super) fn key_to_sql(key: Key) -> (bool, i64) {

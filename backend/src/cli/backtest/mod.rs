@@ -24,7 +24,8 @@ use super::{
     what was found then. The store is only read, in one view of it; the service may run.\n\n\
     The model: --model for the devices of its profile; for others that of the data directory, or the built-in one of \
     their profile. Devices in a file are of --profile, else of the model's, else generic. Rules about missing data are \
-    asked before each reading of the device, and at the newest reading of all.\n\n\
+    asked before each reading of the device, and at the newest reading of all. What people have said about findings since \
+    is not taken into account.\n\n\
     Exit codes: 0 counted, however often it fired; 1 something failed on the way, 2 wrong use, also readings that cannot \
     be read.")]
 pub(crate) struct Args {

@@ -1,8 +1,13 @@
 //! Which model judges a device.
 
-use std::{collections::HashMap, path::PathBuf, rc::Rc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 use detect::Model;
+use ledger::Hash;
 
 use super::Args;
 use crate::{
@@ -43,7 +48,7 @@ impl Choice {
         if let Some(model) = self.by_profile.get(&profile) {
             return Ok(Some((profile, Rc::clone(model))));
         }
-        let file = self.kept.as_ref().map(|dir| dir.join(&profile).join("model.bin")).filter(|file| file.exists());
+        let file = self.kept.as_ref().and_then(|dir| in_use(&dir.join(&profile)));
         let model = match file {
             Some(file) => model::stream(&file)?,
             None if self.kept.is_none() && profile != "generic" && simulate::profile(&profile).is_none() => {
@@ -59,4 +64,10 @@ impl Choice {
         self.by_profile.insert(profile.clone(), Rc::clone(&model));
         Ok(Some((profile, model)))
     }
+}
+
+/// The model's file that a service uses for the profile of this folder; `None` where it has none, or names none.
+fn in_use(dir: &Path) -> Option<PathBuf> {
+    let hash: Hash = std::fs::read_to_string(dir.join("current")).ok()?.trim_end().parse().ok()?;
+    Some(dir.join(hash.to_string()).join("model.bin"))
 }

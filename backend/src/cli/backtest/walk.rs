@@ -51,9 +51,6 @@ impl Walk {
         if self.seen.is_multiple_of(STRIDE) {
             self.progress.advance(STRIDE, self.report.findings);
         }
-        if reading.values.is_empty() {
-            return Ok(());
-        }
         let device = match self.devices.entry(reading.device.to_owned()) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(new) => {
@@ -65,8 +62,13 @@ impl Walk {
             }
         };
         let Some(Device { state, model, policy }) = device else { return Ok(()) };
-        if let Some(finding) = state.silence(policy, reading.time_ms) {
-            self.report.finding(reading.device, reading.time_ms, &finding);
+        let silence = state.silence(policy, reading.time_ms);
+        if let Some(finding) = &silence {
+            self.report.finding(reading.device, reading.time_ms, finding);
+        }
+        if reading.values.is_empty() {
+            compare(&mut self.report, reading, silence.is_some());
+            return Ok(());
         }
         let values: Vec<Value<'_>> =
             reading.values.iter().map(|(metric, value)| Value { metric, value: *value }).collect();
@@ -76,13 +78,7 @@ impl Walk {
         if let Some(finding) = &judgement.finding {
             self.report.finding(reading.device, reading.time_ms, finding);
         }
-        if let Some(found) = &reading.found {
-            let then = (found.label == api::Label::Anomaly).then(|| {
-                let payload = found.payload.and_then(|bytes| Payload::from_bytes(bytes).ok());
-                payload.map_or(Sort::Erased, |payload| Sort::from(payload.r#type))
-            });
-            self.report.compare(reading.device, reading.time_ms, judgement.label == Label::Anomaly, then);
-        }
+        compare(&mut self.report, reading, judgement.label == Label::Anomaly);
         Ok(())
     }
 
@@ -98,6 +94,16 @@ impl Walk {
         self.progress.finish();
         self.report
     }
+}
+
+/// Holds what is found now against what the service found.
+fn compare(report: &mut Report, reading: &Reading<'_>, now: bool) {
+    let Some(found) = &reading.found else { return };
+    let then = (found.label == api::Label::Anomaly).then(|| {
+        let payload = found.payload.and_then(|bytes| Payload::from_bytes(bytes).ok());
+        payload.map_or(Sort::Erased, |payload| Sort::from(payload.r#type))
+    });
+    report.compare(reading.device, reading.time_ms, now, then);
 }
 
 fn refused(reading: &Reading<'_>, error: &DetectError) -> WrongUse {

@@ -51,7 +51,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) profile: Option<&'a str>,
     /// Milliseconds since 1970 UTC, or since whatever the file counts from.
     pub(crate) time_ms: i64,
-    /// Finite values, sorted by metric; perhaps none.
+    /// Finite values, sorted by metric; none where the row has none, or where a service noticed that nothing came.
     pub(crate) values: &'a [(String, f64)],
     /// What the service found.
     pub(crate) found: Option<Found<'a>>,
@@ -214,7 +214,7 @@ fn each_stored(store: &Reader, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(),
     let mut stop = None;
     let mut erased = 0;
     let read = store.history(&mut |past: &Past<'_>| {
-        erased += u64::from(past.values.is_empty());
+        erased += u64::from(past.values.is_empty() && !past.silence);
         visit_stored(past, visit).map_err(|error| {
             let told = crate::domain::ports::StoreError::Damaged(error.to_string());
             stop = Some(error);
@@ -230,6 +230,7 @@ fn each_stored(store: &Reader, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(),
 
 fn visit_stored(past: &Past<'_>, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
     let object: Map<String, Value> = match past.values {
+        "" if past.silence => Map::new(),
         "" => return Ok(()),
         values => serde_json::from_str(values)
             .map_err(|error| format!("the values of a reading of {}: {error}: see fsck", past.device))?,

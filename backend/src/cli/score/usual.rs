@@ -2,7 +2,7 @@
 
 use detect::{
     DetectError,
-    forest::{Forest, ForestSpec},
+    scorer::forest::{Forest, ForestSpec},
 };
 
 use crate::cli::{
