@@ -141,11 +141,6 @@ impl Models {
         self.by_profile.get(profile).unwrap_or(&self.generic).get()
     }
 
-    /// The profiles that have a model of their own, and the generic one.
-    pub(super) fn profiles(&self) -> impl Iterator<Item = &str> {
-        self.by_profile.keys().map(String::as_str).chain([GENERIC])
-    }
-
     /// Keeps the files of a model that may come into use, and gives what the log is to record of it.
     pub(super) fn keep(&self, model: Model, sample: &TrainingSample) -> Result<(Kept, NewModel), ModelError> {
         let profile = model.profile().to_owned();
