@@ -56,7 +56,7 @@ pub struct Reason {
     pub expected_low: f64,
     /// Upper end of what was expected.
     pub expected_high: f64,
-    /// What gave it away: `jump`, `drift`, `shift`, `volatility`, `time_of_day`, `forest` or
+    /// What gave it away: `jump`, `drift`, `shift`, `volatility`, `time_of_day`, `creep` or
     /// `plausible_range`; of a rule `above`, `below`, `outside`, `rate_of_change` or `no_data`.
     pub feature: &'static str,
     /// This metric's own score, 0..1.
@@ -86,8 +86,10 @@ pub struct Finding {
 pub struct Judgement {
     /// From 0, as usual as can be, towards 1. Given also while warming up.
     pub score: f64,
-    /// The model's threshold: a finding's score is at least this. The opposite need not hold:
-    /// later readings of a reported event score high as well and are not reported again.
+    /// How probable evidence as strong as this is in an ordinary reading of this device.
+    pub probability: f64,
+    /// Always 0.5: the score of evidence exactly at the device's alarm limit. A finding's score is
+    /// at least this; later readings of a reported event score a little less.
     pub threshold: f64,
     /// `Anomaly` exactly if there is a finding.
     pub label: Label,

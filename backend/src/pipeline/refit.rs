@@ -14,13 +14,12 @@ use std::{
 };
 
 use detect::{
-    Comparison, DetectError, Model, Probes, Reservoir, ReservoirSpec, TrainSpec, TrainingSample, compare,
-    features::Row, refit,
+    Comparison, DetectError, Model, Probes, Reservoir, ReservoirSpec, Row, TrainSpec, TrainingSample, compare, refit,
 };
 
 use super::{
     ModelError, Models,
-    models::{SEED, detect_error},
+    models::{GENERIC, SEED, detect_error},
     writer::{Commits, Slice},
 };
 use crate::domain::{
@@ -31,8 +30,8 @@ use crate::domain::{
 /// Of a device's readings, one in so many is offered: neighbours say nearly the same.
 const STRIDE: u64 = 7;
 
-/// A reading with a score from here on may belong to an event that was reported, whose readings stand below the
-/// threshold of 0.5, and not far below.
+/// A reading with a score from here on may belong to an event that was reported: those are held between this and the
+/// threshold of 0.5.
 const ORDINARY: f64 = 0.4;
 
 /// Offers that wait for this thread at most; what is beyond them is dropped, for it is a sample of many.
@@ -54,22 +53,20 @@ pub(super) struct Ordinary {
 
 impl Ordinary {
     /// The row that a reading offers: of one reading in seven, if it was ordinary. `nth` is how many the device has sent
-    /// before, `rows` gives those of its metrics.
+    /// before.
     pub(super) fn of(
         profile: &str,
         device: &DeviceName,
         (nth, score): (u64, f64),
         now: Millis,
-        rows: impl FnOnce() -> Vec<Row>,
+        row: impl FnOnce() -> Option<Row>,
     ) -> Option<Self> {
         if !nth.is_multiple_of(STRIDE) || score >= ORDINARY {
             return None;
         }
-        let (rows, turn) = (rows(), nth / STRIDE);
         // A reservoir keeps one row of a device and a time: readings that come together get times beside each other.
-        let at = Millis(now.0.saturating_add((turn % 60_000) as i64));
-        let row = *rows.get(usize::try_from(turn).ok()?.checked_rem(rows.len())?)?;
-        Some(Self { profile: profile.to_owned(), device: device.clone(), at, row })
+        let at = Millis(now.0.saturating_add((nth / STRIDE % 60_000) as i64));
+        Some(Self { profile: profile.to_owned(), device: device.clone(), at, row: row()? })
     }
 }
 
@@ -104,7 +101,7 @@ enum RefitError {
 /// What came of a refit.
 #[derive(Debug)]
 enum Refitted {
-    /// The profile has no model of its own kind that others can be grown from.
+    /// There is none that others could be grown from: devices of unknown profiles have no group.
     NoFirst,
     /// The old one is kept.
     Kept(Comparison),
@@ -187,6 +184,9 @@ impl Refitter {
     }
 
     fn refit(&self, profile: &str, recent: &Reservoir) -> Result<Refitted, RefitError> {
+        if profile == GENERIC {
+            return Ok(Refitted::NoFirst);
+        }
         let files = self.models.files();
         let (Some(first), Some(sample)) =
             (files.of_first(profile, ModelPart::Model)?, files.of_first(profile, ModelPart::Sample)?)
