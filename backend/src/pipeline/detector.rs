@@ -62,7 +62,7 @@ pub(super) struct Detector {
     /// The devices that the slice in hand has changed.
     pub(super) changed: Vec<DeviceName>,
     pub(super) watched: WatchList,
-    offers: Option<Offers>,
+    pub(super) offers: Option<Offers>,
     /// Rows of the slice in hand, to be offered when it is on disk.
     ordinary: Vec<Ordinary>,
 }

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Busy, Job, Pipeline, detector::Detector, writer::Slice};
 use crate::domain::{
-    DeviceName,
+    DeviceName, Millis,
     ports::StoreError,
     verdict::{Feedback, FeedbackVerdict, Refusal},
 };
@@ -20,6 +20,8 @@ pub(crate) struct Said {
     pub(crate) device: DeviceName,
     /// The finding's score: how sure the detector was.
     pub(crate) score: f64,
+    /// When the finding was recorded, by the service's clock.
+    pub(crate) recorded: Millis,
 }
 
 /// The same on its way to the device's detector.
@@ -51,7 +53,7 @@ impl Detector {
     }
 
     fn heard(&mut self, said: Said) -> Result<Feedback, Refusal> {
-        let Said { feedback, device, score } = said;
+        let Said { feedback, device, score, recorded } = said;
         let unreadable = |error: StoreError| {
             tracing::error!(%error, "detection cannot read the store");
             Refusal::Unavailable("the store cannot be read now: send it again")
@@ -67,12 +69,15 @@ impl Detector {
         {
             known.state.feedback(heard(feedback.verdict), score);
             if !std::mem::replace(&mut known.changed, true) {
-                self.changed.push(device);
+                self.changed.push(device.clone());
             }
         }
         let record = record(&feedback);
         let slice = Slice { feedback: vec![(feedback.clone(), record)], ..Slice::default() };
         self.commit(slice).map_err(Refusal::Unavailable)?;
+        if let (FeedbackVerdict::Real, Some(offers)) = (feedback.verdict, &self.offers) {
+            offers.confirmed(device, recorded);
+        }
         Ok(feedback)
     }
 }
