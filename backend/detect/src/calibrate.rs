@@ -13,6 +13,8 @@ const OF_RECORDS: f64 = 0.67;
 const LINEAR: f64 = 4.0;
 /// A reading is not believed to be rarer than this.
 const LEAST_PROBABILITY: f64 = 1e-300;
+/// However generous a budget, an alarm needs some evidence.
+const LEAST_LIMIT: f64 = 1.0;
 /// Intervals longer than this count as this: a device that is seldom heard needs as much evidence
 /// in a reading as one that is heard every five minutes.
 const LONGEST_MS: f64 = 300_000.0;
@@ -30,10 +32,10 @@ pub(crate) fn probability(nats: f64) -> f64 {
     libm::exp(-nats.max(0.0)).max(LEAST_PROBABILITY)
 }
 
-/// The evidence at which a device alarms that may be wrong so many times a day.
+/// The evidence at which a device alarms that has this budget of false alarms.
 pub(crate) fn limit(budget: Budget, interval_ms: f64) -> f64 {
     let interval = if interval_ms > 0.0 { interval_ms.min(LONGEST_MS) } else { FIRST_MS };
-    (-libm::log(budget.alarm_probability(interval))).max(1.0)
+    (-libm::log(budget.alarm_probability(interval))).max(LEAST_LIMIT)
 }
 
 /// Evidence in limits to a score: 1/2 at the limit, and never 1.

@@ -85,15 +85,15 @@ impl Group {
         Evidence { nats: (nats - MANY_COLUMNS).max(0.0), place: best, ratio }
     }
 
+    /// The evidence of a whole row whose forest score is known.
+    pub(crate) fn fused(&self, row: &Row, forest: f64) -> f64 {
+        let deviations = Deviations(COLUMN_OF.map(|(column, _)| stretch(row[column])));
+        self.evidence(&deviations, 1.0).nats * self.weight(forest)
+    }
+
     /// The part of a deviation that would have stayed below `limit` nats.
     pub(crate) fn allowed(&self, evidence: &Evidence, limit: f64) -> f64 {
         self.tails[evidence.place].shrink(evidence.nats - limit)
-    }
-
-    /// The evidence of a row with this forest score, in nats, for a metric like its group.
-    pub(crate) fn of_row(&self, row: &Row, forest: f64) -> f64 {
-        let deviations = Deviations(COLUMN_OF.map(|(column, _)| stretch(row[column])));
-        self.evidence(&deviations, 1.0).nats * self.weight(forest)
     }
 
     /// What the forest's score makes of evidence, as a factor.

@@ -9,6 +9,7 @@
 //! - [`Lone`] judges one series alone, with default settings: the shortest way in.
 //! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
+//! - [`Policy`] and [`Rule`] are what people ask: a budget of false alarms, and limits of their own.
 //! - [`judge`] fuses what a metric's own records say with the tails of its group, weighed by the
 //!   Isolation Forest of [`scorer::forest`], and says what a nurse would want to know.
 //!
@@ -62,6 +63,7 @@ mod episode;
 mod error;
 mod explain;
 mod group;
+mod judging;
 mod lone;
 mod model;
 mod policy;

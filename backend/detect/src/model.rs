@@ -208,7 +208,7 @@ impl Model {
         let scores: Vec<f64> = rows.iter().map(|row| forest.score(row)).collect::<Result<_, _>>()?;
         let forest_high = quantile(scores.iter().copied(), 0.999);
         let group = Group::learn(rows, forest_high, known);
-        let fused = |(row, score): (&Row, &f64)| group.of_row(row, *score);
+        let fused = |(row, score): (&Row, &f64)| group.fused(row, *score);
         let nats: Vec<f64> = rows.iter().zip(&scores).map(fused).collect();
         let high = quantile(nats.iter().copied(), 0.999);
         let limit = calibrate::limit(Budget::DEFAULT, 60_000.0);
@@ -230,17 +230,6 @@ impl Model {
         })
     }
 
-    /// The evidence of a row by the group alone, in limits of a device that sends once a minute.
-    pub(crate) fn row_evidence(&self, row: &Row) -> Result<f64, DetectError> {
-        let limit = calibrate::limit(Budget::DEFAULT, 60_000.0);
-        Ok(self.group.of_row(row, self.forest.score(row)?) / limit)
-    }
-
-    /// The parameters with which it was trained.
-    pub fn spec(&self) -> TrainSpec {
-        TrainSpec { profile: self.profile.clone(), metrics: self.metrics.clone(), seed: self.seed }
-    }
-
     /// The profile's name.
     pub fn profile(&self) -> &str {
         &self.profile
@@ -249,6 +238,11 @@ impl Model {
     /// The metrics that the model knows by name, sorted.
     pub fn metrics(&self) -> &[MetricSpec] {
         &self.metrics
+    }
+
+    /// The parameters with which it was trained.
+    pub fn spec(&self) -> TrainSpec {
+        TrainSpec { profile: self.profile.clone(), metrics: self.metrics.clone(), seed: self.seed }
     }
 
     /// Score from which a reading is anomalous.
@@ -289,6 +283,13 @@ impl Model {
             training_sample_hash: hex(&self.training_hash),
             training: self.figures,
         }
+    }
+
+    /// The group's evidence of a row, in limits of a device with the default budget that sends a
+    /// reading a minute.
+    pub(crate) fn strength(&self, row: &Row) -> Result<f64, DetectError> {
+        let nats = self.group.fused(row, self.forest.score(row)?);
+        Ok(nats / calibrate::limit(Budget::DEFAULT, 60_000.0))
     }
 
     /// The specification of a metric, if the model knows it.

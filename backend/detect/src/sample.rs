@@ -3,7 +3,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
-    DetectError, ReadingView, Value, detector,
+    DetectError, ReadingView, Value,
+    judging::records,
     row::{self, COLUMNS, Deviations, NAMES, Row},
     series::{WARM_UP, bounded},
     state::{DeviceState, MAX_METRICS, key},
@@ -68,7 +69,7 @@ impl TrainingSample {
                 let measures = series.measure(number, view.time_ms, interval);
                 if series.seen >= WARM_UP {
                     warm = true;
-                    let record = detector::records(series, &measures, interval).excess;
+                    let record = records(series, &measures, interval).excess;
                     row::add(&mut row, series, &measures, &Deviations::of(series, &measures), record);
                 }
                 series.learn(number, view.time_ms, &measures);

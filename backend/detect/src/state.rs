@@ -30,7 +30,7 @@ const INTERVAL: f64 = 0.05;
 const LONGEST: f64 = 4.0;
 
 /// Everything remembered about one device; a value, changed only by judging readings.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceState {
     pub(crate) readings: u64,
     pub(crate) latest_ms: i64,
@@ -47,20 +47,6 @@ pub struct DeviceState {
 /// device that makes them collide on purpose only blurs its own statistics.
 pub(crate) fn key(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
-}
-
-impl Default for DeviceState {
-    fn default() -> Self {
-        Self {
-            readings: 0,
-            latest_ms: 0,
-            interval: 0.0,
-            habit: Habit::default(),
-            tuning: Tuning::default(),
-            rules: Watches::default(),
-            metrics: Vec::new(),
-        }
-    }
 }
 
 impl DeviceState {

@@ -56,7 +56,7 @@ pub struct Reason {
     pub expected_low: f64,
     /// Upper end of what was expected.
     pub expected_high: f64,
-    /// What gave it away: `jump`, `drift`, `shift`, `volatility`, `time_of_day`, `creep` or
+    /// What gave it away: `jump`, `drift`, `shift`, `volatility`, `time_of_day`, `forest` or
     /// `plausible_range`; of a rule `above`, `below`, `outside`, `rate_of_change` or `no_data`.
     pub feature: &'static str,
     /// This metric's own score, 0..1.

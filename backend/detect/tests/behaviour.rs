@@ -179,7 +179,7 @@ fn wrong_readings_are_refused_and_change_nothing() {
 }
 
 #[test]
-fn twelve_metrics_fit_and_the_thirteenth_is_refused() {
+fn as_many_metrics_as_promised_fit_and_one_more_is_refused() {
     let names: Vec<String> = (0..=MAX_METRICS).map(|i| format!("metric-{i:02}")).collect();
     let values: Vec<Value<'_>> = names.iter().map(|name| Value { metric: name, value: 1.5 }).collect();
     let mut state = DeviceState::new();
@@ -189,7 +189,7 @@ fn twelve_metrics_fit_and_the_thirteenth_is_refused() {
     let before = state.clone();
     let one = ReadingView { time_ms: START, values: &values[MAX_METRICS..] };
     let error = judge_in_place(&GENERIC, &mut state, &one).unwrap_err();
-    assert_eq!(error, DetectError::TooManyMetrics { actual: 13, limit: 12 });
+    assert_eq!(error, DetectError::TooManyMetrics { actual: MAX_METRICS + 1, limit: MAX_METRICS });
     assert_eq!(state, before);
 }
 

@@ -16,7 +16,8 @@ pub use refit::{Candidate, Comparison, LEAST_BASE_SHARE, LEAST_PROBES, Objection
 pub use reservoir::{Reservoir, ReservoirSpec};
 
 use crate::{
-    DeviceState, ReadingView, detector,
+    DeviceState, ReadingView,
+    judging::records,
     row::{self, Deviations, Row},
     series::{WARM_UP, bounded},
     state::key,
@@ -35,7 +36,7 @@ pub fn row_of(state: &DeviceState, reading: &ReadingView<'_>) -> Option<Row> {
             continue;
         };
         let measures = series.measure(bounded(value.value), reading.time_ms, interval);
-        let record = detector::records(series, &measures, interval).excess;
+        let record = records(series, &measures, interval).excess;
         row::add(&mut row, series, &measures, &Deviations::of(series, &measures), record);
         warm = true;
     }

@@ -214,7 +214,7 @@ pub fn compare(
 
 /// The evidence of each row, in limits.
 fn all(model: &Model, rows: &[Row]) -> Result<Vec<f64>, DetectError> {
-    rows.iter().map(|row| model.row_evidence(row)).collect()
+    rows.iter().map(|row| model.strength(row)).collect()
 }
 
 fn found(scores: &[f64]) -> usize {

@@ -25,8 +25,8 @@ const FORGET: f64 = 2e-5;
 const LARGEST_SQUARE: f64 = 1e36;
 
 impl Series {
-    /// Takes in one value; `measures` are those against the state before it. It teaches no
-    /// more than the metric's budget allows.
+    /// Takes in one value; `measures` are those against the state before it. It teaches no more than
+    /// the metric's budget allows.
     pub(crate) fn learn(&mut self, value: f64, time_ms: i64, measures: &Measures) {
         if self.seen == 0 {
             (self.last, self.level) = (value, value);
@@ -52,8 +52,8 @@ impl Series {
         self.changes = self.changes.saturating_add(u8::from(value != self.last));
         // After a silence there is no neighbour to go on from.
         self.before = if measures.widen > 1.0 { 0.0 } else { stored(self.last - value) };
-        self.last = value;
         self.budget.learn(self.level, self.last_ms, time_ms);
+        self.last = value;
         self.last_ms = self.last_ms.max(time_ms);
         self.seen = self.seen.saturating_add(1);
     }
