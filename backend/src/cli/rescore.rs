@@ -111,9 +111,6 @@ fn model(args: &Args, hash: Hash) -> Result<Vec<u8>, Box<dyn std::error::Error>>
     Ok(find(dir, hash, 2).map_err(|error| WrongUse(format!("{}: {error}", dir.display())))?.ok_or_else(missing)?)
 }
 
-/// Directories below the given one that are looked into: a service keeps its models in `models/<profile>/<hash>/`.
-const DEPTH: u32 = 2;
-
 /// Looks for a file by its hash, in a directory and those below it.
 fn find(dir: &Path, hash: Hash, depth: u32) -> std::io::Result<Option<Vec<u8>>> {
     for entry in fs::read_dir(dir)? {

@@ -4,6 +4,7 @@ use super::{Args, Figures, Scored};
 use crate::cli::{
     WrongUse,
     input::{Source, Table, TableOptions, is_anomalous},
+    model,
     score::Usual,
 };
 
@@ -11,6 +12,10 @@ pub(super) fn measure(
     args: &Args,
     options: &TableOptions,
 ) -> Result<(Figures, Vec<String>), Box<dyn std::error::Error>> {
+    if let Some(path) = &args.model {
+        let model::Rows::Classes(classifier) = model::rows(path)?;
+        return super::classes::measure(args, options, &classifier);
+    }
     let source = Source::again(&args.input)?;
     let mut table = Table::open(&source, options)?;
     let usual = match &args.train {

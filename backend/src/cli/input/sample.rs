@@ -17,12 +17,8 @@ pub(crate) struct Sample {
     pub(crate) columns: Vec<String>,
     /// The numbers, row by row; a missing one is the median of its column.
     pub(crate) rows: Vec<f32>,
-    /// The labels of those rows; empty texts without such a column.
-    pub(crate) labels: Vec<String>,
     /// What stands in for a missing number, for each column.
     pub(crate) medians: Vec<f32>,
-    /// Rows of the file.
-    pub(crate) seen: u64,
 }
 
 impl Sample {
@@ -35,24 +31,23 @@ impl Sample {
         let columns = table.names().to_vec();
         let room = (most / columns.len().max(1)).max(1);
         let mut random = Random::for_purpose(seed, 0, PURPOSE);
-        let (mut rows, mut labels, mut seen): (Vec<f32>, Vec<String>, u64) = (Vec::new(), Vec::new(), 0);
+        let (mut rows, mut kept, mut seen): (Vec<f32>, usize, u64) = (Vec::new(), 0, 0);
         while let Some(row) = table.next()? {
             seen += 1;
-            if labels.len() < room {
+            if kept < room {
                 rows.extend_from_slice(row.numbers);
-                labels.push(row.label.to_owned());
+                kept += 1;
                 continue;
             }
             // Vitter's algorithm R: after n rows each is kept with the same probability, room / n.
             let place = (random.unit() * seen as f64) as usize;
             if place < room {
                 rows[place * columns.len()..][..columns.len()].copy_from_slice(row.numbers);
-                row.label.clone_into(&mut labels[place]);
             }
         }
         let medians = medians(&rows, columns.len());
         fill(&mut rows, &medians);
-        Ok(Self { columns, rows, labels, medians, seen })
+        Ok(Self { columns, rows, medians })
     }
 }
 
