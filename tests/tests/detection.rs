@@ -314,6 +314,8 @@ async fn the_documented_commands_do_what_they_say() {
         ("room.csv", room),
         ("parts.csv", points(300, Some(9))),
         ("good-parts.csv", points(300, None)),
+        ("flows.csv", flows(300)),
+        ("more-flows.csv", flows(90)),
         ("pump-1.csv", of("p1")),
         ("pumps.csv", of("p1") + of("p2").split_once('\n').expect("lines").1),
     ] {
@@ -337,4 +339,43 @@ async fn the_documented_commands_do_what_they_say() {
         }
     }
     assert!(ran >= 5, "{ran}");
+}
+
+/// Flows of three classes that their words and numbers tell apart.
+fn flows(rows: usize) -> String {
+    let mut text = "protocol,rate,size,class\n".to_owned();
+    for row in 0..rows {
+        let noise = (row * 7919 % 1009) as f64 / 1009.0;
+        let (protocol, rate, class) =
+            [("tcp", 1.0, "BenignTraffic"), ("udp", 50.0, "DDoS"), ("icmp", 2.0, "Recon")][row % 3];
+        writeln!(text, "{protocol},{:.4},{},{class}", rate + noise, row % 7).expect("a text grows");
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_classifier_is_trained_evaluated_and_asked() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let input = file(dir.path(), "flows.csv", flows(300));
+    let model = dir.path().join("flows");
+    let model = model.to_str().expect("UTF-8");
+    let told = run(["train", &input, "--labels", "class", "--each-label", "-o", model]).await.expect_success();
+    assert!(told.starts_with("classes-") && told.contains("held back: accuracy 1.0000"), "{told}");
+    assert_eq!(std::fs::read_to_string(Path::new(model).join("sample.csv")).expect("the sample"), flows(300));
+
+    let evaluate = ["evaluate", &input, "--labels", "class", "--model", model, "--json"];
+    let figures: Value = serde_json::from_str(&run(evaluate).await.expect_success()).expect("JSON");
+    assert_eq!(figures["classes"]["classes"], serde_json::json!(["BenignTraffic", "DDoS", "Recon"]), "{figures}");
+    assert_eq!(figures["classes"]["rows"], serde_json::json!([[100, 0, 0], [0, 100, 0], [0, 0, 100]]), "{figures}");
+    assert_eq!(figures["ranking"]["auroc"], 1.0, "{figures}");
+
+    // Columns by name, in another order, with others between them; nobody says what is true.
+    let asked = file(dir.path(), "asked.csv", "size,id,rate,protocol\n3,a,50.5,udp\n1,b,1.5,tcp\n");
+    let text = run(["score", &asked, "--model", model]).await.expect_success();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "row,anomaly_score,class");
+    assert!(lines[1].starts_with("0,0.9") && lines[1].ends_with(",DDoS"), "{text}");
+    assert!(lines[2].starts_with("1,0.0") && lines[2].ends_with(",BenignTraffic"), "{text}");
+    refused(&run(["score", &file(dir.path(), "less.csv", "rate\n1\n"), "--model", model]).await, &["protocol", "size"]);
+    refused(&run(["score", &asked, "--time", "id", "--model", model]).await, &["readings"]);
 }

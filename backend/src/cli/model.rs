@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use detect::{Model, classify::Classifier};
+use detect::{
+    DetectError, Model,
+    classify::{Classifier, Matching},
+};
 
-use super::WrongUse;
+use super::{WrongUse, input::is_anomalous};
 
 /// A model of rows without time.
 pub(super) enum Rows {
@@ -43,4 +46,46 @@ pub(super) fn rows(path: &Path) -> Result<Rows, WrongUse> {
         return Err(wrong(&"a model of readings: it needs --time COLUMN"));
     }
     Ok(Rows::Classes(Box::new(Classifier::from_bytes(&bytes).map_err(|error| wrong(&error))?)))
+}
+
+/// What a classifier says of rows of one file.
+pub(super) struct Judge<'a> {
+    classifier: &'a Classifier,
+    matching: Matching,
+    /// Of each class whether it is one of ordinary rows.
+    ordinary: Vec<bool>,
+}
+
+/// What a row was taken for.
+pub(super) struct Said {
+    /// The class's place in the model.
+    pub(super) class: usize,
+    /// The share of trees for classes that are not ordinary.
+    pub(super) score: f64,
+    /// Whether the class is not one of ordinary rows.
+    pub(super) anomalous: bool,
+}
+
+impl<'a> Judge<'a> {
+    /// Gets ready for rows of a file with these columns.
+    pub(super) fn of(classifier: &'a Classifier, header: &[&str]) -> Result<Self, DetectError> {
+        let matching = classifier.matching(header)?;
+        let ordinary = classifier.classes().iter().map(|class| !is_anomalous(class)).collect();
+        Ok(Self { classifier, matching, ordinary })
+    }
+
+    /// A row of the file: a text for each column.
+    pub(super) fn row(&self, cells: &[&str]) -> Result<Said, DetectError> {
+        let shares = self.classifier.probabilities(&self.matching, cells)?;
+        // The first of the largest.
+        let class = (0..shares.len()).rev().max_by(|a, b| shares[*a].total_cmp(&shares[*b])).unwrap_or(0);
+        let unlike = shares.iter().zip(&self.ordinary).filter(|(_, ordinary)| !**ordinary);
+        Ok(Said { class, score: unlike.map(|(share, _)| share).sum(), anomalous: !self.ordinary[class] })
+    }
+
+    /// What the user should know about how the columns are read.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let imputed = self.matching.imputed();
+        if imputed.is_empty() { Vec::new() } else { vec![format!("imputed columns: {}", imputed.join(", "))] }
+    }
 }

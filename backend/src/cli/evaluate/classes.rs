@@ -10,6 +10,7 @@ use super::{
 use crate::cli::{
     WrongUse,
     input::{Labelled, Source, TableOptions, is_anomalous},
+    model::Judge,
 };
 
 /// Labels that the model does not know are counted together.
@@ -35,34 +36,23 @@ pub(super) fn measure(
 ) -> Result<(Figures, Vec<String>), Box<dyn std::error::Error>> {
     let source = Source::once(&args.input);
     let mut file = Labelled::open(&source, options)?;
-    let matching =
-        classifier.matching(&file.header()).map_err(|error| WrongUse(format!("{}: {error}", source.name())))?;
+    let judge =
+        Judge::of(classifier, &file.header()).map_err(|error| WrongUse(format!("{}: {error}", source.name())))?;
     let classes = classifier.classes();
-    let ordinary: Vec<bool> = classes.iter().map(|class| !is_anomalous(class)).collect();
     let binary = classifier.meta().task == "binary";
     let mut counts = vec![vec![0; classes.len()]; classes.len() + 1];
     let mut rows = Vec::new();
     while let Some((cells, label)) = file.next()? {
-        let shares = classifier
-            .probabilities(&matching, &cells)
-            .map_err(|error| WrongUse(format!("{}, row {}: {error}", source.name(), rows.len())))?;
+        let verdict =
+            judge.row(&cells).map_err(|error| WrongUse(format!("{}, row {}: {error}", source.name(), rows.len())))?;
         let truth = is_anomalous(label);
         let known = if binary { Some(usize::from(truth)) } else { classes.iter().position(|class| class == label) };
-        let said = first_of_largest(&shares);
-        counts[known.unwrap_or(classes.len())][said] += 1;
-        let unlike: f64 =
-            shares.iter().zip(&ordinary).filter(|(_, ordinary)| !**ordinary).map(|(share, _)| share).sum();
-        rows.push(Scored { score: unlike, truth, reported: !ordinary[said], time_ms: 0 });
+        counts[known.unwrap_or(classes.len())][verdict.class] += 1;
+        rows.push(Scored { score: verdict.score, truth, reported: verdict.anomalous, time_ms: 0 });
     }
     let mut figures = Figures::of(&rows, classifier.version(), false);
     figures.classes = Some(Confusion::of(classes, counts));
-    let imputed = matching.imputed();
-    let notes = if imputed.is_empty() { Vec::new() } else { vec![format!("imputed columns: {}", imputed.join(", "))] };
-    Ok((figures, notes))
-}
-
-fn first_of_largest(shares: &[f64]) -> usize {
-    (0..shares.len()).rev().max_by(|a, b| shares[*a].total_cmp(&shares[*b])).unwrap_or(0)
+    Ok((figures, judge.notes()))
 }
 
 impl Confusion {
@@ -100,7 +90,7 @@ impl Confusion {
             let Decisions { precision, recall, f1, .. } = self.by_class.get(at).copied().unwrap_or_default();
             let mut taken: Vec<(u64, &str)> =
                 taken.iter().zip(&self.classes).map(|(count, class)| (*count, class.as_str())).collect();
-            taken.sort_by(|a, b| b.0.cmp(&a.0));
+            taken.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
             let taken = taken.iter().filter(|(count, _)| *count > 0).map(|(count, class)| format!("{class} {count}"));
             let taken = taken.collect::<Vec<_>>().join(", ");
             println!("{class:<width$} {:>10} {:>7} {:>7}  {taken}", Share(precision), Share(recall), Share(f1));

@@ -14,26 +14,30 @@ use crate::cli::WrongUse;
 /// grown from a sample anyway.
 const MOST: u64 = 250_000;
 
+/// What is done with a row: its number from 0, its texts and its label.
+type Visit<'a> = dyn FnMut(u64, &[&str], &str) -> Result<(), Stop> + 'a;
+
 /// A labelled file, open for reading.
 pub(crate) struct Labelled {
     rows: Rows,
-    label: usize,
+    /// `None` where nobody knows what is true.
+    label: Option<usize>,
     /// Columns that are left out, the label's among them.
     ignored: Vec<String>,
 }
 
 impl Labelled {
-    /// Opens a file; the options name a column of labels.
+    /// Opens a file; without the name of a column of labels every label is empty.
     pub(crate) fn open(source: &Source, options: &TableOptions) -> Result<Self, WrongUse> {
         let rows = Rows::open(source, options.separator, !options.no_header)?;
         let named = &options.named;
-        let label = named.label.as_deref().ok_or_else(|| WrongUse::new("expected --labels COLUMN"))?;
-        let at = place(&rows, label)?;
+        let label = named.label.as_deref().map(|label| place(&rows, label)).transpose()?;
         for ignored in &named.ignore {
             place_any(&rows, ignored)?;
         }
-        let ignored = named.ignore.iter().map(String::as_str).chain([label]).map(str::to_owned).collect();
-        Ok(Self { rows, label: at, ignored })
+        let ignored =
+            named.ignore.iter().map(String::as_str).chain(named.label.as_deref()).map(str::to_owned).collect();
+        Ok(Self { rows, label, ignored })
     }
 
     /// The columns' names, the label's among them.
@@ -47,7 +51,8 @@ impl Labelled {
         let label = self.label;
         let Some(row) = self.rows.next()? else { return Ok(None) };
         let cells = (0..width).map(|column| row.text(column).unwrap_or_default()).collect();
-        Ok(Some((cells, row.text(label).unwrap_or_default())))
+        let label = label.and_then(|label| row.text(label)).unwrap_or_default();
+        Ok(Some((cells, label)))
     }
 
     /// The columns to learn from, as the first rows have them, each with its place.
@@ -83,11 +88,7 @@ impl Labelled {
 
     /// Gives each row that is learnt from to `visit`: its number from 0, its texts and its label. Gives the file's number
     /// of rows.
-    pub(crate) fn kept(
-        source: &Source,
-        options: &TableOptions,
-        visit: &mut dyn FnMut(u64, &[&str], &str) -> Result<(), Stop>,
-    ) -> Result<u64, Stop> {
+    pub(crate) fn kept(source: &Source, options: &TableOptions, visit: &mut Visit<'_>) -> Result<u64, Stop> {
         let mut rows = 0;
         let mut all = Self::open(source, options)?;
         while all.next()?.is_some() {

@@ -18,7 +18,7 @@ pub(super) fn score(args: &Args, options: &TableOptions) -> Result<(), Box<dyn s
         None => Usual::learn(&source, options, args.seed)?,
     };
     let mut scorer = usual.of(&table)?;
-    let mut scores = Scores::create(args, "row")?;
+    let mut scores = Scores::create(args, &["row", "anomaly_score"])?;
     let mut progress = Progress::rows("rows scored");
     let (mut rows, mut unusual) = (0, 0);
     while let Some(row) = table.next()? {
