@@ -127,6 +127,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         devices: detectors(&config)?,
         models: Arc::clone(&models),
         policies: Arc::new(config.policies.clone()),
+        refit: config.refit,
         sequencer,
         periods: config.periods,
         view: seen.clone(),

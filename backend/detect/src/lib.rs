@@ -74,6 +74,7 @@ mod verdict;
 
 pub use adapt::{
     Candidate, Comparison, LEAST_BASE_SHARE, LEAST_PROBES, Objection, Probes, Reservoir, ReservoirSpec, compare, refit,
+    rows_of,
 };
 pub use detector::{judge, judge_in_place};
 pub use error::DetectError;

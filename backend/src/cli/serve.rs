@@ -64,6 +64,9 @@ pub(crate) struct Args {
     /// How many false alarms people put up with, and the limits that they set: for all, by profile, by device.
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// Grow models anew from recent ordinary readings this often, and use those that do no worse; 0: never.
+    #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "DURATION")]
+    refit: Duration,
     #[command(flatten)]
     times: Times,
     /// Write the log of the service as JSON.
@@ -130,6 +133,7 @@ pub(super) fn run(args: Args) -> Outcome {
         rpc_timeout: args.times.rpc_timeout,
         publish: args.publish == Publish::Payloads,
         periods: Periods { heartbeat: args.heartbeat.max(SHORTEST), beacon: args.beacon },
+        refit: args.refit,
         policies: policy::read(args.policy.as_deref())?,
         anchorer: config::anchorer_from_env().map_err(WrongUse::new)?,
     };

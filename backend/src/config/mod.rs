@@ -51,6 +51,8 @@ pub(crate) struct ServeConfig {
     pub(crate) periods: Periods,
     /// What people ask of the detector, for each device.
     pub(crate) policies: Policies,
+    /// How often models are grown anew from recent readings; never, if this is nothing.
+    pub(crate) refit: Duration,
     pub(crate) anchorer: PrivateKeySigner,
 }
 

@@ -48,6 +48,7 @@ impl Rig {
             devices: devices.collect::<Result<_, Failure>>()?,
             models: Arc::clone(&models),
             policies: Arc::new(detect::Policies::default()),
+            refit: Duration::ZERO,
             sequencer,
             periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
             view: watch::channel(ChainView::default()).1,

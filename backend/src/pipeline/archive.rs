@@ -1,7 +1,7 @@
 //! The files of the models: every model that was ever in use, each under its hash, and which of them is in use now.
 //!
 //! `models/<profile>/<hash>/` holds `model.bin`, `model_meta.json` and the training sample; `models/<profile>/current`
-//! names the hash in use. Nothing is ever removed here: entries of the log name the old ones. Nothing is trained or
+//! names the hash in use, `first` that of the first of all. Nothing is ever removed here: entries of the log name the old ones. Nothing is trained or
 //! judged here either.
 
 use std::{
@@ -17,6 +17,9 @@ use crate::domain::ports::{ModelFiles, ModelPart, StoreError};
 
 /// Says which model of a profile is in use: its hash, and a line feed.
 const CURRENT: &str = "current";
+
+/// Says in the same way which was the first: later ones are grown from its sample, and compared with it.
+const FIRST: &str = "first";
 
 /// One file of a model at most. The largest that this program makes is the sample of the generic model, some 3 MB.
 const MAX_FILE: u64 = 64 << 20;
@@ -41,16 +44,26 @@ impl Archive {
 
     /// The bytes of the model that a profile uses; `None` where it has none yet.
     pub(super) fn current(&self, profile: &str) -> Result<Option<Vec<u8>>, ModelError> {
+        self.take_over(&self.dir.join(profile))?;
+        self.named(profile, CURRENT, ModelPart::Model)
+    }
+
+    /// A file of the first model of a profile.
+    pub(super) fn of_first(&self, profile: &str, part: ModelPart) -> Result<Option<Vec<u8>>, ModelError> {
+        self.named(profile, FIRST, part)
+    }
+
+    /// A file of the model that a file beside it names.
+    fn named(&self, profile: &str, by: &str, part: ModelPart) -> Result<Option<Vec<u8>>, ModelError> {
         let dir = self.dir.join(profile);
-        self.take_over(&dir)?;
-        let file = dir.join(CURRENT);
+        let file = dir.join(by);
         let Some(hash) = read(&file)? else { return Ok(None) };
         let named = String::from_utf8_lossy(&hash);
         let hash: Hash = named.trim_end().parse().map_err(|_| ModelError::File {
             path: file.clone(),
             source: io::Error::other("expected 64 hex digits: the name of a folder beside it"),
         })?;
-        let file = dir.join(hash.to_string()).join(ModelPart::Model.file());
+        let file = dir.join(hash.to_string()).join(part.file());
         let missing = || ModelError::File { path: file.clone(), source: io::ErrorKind::NotFound.into() };
         read(&file)?.ok_or_else(missing).map(Some)
     }
@@ -68,10 +81,24 @@ impl Archive {
         write(&dir.join(ModelPart::Model.file()), files.model)
     }
 
-    /// From now on a profile uses the model with this hash, which is kept.
+    /// From now on a profile uses the model with this hash, which is kept. The first that is used stays the first.
     pub(super) fn set_current(&self, profile: &str, hash: Hash) -> Result<(), ModelError> {
-        let (file, named) = (self.dir.join(profile).join(CURRENT), format!("{hash}\n"));
+        let (dir, named) = (self.dir.join(profile), format!("{hash}\n"));
+        if !dir.join(FIRST).exists() {
+            write(&dir.join(FIRST), named.as_bytes())?;
+        }
+        let file = dir.join(CURRENT);
         if read(&file)?.as_deref() == Some(named.as_bytes()) { Ok(()) } else { write(&file, named.as_bytes()) }
+    }
+
+    /// The first model in use is no longer what this version of the detector reads: another one begins.
+    pub(super) fn begin_anew(&self, profile: &str) -> Result<(), ModelError> {
+        match fs::remove_file(self.dir.join(profile).join(FIRST)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(ModelError::File { path: self.dir.join(profile).join(FIRST), source })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Before there were several models of a profile, the files lay in its folder. They are copied below their hash and
@@ -177,6 +204,7 @@ mod tests {
         archive.set_current("pump", of(b"first")).unwrap();
         archive.set_current("pump", of(b"second")).unwrap();
         assert_eq!(archive.current("pump").unwrap().unwrap(), b"second");
+        assert_eq!(archive.of_first("pump", ModelPart::Model).unwrap().unwrap(), b"first");
         assert_eq!(archive.file(of(b"first"), ModelPart::Model).unwrap().unwrap(), b"first");
         assert_eq!(archive.file(of(b"first"), ModelPart::Sample).unwrap().unwrap(), b"a\n1\n");
         assert_eq!(archive.file(of(b"third"), ModelPart::Meta).unwrap(), None);

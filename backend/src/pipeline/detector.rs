@@ -16,12 +16,13 @@ use detect::{DetectError, DeviceState, Policies};
 use super::{
     Job, Models, ReadingsJob, Results, Shard,
     finding::{self, Subject},
+    refit::{Offers, Ordinary},
     silence::{LOOK, WatchList},
     writer::{Commits, Slice},
 };
 use crate::domain::{
     Clock, DeviceName, Key, Reading,
-    ports::{DeviceReader, ERASED_VALUES, Silence, StoreError, StoredReading, values_text},
+    ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading, values_text},
     verdict::{Accepted, Device, Judged, Label, Refusal, Verdict},
 };
 
@@ -61,20 +62,27 @@ pub(super) struct Detector {
     /// The devices that the slice in hand has changed.
     pub(super) changed: Vec<DeviceName>,
     pub(super) watched: WatchList,
+    offers: Option<Offers>,
+    /// Rows of the slice in hand, to be offered when it is on disk.
+    ordinary: Vec<Ordinary>,
+}
+
+/// What a detector works with.
+pub(super) struct Parts {
+    pub(super) models: Arc<Models>,
+    pub(super) policies: Arc<Policies>,
+    pub(super) store: Box<dyn DeviceReader>,
+    pub(super) commits: Commits,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Detector {
-    pub(super) fn new(
-        models: Arc<Models>,
-        policies: Arc<Policies>,
-        store: Box<dyn DeviceReader>,
-        commits: Commits,
-        clock: Arc<dyn Clock>,
-        shard: Shard,
-    ) -> Self {
+    /// A detector for its part of the devices; `offers` is where rows of ordinary readings go, if anywhere.
+    pub(super) fn new(parts: Parts, shard: Shard, offers: Option<Offers>) -> Self {
+        let Parts { models, policies, store, commits, clock } = parts;
         let watched = WatchList::new(&policies);
-        let (known, changed) = (HashMap::new(), Vec::new());
-        Self { models, policies, store, commits, clock, shard, known, changed, watched }
+        let (known, changed, ordinary) = (HashMap::new(), Vec::new(), Vec::new());
+        Self { models, policies, store, commits, clock, shard, known, changed, watched, offers, ordinary }
     }
 
     /// Works until all senders of jobs are gone.
@@ -154,6 +162,10 @@ impl Detector {
         let (reply, answer) = mpsc::sync_channel(1);
         let sent = self.commits.send((slice, reply)).is_ok();
         let result = if sent { answer.recv().unwrap_or(Err(STOPPING)) } else { Err(STOPPING) };
+        let ordinary = std::mem::take(&mut self.ordinary);
+        if let (Some(offers), Ok(_)) = (&self.offers, &result) {
+            offers.offer(ordinary.into_iter());
+        }
         for name in &changed {
             if result.is_err() {
                 // Judged on a state that was never stored: forget it, and read what is stored.
@@ -287,9 +299,10 @@ impl Detector {
     /// Judges a reading as the next one of its device, also when it is late: whoever could keep the state from moving
     /// by a key far ahead could blind the detector.
     fn judge(&mut self, reading: Reading) -> Result<Judged, Refusal> {
+        let now = self.clock.now();
         let known = self.known.get_mut(reading.device()).ok_or(Refusal::Unavailable("the device was not read"))?;
-        let model = self.models.of(&known.device.profile);
-        let profile = &known.device.profile;
+        // One model for all of this verdict, also if another comes into use meanwhile.
+        let kept = self.models.of(&known.device.profile);
         let subject = Subject {
             device: known.device.name.as_str(),
             pseudonym: &known.device.pseudonym,
@@ -297,15 +310,21 @@ impl Detector {
             time: reading.time().millis(),
             values: reading.values(),
         };
-        let (judgement, next) =
-            finding::judge(model, &known.state, subject).map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
+        let (judgement, next) = finding::judge(&kept.model, &known.state, subject)
+            .map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
         let verdict = Verdict {
             score: judgement.score,
             threshold: judgement.threshold,
             label: label(judgement.label),
-            model_version: self.models.version_of(profile),
+            model_version: Arc::clone(&kept.version),
         };
-        let finding = finding::pending(subject, model, self.models.hash_of(profile), &known.state, judgement);
+        if self.offers.is_some() && verdict.label == Label::Normal {
+            let (state, nth) = (&known.state, known.state.readings());
+            let rows = || finding::rows(state, subject);
+            let row = Ordinary::of(&known.device.profile, &known.device.name, (nth, verdict.score), now, rows);
+            self.ordinary.extend(row);
+        }
+        let finding = finding::pending(subject, &kept.model, kept.hash, &known.state, judgement);
         known.state = next;
         let device = &mut known.device;
         device.last_sequence = device.last_sequence.max(reading.sequence());

@@ -3,7 +3,7 @@
 //!
 //! Stores nothing and looks nothing up.
 
-use detect::{DetectError, DeviceState, Finding, Judgement, Model, ReadingView, Value};
+use detect::{DetectError, DeviceState, Finding, Judgement, Model, ReadingView, Value, features::Row};
 use ledger::{
     Hash,
     entry::{Judged, Payload, Severity, Type},
@@ -39,6 +39,12 @@ pub(super) fn judge(
 ) -> Result<(Judgement, DeviceState), DetectError> {
     let values: Vec<Value<'_>> = subject.values.iter().map(|(metric, value)| Value { metric, value: *value }).collect();
     detect::judge(model, state, &ReadingView { time_ms: subject.time.0, values: &values })
+}
+
+/// The rows that a training sample would take from a reading, after this state.
+pub(super) fn rows(state: &DeviceState, subject: Subject<'_>) -> Vec<Row> {
+    let values: Vec<Value<'_>> = subject.values.iter().map(|(metric, value)| Value { metric, value: *value }).collect();
+    detect::rows_of(state, &ReadingView { time_ms: subject.time.0, values: &values })
 }
 
 /// What is said of a device that sends nothing, of those metrics that are named; and the state in which it was said.

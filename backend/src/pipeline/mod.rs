@@ -9,6 +9,7 @@ mod detector;
 mod feedback;
 mod finding;
 mod models;
+mod refit;
 mod rescore;
 mod rounds;
 mod sequencer;
@@ -22,6 +23,7 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher},
     sync::{Arc, mpsc},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use detect::Policies;
@@ -89,6 +91,8 @@ pub(crate) struct Parts<W> {
     pub(crate) models: Arc<Models>,
     /// What people ask of the detector.
     pub(crate) policies: Arc<Policies>,
+    /// How often models are grown anew from recent readings; never, if this is nothing.
+    pub(crate) refit: Duration,
     /// From findings to entries.
     pub(crate) sequencer: Sequencer,
     /// How often entries are made that no reading asks for.
@@ -125,7 +129,7 @@ impl Pipeline {
         parts: Parts<W>,
         log: Arc<dyn LogReader>,
     ) -> Result<(Self, Threads), PipelineError> {
-        let Parts { writer, devices, models, policies, sequencer, periods, view, clock, halt, events } = parts;
+        let Parts { writer, devices, models, policies, refit, sequencer, periods, view, clock, halt, events } = parts;
         let rounds = match rounds::Rounds::load(&*log, periods, view.clone(), clock.now()) {
             Ok(rounds) => rounds,
             // What is stored can still be read, and shown to be damaged; nothing more is appended.
@@ -148,12 +152,19 @@ impl Pipeline {
         let (commits, slices) = mpsc::channel();
         let mut threads = vec![spawn("writer", &halt, move || writer.run(&slices))];
         let mut shards = Vec::new();
+        let offers = (!refit.is_zero()).then(|| {
+            let (mut refitter, offers) =
+                refit::Refitter::new(Arc::clone(&models), Arc::clone(&log), commits.clone(), Arc::clone(&now), refit);
+            threads.push(spawn("refit", &halt, move || refitter.run()));
+            offers
+        });
         let of = devices.len();
         for (at, reader) in devices.into_iter().enumerate() {
             let (sender, jobs) = mpsc::channel();
             let (models, policies, now) = (Arc::clone(&models), Arc::clone(&policies), Arc::clone(&now));
             let shard = Shard { at, of };
-            let mut detector = detector::Detector::new(models, policies, reader, commits.clone(), now, shard);
+            let parts = detector::Parts { models, policies, store: reader, commits: commits.clone(), clock: now };
+            let mut detector = detector::Detector::new(parts, shard, offers.clone());
             threads.push(spawn(&format!("detector-{at}"), &halt, move || detector.run(&jobs)));
             shards.push(sender);
         }

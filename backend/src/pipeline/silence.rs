@@ -6,6 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
@@ -150,14 +151,14 @@ impl Detector {
             time: now,
             values: &[],
         };
+        let kept = self.models.of(profile);
         let verdict = Verdict {
             score: silent.score,
             threshold: silent.threshold,
             label: Label::Anomaly,
-            model_version: self.models.version_of(profile),
+            model_version: Arc::clone(&kept.version),
         };
-        let finding =
-            finding::pending(subject, self.models.of(profile), self.models.hash_of(profile), &known.state, silent);
+        let finding = finding::pending(subject, &kept.model, kept.hash, &known.state, silent);
         known.state = next;
         if !std::mem::replace(&mut known.changed, true) {
             self.changed.push(device.clone());

@@ -40,6 +40,8 @@ pub(super) struct Slice {
     pub(super) silences: Vec<Silence>,
     /// What was said of findings, each with its record for the audit log.
     pub(super) feedback: Vec<(Feedback, Record)>,
+    /// Models that are to be recorded before they are used.
+    pub(super) models: Vec<NewModel>,
     /// The devices that all this has changed.
     pub(super) devices: Vec<Device>,
 }
@@ -188,7 +190,7 @@ impl<W: WriteStore> Writer<W> {
                 tx.record_silences(&slice.silences)?;
                 tx.record_feedback(&slice.feedback)?;
             }
-            for model in new {
+            for model in new.iter().chain(group.iter().flat_map(|slice| &slice.models)) {
                 tx.add_model(model)?;
             }
             if group.is_empty() && new.is_empty() {
