@@ -11,6 +11,7 @@
 //! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
 //! - [`Policy`] and [`Rule`] are what people ask: a budget of false alarms, and limits of their own.
+//! - [`TableModel`] judges the rows of a table without time.
 //! - [`judge`] fuses forest and residual rules and says what a nurse would want to know.
 //!
 //! # From streams to findings
@@ -70,6 +71,7 @@ mod rules;
 mod sample;
 pub mod scorer;
 mod state;
+mod table;
 mod verdict;
 
 pub use adapt::{
@@ -84,4 +86,5 @@ pub use reading::{ReadingView, Value};
 pub use rules::{Condition, Lasting, Per, Rule, WHOLE_DEVICE};
 pub use sample::{TrainingReading, TrainingSample};
 pub use state::{DeviceState, MAX_METRICS, MAX_STATE_BYTES, WARM_UP};
+pub use table::{TableFigures, TableMeta, TableModel};
 pub use verdict::{Finding, Judgement, Kind, Label, Reason, Severity};

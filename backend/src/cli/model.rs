@@ -3,21 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use detect::{
-    DetectError, Model,
+    DetectError, Model, TableModel,
     classify::{Classifier, Matching},
 };
 
-use super::{WrongUse, input::is_anomalous};
+use super::{WrongUse, input::is_anomalous, score::Usual};
 
 /// A model of rows without time.
 pub(super) enum Rows {
     /// Tells classes apart.
     Classes(Box<Classifier>),
+    /// Knows what is usual.
+    Usual(Box<Usual>),
 }
 
 /// The beginnings of the files' byte forms.
 const STREAM: &[u8] = b"ALDM";
 const CLASSES: &[u8] = b"ALDC";
+const TABLE: &[u8] = b"ALDT";
 
 /// The file itself, or `model.bin` in a directory, with its bytes.
 fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), WrongUse> {
@@ -32,7 +35,7 @@ fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), WrongUse> {
 pub(super) fn stream(path: &Path) -> Result<Model, WrongUse> {
     let (file, bytes) = read(path)?;
     let wrong = |why: &dyn std::fmt::Display| WrongUse(format!("{}: {why}", file.display()));
-    if bytes.starts_with(CLASSES) {
+    if [CLASSES, TABLE].iter().any(|mark| bytes.starts_with(mark)) {
         return Err(wrong(&"a model of rows without time; expected one of readings, as `train --profile` makes it"));
     }
     Model::from_bytes(&bytes).map_err(|error| wrong(&error))
@@ -45,7 +48,22 @@ pub(super) fn rows(path: &Path) -> Result<Rows, WrongUse> {
     if bytes.starts_with(STREAM) {
         return Err(wrong(&"a model of readings: it needs --time COLUMN"));
     }
+    if bytes.starts_with(TABLE) {
+        let model = TableModel::from_bytes(&bytes).map_err(|error| wrong(&error))?;
+        let medians = medians(&file.with_file_name("model_meta.json"), model.columns().len());
+        return Ok(Rows::Usual(Box::new(Usual { model, medians })));
+    }
     Ok(Rows::Classes(Box::new(Classifier::from_bytes(&bytes).map_err(|error| wrong(&error))?)))
+}
+
+/// What stands in for missing numbers, as it lies beside a model; `None` if it does not.
+fn medians(file: &Path, columns: usize) -> Option<Vec<f32>> {
+    #[derive(serde::Deserialize)]
+    struct Meta {
+        medians: Vec<f32>,
+    }
+    let meta: Meta = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+    (meta.medians.len() == columns).then_some(meta.medians)
 }
 
 /// What a classifier says of rows of one file.

@@ -5,9 +5,6 @@ use simulate::random::Random;
 use super::table::Table;
 use crate::cli::WrongUse;
 
-/// Numbers that are kept at most: 256 MiB. A million rows of 64 columns; a forest looks at 25,600 of them.
-const MOST: usize = 64 << 20;
-
 /// What the drawing of rows is for, so that it shares no random numbers with anything else.
 const PURPOSE: u64 = 0x7461_626c_6572_6f77;
 
@@ -19,15 +16,13 @@ pub(crate) struct Sample {
     pub(crate) rows: Vec<f32>,
     /// What stands in for a missing number, for each column.
     pub(crate) medians: Vec<f32>,
+    /// Rows of the file.
+    pub(crate) seen: u64,
 }
 
 impl Sample {
-    /// Reads a table to its end.
-    pub(crate) fn of(table: &mut Table, seed: u64) -> Result<Self, WrongUse> {
-        Self::at_most(table, seed, MOST)
-    }
-
-    fn at_most(table: &mut Table, seed: u64, most: usize) -> Result<Self, WrongUse> {
+    /// Reads a table to its end, and keeps at most so many numbers.
+    pub(crate) fn of(table: &mut Table, seed: u64, most: usize) -> Result<Self, WrongUse> {
         let columns = table.names().to_vec();
         let room = (most / columns.len().max(1)).max(1);
         let mut random = Random::for_purpose(seed, 0, PURPOSE);
@@ -47,7 +42,7 @@ impl Sample {
         }
         let medians = medians(&rows, columns.len());
         fill(&mut rows, &medians);
-        Ok(Self { columns, rows, medians })
+        Ok(Self { columns, rows, medians, seen })
     }
 }
 

@@ -82,7 +82,8 @@ pub(super) fn run(args: &Args) -> Outcome {
     let options = TableOptions { named, separator: args.separator, no_header: args.no_header };
     match args.model.as_deref().map(model::rows).transpose()? {
         Some(model::Rows::Classes(classifier)) => classes::score(args, &options, &classifier)?,
-        None => rows::score(args, &options)?,
+        Some(model::Rows::Usual(usual)) => rows::score(args, &options, Some(*usual))?,
+        None => rows::score(args, &options, None)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 mod classes;
 mod streams;
+mod tables;
 
 use std::{
     io::Write as _,
@@ -74,7 +75,7 @@ pub(super) fn run(args: &Args) -> Outcome {
             let options = TableOptions { named, separator: args.origin.separator(), no_header: args.no_header };
             match &args.labels {
                 Some(_) => classes::train(args, &table, &options)?,
-                None => return Err(crate::cli::WrongUse::new("a CSV file of readings needs --time COLUMN").into()),
+                None => tables::train(args, &table, &options)?,
             }
         }
     }
