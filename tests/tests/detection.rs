@@ -141,7 +141,7 @@ async fn score_refuses_what_it_cannot_read_and_leaves_nothing_behind() {
         ("t,a\n0,1\n", vec!["--time", "when"], vec!["\"when\"", "t, a"]),
         ("t,a\n0,1\n", vec!["--time", "t", "--ignore", "b"], vec!["\"b\""]),
         ("a,class\n1,x\n", vec![], vec!["line 2", "--ignore class"]),
-        ("a\n1\n", vec![], vec!["rows to learn from"]),
+        ("a,b,a\n", vec!["--train", "/nowhere/t.csv", "--time", "a"], vec!["cannot be used with"]),
     ] {
         let input = file(dir.path(), "in.csv", text);
         let args = [vec!["score", &input, "-o", out], more].concat();
@@ -187,6 +187,23 @@ async fn score_of_a_table_matches_columns_by_name() {
     let swapped = file(dir.path(), "swapped.csv", swapped);
     assert_eq!(run(["score", &swapped, "--train", &train]).await.expect_success(), trained);
     refused(&run(["score", &file(dir.path(), "less.csv", "x\n1\n2\n"), "--train", &train]).await, &["y", "always"]);
+
+    // A model that is kept says the same; a number that is missing is the column's usual one.
+    let model = dir.path().join("model");
+    let model = model.to_str().expect("UTF-8");
+    let told = run(["train", &train, "-o", model]).await.expect_success();
+    assert!(told.starts_with("table-"), "{told}");
+    assert_eq!(run(["score", &swapped, "--model", model]).await.expect_success(), trained);
+    let gaps = file(dir.path(), "gaps.csv", "x,y,always\n,,\n9,-9,7\n");
+    let (_, _, found) = scores(&run(["score", &gaps, "--model", model]).await.expect_success());
+    assert!(found[0] < 0.5 && found[1] > 0.5, "{found:?}");
+    refused(&run(["backtest", &input, "--time", "x", "--model", model]).await, &["rows without time"]);
+
+    // The smallest tables have scores too.
+    for (text, rows) in [("x\n", 0), ("x\n1\n", 1), ("x,y\n1,2\n1,2\n8,9\n", 3)] {
+        let text = run(["score", &file(dir.path(), "small.csv", text)]).await.expect_success();
+        assert_eq!(scores(&text).1.len(), rows, "{text}");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,9 @@ use crate::cli::{
     progress::Progress,
 };
 
+/// What is written of each row.
+const COLUMNS: [&str; 2] = ["row", "anomaly_score"];
+
 /// Rows between two looks at the progress bar.
 const STRIDE: u64 = 4096;
 
@@ -17,9 +20,9 @@ pub(super) fn score(
     // Learnt from first and scored then: a pipe is kept meanwhile.
     let source = Source::again(&args.input)?;
     let mut table = Table::open(&source, options)?;
-    let mut scores = Scores::create(args, &["row", "anomaly_score"])?;
     if table.is_empty() {
-        return Ok(scores.finish()?);
+        // Nothing to learn from, and nothing to score.
+        return Ok(Scores::create(args, &COLUMNS)?.finish()?);
     }
     let usual = match (usual, &args.train) {
         (Some(usual), _) => usual,
@@ -27,6 +30,7 @@ pub(super) fn score(
         (None, None) => Usual::learn(&source, options, args.seed)?,
     };
     let mut scorer = usual.of(&table)?;
+    let mut scores = Scores::create(args, &COLUMNS)?;
     let mut progress = Progress::rows("rows scored");
     let (mut rows, mut unusual) = (0, 0);
     while let Some(row) = table.next()? {
