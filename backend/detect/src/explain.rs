@@ -1,7 +1,7 @@
 //! Says in plain words what was found. Decides nothing, and escapes nothing: whoever shows a
 //! sentence escapes it for the place where it is shown. Control characters are left out.
 
-use crate::{Kind, Reason, Value, detector, model::MetricSpec};
+use crate::{Kind, Reason, Value, calibrate, detector, model::MetricSpec};
 
 /// One metric's evidence that is to be reported.
 pub(crate) struct Clue<'a> {
@@ -11,6 +11,8 @@ pub(crate) struct Clue<'a> {
     pub(crate) feature: &'static str,
     /// In limits, at least 1.
     pub(crate) strength: f64,
+    /// The same in nats.
+    pub(crate) nats: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
 }
@@ -29,7 +31,8 @@ impl Clue<'_> {
     }
 }
 
-pub(crate) fn reason(clue: &Clue<'_>) -> Reason {
+/// `sum` is of the strengths of all the finding's clues.
+pub(crate) fn reason(clue: &Clue<'_>, sum: f64) -> Reason {
     let (expected_low, expected_high) = clue.range();
     Reason {
         metric: clue.value.metric.to_owned(),
@@ -39,9 +42,9 @@ pub(crate) fn reason(clue: &Clue<'_>) -> Reason {
         expected_low,
         expected_high,
         feature: clue.feature,
-        score: detector::score(clue.strength),
-        probability: libm::exp(-clue.strength),
-        contribution: 1.0,
+        score: calibrate::score(clue.strength),
+        probability: calibrate::probability(clue.nats),
+        contribution: clue.strength / sum,
     }
 }
 
@@ -135,6 +138,7 @@ mod tests {
             kind: Kind::Point,
             feature: detector::JUMP,
             strength: 2.0,
+            nats: 20.0,
             low: 18.4321,
             high: 22.9321,
         }

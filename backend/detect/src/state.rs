@@ -2,101 +2,45 @@
 //! 64-bit hash of its name, so a state can be exported without telling what was measured.
 //!
 //! Byte form, version 2, little-endian: `"ALDS"`, version u16, number of metrics u16, readings
-//! u64, latest time i64, the policy in the layout of `rules::form`, then each metric in ascending
-//! order of its key in the fixed layout of `MetricState::write`. At most 24 + 298 + 12 × 292 =
-//! 3826 bytes.
+//! u64, latest time i64, interval f32, habit f32, feedback f32, the policy in the layout of
+//! `rules::form`, then each metric in ascending order of its key in the fixed layout of
+//! `Series::write`. At most 36 + 298 + 12 × 268 = 3550 bytes.
 
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Budget, DetectError, Finding, Policy, Rule,
-    adapt::learning::LearningBudget,
+    Budget, DetectError, Feedback, Finding, Policy, Rule,
+    adapt::feedback::Tuning,
     bytes::{Reader, Writer},
+    calibrate::{self, Habit},
     rules::Watches,
+    series::Series,
 };
 
-/// Metrics that one device may have over its whole life. 12 states of 292 bytes fit into
-/// [`MAX_STATE_BYTES`], beside the rules. A reading that would need more is refused with
-/// [`DetectError::TooManyMetrics`] and changes nothing.
+/// Metrics that one device may have over its whole life. 12 states of 268 bytes fit into
+/// [`MAX_STATE_BYTES`], beside rules and what is remembered of metrics together. A reading that
+/// would need more is refused with [`DetectError::TooManyMetrics`] and changes nothing.
 pub const MAX_METRICS: usize = 12;
 /// No byte form of a state is longer.
 pub const MAX_STATE_BYTES: usize = 4096;
-/// Readings of a metric before it is judged.
-pub const WARM_UP: u32 = 60;
-
 const MAGIC: &[u8; 4] = b"ALDS";
 const VERSION: u16 = 2;
-/// Hours of a day, each with its own expectation.
-pub(crate) const HOURS: usize = 24;
+/// Gain of the usual interval; single ones enter as at most four usual ones.
+const INTERVAL: f64 = 0.05;
+const LONGEST: f64 = 4.0;
 
 /// Everything remembered about one device; a value, changed only by judging readings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceState {
     pub(crate) readings: u64,
     pub(crate) latest_ms: i64,
+    /// Usual distance between readings in milliseconds; 0 while unknown.
+    pub(crate) interval: f32,
+    pub(crate) habit: Habit,
+    pub(crate) tuning: Tuning,
     pub(crate) rules: Watches,
     /// Sorted by key.
-    pub(crate) metrics: Vec<MetricState>,
-}
-
-/// What is remembered about one metric. Scales are means of absolute deviations.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct MetricState {
-    pub(crate) key: u64,
-    pub(crate) seen: u32,
-    pub(crate) last_ms: i64,
-    /// Usual distance between readings in milliseconds.
-    pub(crate) interval: f32,
-    pub(crate) last: f64,
-    pub(crate) before: f64,
-    /// Fast level, not moved by values that are far from it.
-    pub(crate) level: f64,
-    pub(crate) mid: f64,
-    pub(crate) slow: f64,
-    /// Level of the values that are far from `level`, and how many in a row.
-    pub(crate) away_level: f64,
-    pub(crate) away: u16,
-    pub(crate) step_scale: f32,
-    /// As `step_scale`, over a longer time: what `turbulence` is compared with.
-    pub(crate) calm_scale: f32,
-    pub(crate) level_scale: f32,
-    pub(crate) mid_scale: f32,
-    pub(crate) slow_scale: f32,
-    /// Mean absolute step of the last few readings.
-    pub(crate) turbulence: f32,
-    /// Smallest step seen, 0 while there was none: the sensor's resolution.
-    pub(crate) resolution: f32,
-    /// Range of the level, slowly closing.
-    pub(crate) low: f64,
-    pub(crate) high: f64,
-    /// Running high quantile of this metric's own evidence.
-    pub(crate) tail: f32,
-    pub(crate) episode: Episode,
-    pub(crate) budget: LearningBudget,
-    pub(crate) hour: u8,
-    pub(crate) season_scale: f32,
-    pub(crate) season: [f32; HOURS],
-    /// Days on which each hour was seen, up to 255.
-    pub(crate) season_days: [u8; HOURS],
-}
-
-/// The event that is being reported, so that one event gives one finding.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Episode {
-    /// What was reported last.
-    pub(crate) reported: Reported,
-    /// Highest evidence so far, in limits.
-    pub(crate) peak: f32,
-    /// Readings since evidence was last above the limit.
-    pub(crate) quiet: u16,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Reported {
-    #[default]
-    Nothing,
-    Passing,
-    Lasting,
+    pub(crate) metrics: Vec<Series>,
 }
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo). Two names of one device colliding by chance: 2^-57. A
@@ -153,6 +97,19 @@ impl DeviceState {
         self.rules.silence(names, now_ms.saturating_sub(self.latest_ms))
     }
 
+    /// Takes in what a person found out about a reading that had this score. It moves the evidence
+    /// that the model needs for an alarm: one answer by at most a factor of 2 in probability, all
+    /// together by at most a factor of 8, and half of it is forgotten in two weeks. Rules stay.
+    pub fn feedback(&mut self, feedback: Feedback, score: f64) {
+        let limit = self.limit(f64::from(self.interval));
+        self.tuning.hear(feedback, calibrate::strength(score), limit);
+    }
+
+    /// The evidence in nats at which the model alarms, for readings usually so far apart.
+    pub(crate) fn limit(&self, interval_ms: f64) -> f64 {
+        (calibrate::limit(self.rules.budget, interval_ms) + self.habit.nats() + self.tuning.nats()).max(1.0)
+    }
+
     /// Readings judged so far.
     pub fn readings(&self) -> u64 {
         self.readings
@@ -166,6 +123,9 @@ impl DeviceState {
         writer.u16(self.metrics.len() as u16);
         writer.u64(self.readings);
         writer.i64(self.latest_ms);
+        writer.f32(self.interval);
+        writer.f32(self.habit.0);
+        writer.f32(self.tuning.0);
         self.rules.write(&mut writer);
         for metric in &self.metrics {
             metric.write(&mut writer);
@@ -195,13 +155,18 @@ impl DeviceState {
         }
         let readings = reader.u64()?;
         let latest_ms = reader.i64()?;
+        let (interval, habit) = (reader.scale()?, Habit(reader.scale()?));
+        let tuning = Tuning(reader.f32()?);
+        if !tuning.valid() {
+            return Err(reader.error("feedback within its bounds", tuning.0));
+        }
         let rules = Watches::read(&mut reader)?;
-        let metrics: Vec<MetricState> = (0..count).map(|_| MetricState::read(&mut reader)).collect::<Result<_, _>>()?;
+        let metrics: Vec<Series> = (0..count).map(|_| Series::read(&mut reader)).collect::<Result<_, _>>()?;
         reader.end()?;
         if !metrics.is_sorted_by(|a, b| a.key < b.key) {
             return Err(reader.error("keys in ascending order", "another order"));
         }
-        Ok(Self { readings, latest_ms, rules, metrics })
+        Ok(Self { readings, latest_ms, interval, habit, tuning, rules, metrics })
     }
 
     /// SHA-256 of the byte form.
@@ -209,12 +174,31 @@ impl DeviceState {
         Sha256::digest(self.to_bytes()).into()
     }
 
+    /// One more reading; the usual interval before it in milliseconds, 0 while unknown.
+    pub(crate) fn tick(&mut self, time_ms: i64) -> f64 {
+        let before = f64::from(self.interval);
+        if self.readings == 0 {
+            self.latest_ms = time_ms;
+        }
+        let elapsed = time_ms.saturating_sub(self.latest_ms);
+        if elapsed > 0 {
+            let seen = if before > 0.0 { (elapsed as f64).min(LONGEST * before) } else { elapsed as f64 };
+            let gain = INTERVAL.max(1.0 / (self.readings.max(1) as f64));
+            self.interval = (before + gain * (seen - before)) as f32;
+            self.habit.rest(elapsed);
+            self.tuning.rest(self.latest_ms, time_ms);
+            self.latest_ms = time_ms;
+        }
+        self.readings = self.readings.saturating_add(1);
+        before
+    }
+
     /// The position of a metric, added if it is new.
     pub(crate) fn position(&mut self, key: u64) -> usize {
         match self.metrics.binary_search_by_key(&key, |metric| metric.key) {
             Ok(position) => position,
             Err(position) => {
-                self.metrics.insert(position, MetricState { key, ..Default::default() });
+                self.metrics.insert(position, Series { key, ..Default::default() });
                 position
             }
         }
@@ -224,92 +208,5 @@ impl DeviceState {
     pub(crate) fn count_with(&self, keys: impl Iterator<Item = u64>) -> usize {
         let known = |key: &u64| self.metrics.binary_search_by_key(key, |m| m.key).is_ok();
         self.metrics.len() + keys.filter(|key| !known(key)).count()
-    }
-}
-
-impl MetricState {
-    fn write(&self, writer: &mut Writer) {
-        writer.u64(self.key);
-        writer.u32(self.seen);
-        writer.i64(self.last_ms);
-        writer.f32(self.interval);
-        for value in [self.last, self.before, self.level, self.mid, self.slow, self.away_level, self.low, self.high] {
-            writer.f64(value);
-        }
-        writer.u16(self.away);
-        for scale in [
-            self.step_scale,
-            self.calm_scale,
-            self.level_scale,
-            self.mid_scale,
-            self.slow_scale,
-            self.turbulence,
-            self.resolution,
-            self.tail,
-            self.season_scale,
-            self.episode.peak,
-        ] {
-            writer.f32(scale);
-        }
-        writer.u8(self.episode.reported as u8);
-        writer.u16(self.episode.quiet);
-        self.budget.write(writer);
-        writer.u8(self.hour);
-        self.season.iter().for_each(|value| writer.f32(*value));
-        writer.bytes(&self.season_days);
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DetectError> {
-        let mut metric = Self {
-            key: reader.u64()?,
-            seen: reader.u32()?,
-            last_ms: reader.i64()?,
-            interval: reader.scale()?,
-            ..Default::default()
-        };
-        for value in [
-            &mut metric.last,
-            &mut metric.before,
-            &mut metric.level,
-            &mut metric.mid,
-            &mut metric.slow,
-            &mut metric.away_level,
-            &mut metric.low,
-            &mut metric.high,
-        ] {
-            *value = reader.f64()?;
-        }
-        metric.away = reader.u16()?;
-        for scale in [
-            &mut metric.step_scale,
-            &mut metric.calm_scale,
-            &mut metric.level_scale,
-            &mut metric.mid_scale,
-            &mut metric.slow_scale,
-            &mut metric.turbulence,
-            &mut metric.resolution,
-            &mut metric.tail,
-            &mut metric.season_scale,
-            &mut metric.episode.peak,
-        ] {
-            *scale = reader.scale()?;
-        }
-        metric.episode.reported = match reader.u8()? {
-            0 => Reported::Nothing,
-            1 => Reported::Passing,
-            2 => Reported::Lasting,
-            other => return Err(reader.error("an episode of 0, 1 or 2", other)),
-        };
-        metric.episode.quiet = reader.u16()?;
-        metric.budget = LearningBudget::read(reader)?;
-        metric.hour = reader.u8()?;
-        if usize::from(metric.hour) >= HOURS {
-            return Err(reader.error("an hour below 24", metric.hour));
-        }
-        for value in &mut metric.season {
-            *value = reader.f32()?;
-        }
-        metric.season_days.copy_from_slice(reader.take(HOURS)?);
-        Ok(metric)
     }
 }

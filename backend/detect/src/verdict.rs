@@ -86,8 +86,10 @@ pub struct Finding {
 pub struct Judgement {
     /// From 0, as usual as can be, towards 1. Given also while warming up.
     pub score: f64,
-    /// The model's threshold: a finding's score is at least this. The opposite need not hold:
-    /// later readings of a reported event score high as well and are not reported again.
+    /// How probable evidence as strong as this is in an ordinary reading of this device.
+    pub probability: f64,
+    /// Always 0.5: the score of evidence exactly at the device's alarm limit. A finding's score is
+    /// at least this; later readings of a reported event score a little less.
     pub threshold: f64,
     /// `Anomaly` exactly if there is a finding.
     pub label: Label,

@@ -6,8 +6,7 @@ use std::sync::LazyLock;
 
 use common::{START, sample};
 use detect::{
-    MetricSpec, Model, Objection, Probes, Reservoir, ReservoirSpec, TrainSpec, TrainingSample, compare,
-    features::{COLUMNS, Row},
+    COLUMNS, MetricSpec, Model, Objection, Probes, Reservoir, ReservoirSpec, Row, TrainSpec, TrainingSample, compare,
     refit,
 };
 use proptest::prelude::*;

@@ -11,17 +11,39 @@ use detect::{DeviceState, Finding, Model, ReadingView, Value, judge, judge_in_pl
 static GENERIC: LazyLock<Model> = LazyLock::new(train_generic);
 
 const DAY: u32 = 1440;
-/// Mean absolute deviation of `honest` from its mean: 2/π of the amplitude.
-const UNIT: f64 = 5.0 * 2.0 / std::f64::consts::PI;
+/// Days for which a device is honest before anybody attacks.
+const HONEST: u32 = 9;
 
-/// A daily cycle of ±5 and a sensor's wiggle.
-fn honest(minute: u32) -> f64 {
-    let wiggle = [0.0, 0.1, 0.2, 0.1, 0.0, -0.1, -0.2, -0.1][(minute * 5 % 8) as usize];
-    20.0 - 5.0 * (f64::from(minute % DAY) / f64::from(DAY) * TAU).cos() + wiggle
+/// What a device sends in each minute.
+type Honest = fn(u32) -> f64;
+
+/// Uniform from -1 to 1, from the bits of a hash.
+fn noise(number: u32, scale: u32) -> f64 {
+    let mut bits = (u64::from(scale) << 32 | u64::from(number)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (bits >> 11) as f64 / (1u64 << 52) as f64 - 1.0
 }
 
-/// A device that was honest for its first days.
-fn taught(days: u32) -> DeviceState {
+/// A daily cycle of ±5 and a little noise: every hour knows what to expect.
+fn cycle(minute: u32) -> f64 {
+    20.0 - 5.0 * (f64::from(minute % DAY) / f64::from(DAY) * TAU).cos() + 0.3 * noise(minute, 1)
+}
+
+/// Wanders within ±5 at all speeds: no hour knows what to expect.
+fn wander(minute: u32) -> f64 {
+    let smooth = |scale: u32| {
+        let (before, share) = (minute / scale, f64::from(minute % scale) / f64::from(scale));
+        noise(before, scale) * (1.0 - share) + noise(before + 1, scale) * share
+    };
+    20.0 + 2.0 * smooth(720) + 1.5 * smooth(180) + smooth(45) + 0.3 * smooth(10) + 0.2 * noise(minute, 1)
+}
+
+/// How far either gets from its middle.
+const UNIT: f64 = 5.0;
+
+/// The state of a device that was honest so far.
+fn taught(honest: Honest, days: u32) -> DeviceState {
     let mut state = DeviceState::new();
     for minute in 0..days * DAY {
         send(&mut state, minute, honest(minute));
@@ -42,14 +64,14 @@ fn send(state: &mut DeviceState, minute: u32, value: f64) -> Option<Finding> {
     judge_in_place(&GENERIC, state, &ReadingView { time_ms, values: &values }).unwrap().finding
 }
 
-/// The offset that an attacker reaches from day 4 on without any finding, who adds to it with each
-/// reading the largest of some steps, up to `fastest`, that is not reported. Ends where everything
-/// that the attacker can send is reported.
-fn greedy(days: u32, fastest: f64) -> f64 {
-    let mut state = taught(4);
+/// The offset that an attacker reaches without any finding, who adds to it with each reading the
+/// largest of some steps, up to `fastest`, that is not reported. Ends where everything that the
+/// attacker can send is reported.
+fn greedy(honest: Honest, days: u32, fastest: f64) -> f64 {
+    let mut state = taught(honest, HONEST);
     let mut offset = 0.0;
-    for minute in 4 * DAY..(4 + days) * DAY {
-        let steps = [1.0, 0.3, 0.1, 0.03, 0.01, 0.0, -0.1, -1.0].map(|share| share * fastest);
+    for minute in HONEST * DAY..(HONEST + days) * DAY {
+        let steps = [1.0, 0.3, 0.1, 0.03, 0.01, 0.0, -0.1, -1.0, -10.0].map(|share| share * fastest);
         let silent = steps.into_iter().find_map(|step| {
             let (finding, next) = try_out(&state, minute, honest(minute) + offset + step);
             finding.is_none().then_some((step, next))
@@ -61,21 +83,67 @@ fn greedy(days: u32, fastest: f64) -> f64 {
     offset
 }
 
+/// As [`greedy`], by an attacker who sends nothing honest any more: a calm line that climbs by as
+/// much as is not reported.
+fn climb(honest: Honest, days: u32, fastest: f64) -> f64 {
+    let mut state = taught(honest, HONEST);
+    let start = honest(HONEST * DAY - 1);
+    let mut value = start;
+    for minute in HONEST * DAY..(HONEST + days) * DAY {
+        let steps = [1.0, 0.3, 0.1, 0.03, 0.01, 0.0, -0.1, -1.0, -10.0].map(|share| share * fastest);
+        let silent = steps.into_iter().find_map(|step| {
+            let sent = value + step + 0.2 * noise(minute, 1);
+            let (finding, next) = try_out(&state, minute, sent);
+            finding.is_none().then_some((step, next))
+        });
+        let Some((step, next)) = silent else { break };
+        value += step;
+        state = next;
+    }
+    value - start
+}
+
+/// The offset that a ramp of constant or growing speed reaches before its first finding; as fast
+/// as `per_day` on the first day, and `faster` times as fast on each next day.
+fn ramp(honest: Honest, days: u32, per_day: f64, faster: f64) -> f64 {
+    let mut state = taught(honest, HONEST);
+    let (mut offset, mut speed) = (0.0, per_day);
+    for minute in HONEST * DAY..(HONEST + days) * DAY {
+        if send(&mut state, minute, honest(minute) + offset).is_some() {
+            break;
+        }
+        offset += speed / f64::from(DAY);
+        speed *= faster.powf(1.0 / f64::from(DAY));
+    }
+    offset
+}
+
 #[test]
 fn nobody_leads_a_level_further_than_stated() {
-    for days in [1, 4] {
-        // 8 units, half a unit more each day, and units that grow by a tenth each day.
-        let stated = (8.0 + 0.5 * f64::from(days)) * UNIT * 1.1f64.powi(days as i32);
-        for fastest in [0.002, 0.005, 0.02, 0.1, 0.5, 2.0] {
-            let reached = greedy(days, fastest);
-            println!("{days} days, steps up to {fastest}: {:.1} units of {:.1} stated", reached / UNIT, stated / UNIT);
-            assert!(reached <= stated, "{days} days, steps up to {fastest}: {reached} of {stated}");
+    for (name, honest) in [("cycle", cycle as Honest), ("wander", wander)] {
+        for days in [1, 5] {
+            // 4 units, a quarter of a unit more each day, and units that grow by a tenth each day.
+            let stated = (4.0 + 0.25 * f64::from(days)) * UNIT * 1.1f64.powi(days as i32);
+            let steps = [0.0005, 0.002, 0.01, 0.05, 0.5];
+            let greedy = steps.map(|fastest| greedy(honest, days, fastest)).into_iter().fold(0.0, f64::max);
+            let climb = steps.map(|fastest| climb(honest, days, fastest)).into_iter().fold(0.0, f64::max);
+            let speeds = (0..12).map(|i| 0.05 * UNIT * 1.6f64.powi(i));
+            let ramps = speeds.flat_map(|speed| [ramp(honest, days, speed, 1.0), ramp(honest, days, speed, 1.5)]);
+            let ramp = ramps.fold(0.0, f64::max);
+            println!(
+                "{name}, {days} days: {:.2} by ramps, {:.2} with each honest value, {:.2} without; {:.2} units stated",
+                ramp / UNIT,
+                greedy / UNIT,
+                climb / UNIT,
+                stated / UNIT
+            );
+            assert!(ramp.max(greedy).max(climb) <= stated, "{name}, {days} days: of {stated}");
         }
     }
 }
 
 /// The smallest jump that is reported at once.
-fn smallest_jump(state: &DeviceState, minute: u32) -> f64 {
+fn smallest_jump(state: &DeviceState, minute: u32, honest: Honest) -> f64 {
     let reported = |size: &f64| try_out(state, minute, honest(minute) + size).0.is_some();
     (0..400).map(|i| 0.05 * 1.05f64.powi(i)).find(reported).unwrap()
 }
@@ -83,38 +151,47 @@ fn smallest_jump(state: &DeviceState, minute: u32) -> f64 {
 #[test]
 fn nobody_makes_it_deaf_to_jumps_further_than_stated() {
     let days = 3;
-    let honest_jump = smallest_jump(&taught(4 + days), (4 + days) * DAY);
-    let mut state = taught(4);
-    let mut noise = 0.1;
-    for minute in 4 * DAY..(4 + days) * DAY {
-        let sign = if minute % 2 == 0 { 1.0 } else { -1.0 };
-        let louder = [1.02, 1.003, 1.0, 0.98, 0.5].into_iter().find_map(|factor| {
-            let (finding, next) = try_out(&state, minute, honest(minute) + sign * noise * factor);
-            finding.is_none().then_some((factor, next))
-        });
-        let Some((factor, next)) = louder else { break };
-        noise *= factor;
-        state = next;
+    for (name, honest) in [("cycle", cycle as Honest), ("wander", wander)] {
+        let end = (HONEST + days) * DAY;
+        let mut state = taught(honest, HONEST);
+        let (mut loud, mut reached) = (0.1, HONEST * DAY);
+        for minute in HONEST * DAY..end {
+            let sign = if minute % 2 == 0 { 1.0 } else { -1.0 };
+            let silent = [1.05, 1.02, 1.003, 1.0, 0.98, 0.5, 0.0].into_iter().find_map(|factor| {
+                let (finding, next) = try_out(&state, minute, honest(minute) + sign * loud * factor);
+                finding.is_none().then_some((factor, next))
+            });
+            let Some((factor, next)) = silent else { break };
+            loud = (loud * factor).max(0.05);
+            (state, reached) = (next, minute + 1);
+        }
+        let jump = smallest_jump(&state, reached, honest);
+        let mut untouched = taught(honest, HONEST);
+        (HONEST * DAY..reached).for_each(|minute| drop(send(&mut untouched, minute, honest(minute))));
+        let before = smallest_jump(&untouched, reached, honest);
+        // Records are raised by a quarter of their span each day.
+        let stated = 2.0 * 1.25f64.powi(days as i32) * before;
+        println!(
+            "{name}: a jump of {before:.2} was reported, now of {jump:.2}; {stated:.2} stated; noise of {loud:.2}"
+        );
+        assert!(jump <= stated && loud <= stated, "{name}: {jump} and {loud} of {stated}");
     }
-    let jump = smallest_jump(&state, (4 + days) * DAY);
-    println!("a jump of {honest_jump:.2} was reported, now {jump:.2}; noise of {noise:.2}");
-    // Twice the scale, a quarter more each day; and the same for the device's tail.
-    let stated = (2.0 * 1.25f64.powi(days as i32)).powi(2) * honest_jump;
-    assert!(jump <= stated, "{jump} of {stated} after {honest_jump}");
 }
 
 #[test]
 fn a_lasting_change_is_reported_and_then_normal() {
-    let mut state = taught(4);
-    let mut findings = Vec::new();
-    // Within three days it warms by 60, and stays there for a week.
-    for minute in 4 * DAY..14 * DAY {
-        let warmer = 60.0 * (f64::from(minute - 4 * DAY) / f64::from(3 * DAY)).min(1.0);
-        if send(&mut state, minute, honest(minute) + warmer).is_some() {
-            findings.push(minute / DAY);
+    for (name, honest) in [("cycle", cycle as Honest), ("wander", wander)] {
+        let mut state = taught(honest, HONEST);
+        let mut findings = vec![0; 12];
+        // Within three days it warms by 60, and stays there.
+        for minute in 0..12 * DAY {
+            let warmer = 60.0 * (f64::from(minute) / f64::from(3 * DAY)).min(1.0);
+            if send(&mut state, HONEST * DAY + minute, honest(HONEST * DAY + minute) + warmer).is_some() {
+                findings[(minute / DAY) as usize] += 1;
+            }
         }
+        println!("{name}: findings by day {findings:?}");
+        assert!(findings[..3].iter().sum::<i32>() > 0);
+        assert!(findings[5..].iter().sum::<i32>() <= 2, "{name}: {findings:?}");
     }
-    println!("{findings:?}");
-    assert!(!findings.is_empty() && findings.len() <= 6, "{findings:?}");
-    assert!(findings.iter().all(|day| *day < 9), "{findings:?}");
 }

@@ -3,7 +3,7 @@
 //!
 //! Stores nothing and looks nothing up.
 
-use detect::{DetectError, DeviceState, Finding, Judgement, Model, ReadingView, Value, features::Row};
+use detect::{DetectError, DeviceState, Finding, Judgement, Model, ReadingView, Row, Value};
 use ledger::{
     Hash,
     entry::{Judged, Payload, Severity, Type},
@@ -44,7 +44,8 @@ pub(super) fn judge(
 /// The rows that a training sample would take from a reading, after this state.
 pub(super) fn rows(state: &DeviceState, subject: Subject<'_>) -> Vec<Row> {
     let values: Vec<Value<'_>> = subject.values.iter().map(|(metric, value)| Value { metric, value: *value }).collect();
-    detect::rows_of(state, &ReadingView { time_ms: subject.time.0, values: &values })
+    let row = state.row(&ReadingView { time_ms: subject.time.0, values: &values });
+    row.ok().flatten().into_iter().collect()
 }
 
 /// What is said of a device that sends nothing, of those metrics that are named; and the state in which it was said.

@@ -14,8 +14,7 @@ use std::{
 };
 
 use detect::{
-    Comparison, DetectError, Model, Probes, Reservoir, ReservoirSpec, TrainSpec, TrainingSample, compare,
-    features::Row, refit,
+    Comparison, DetectError, Model, Probes, Reservoir, ReservoirSpec, Row, TrainSpec, TrainingSample, compare, refit,
 };
 
 use super::{

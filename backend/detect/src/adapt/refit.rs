@@ -9,9 +9,8 @@
 
 use crate::{
     DetectError, Model, Reservoir, TrainSpec, TrainingSample,
-    detector::evidence,
-    features::{COLUMNS, Row},
     random::Random,
+    row::{COLUMNS, Row},
 };
 
 /// The least share of the first sample in what a candidate is grown from.
@@ -215,7 +214,7 @@ pub fn compare(
 
 /// The evidence of each row, in limits.
 fn all(model: &Model, rows: &[Row]) -> Result<Vec<f64>, DetectError> {
-    rows.iter().map(|row| Ok(evidence(model, row, model.forest.score(row)?).0)).collect()
+    rows.iter().map(|row| model.strength(row)).collect()
 }
 
 fn found(scores: &[f64]) -> usize {

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{DetectError, TrainingSample, features::Row, random::Random, state::key};
+use crate::{DetectError, TrainingSample, random::Random, row::Row, state::key};
 
 const DAY_MS: f64 = 86_400_000.0;
 /// 64 bytes and a tree's overhead each: at most about 200 MB.
