@@ -141,7 +141,7 @@ async fn score_refuses_what_it_cannot_read_and_leaves_nothing_behind() {
         ("t,a\n0,1\n", vec!["--time", "when"], vec!["\"when\"", "t, a"]),
         ("t,a\n0,1\n", vec!["--time", "t", "--ignore", "b"], vec!["\"b\""]),
         ("a,class\n1,x\n", vec![], vec!["line 2", "--ignore class"]),
-        ("a\n1\n", vec![], vec!["rows to learn from"]),
+        ("a,b,a\n", vec!["--train", "/nowhere/t.csv", "--time", "a"], vec!["cannot be used with"]),
     ] {
         let input = file(dir.path(), "in.csv", text);
         let args = [vec!["score", &input, "-o", out], more].concat();
@@ -187,6 +187,23 @@ async fn score_of_a_table_matches_columns_by_name() {
     let swapped = file(dir.path(), "swapped.csv", swapped);
     assert_eq!(run(["score", &swapped, "--train", &train]).await.expect_success(), trained);
     refused(&run(["score", &file(dir.path(), "less.csv", "x\n1\n2\n"), "--train", &train]).await, &["y", "always"]);
+
+    // A model that is kept says the same; a number that is missing is the column's usual one.
+    let model = dir.path().join("model");
+    let model = model.to_str().expect("UTF-8");
+    let told = run(["train", &train, "-o", model]).await.expect_success();
+    assert!(told.starts_with("table-"), "{told}");
+    assert_eq!(run(["score", &swapped, "--model", model]).await.expect_success(), trained);
+    let gaps = file(dir.path(), "gaps.csv", "x,y,always\n,,\n9,-9,7\n");
+    let (_, _, found) = scores(&run(["score", &gaps, "--model", model]).await.expect_success());
+    assert!(found[0] < 0.5 && found[1] > 0.5, "{found:?}");
+    refused(&run(["backtest", &input, "--time", "x", "--model", model]).await, &["rows without time"]);
+
+    // The smallest tables have scores too.
+    for (text, rows) in [("x\n", 0), ("x\n1\n", 1), ("x,y\n1,2\n1,2\n8,9\n", 3)] {
+        let text = run(["score", &file(dir.path(), "small.csv", text)]).await.expect_success();
+        assert_eq!(scores(&text).1.len(), rows, "{text}");
+    }
 }
 
 #[tokio::test]
@@ -314,6 +331,8 @@ async fn the_documented_commands_do_what_they_say() {
         ("room.csv", room),
         ("parts.csv", points(300, Some(9))),
         ("good-parts.csv", points(300, None)),
+        ("flows.csv", flows(300)),
+        ("more-flows.csv", flows(90)),
         ("pump-1.csv", of("p1")),
         ("pumps.csv", of("p1") + of("p2").split_once('\n').expect("lines").1),
     ] {
@@ -337,4 +356,43 @@ async fn the_documented_commands_do_what_they_say() {
         }
     }
     assert!(ran >= 5, "{ran}");
+}
+
+/// Flows of three classes that their words and numbers tell apart.
+fn flows(rows: usize) -> String {
+    let mut text = "protocol,rate,size,class\n".to_owned();
+    for row in 0..rows {
+        let noise = (row * 7919 % 1009) as f64 / 1009.0;
+        let (protocol, rate, class) =
+            [("tcp", 1.0, "BenignTraffic"), ("udp", 50.0, "DDoS"), ("icmp", 2.0, "Recon")][row % 3];
+        writeln!(text, "{protocol},{:.4},{},{class}", rate + noise, row % 7).expect("a text grows");
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_classifier_is_trained_evaluated_and_asked() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let input = file(dir.path(), "flows.csv", flows(300));
+    let model = dir.path().join("flows");
+    let model = model.to_str().expect("UTF-8");
+    let told = run(["train", &input, "--labels", "class", "--each-label", "-o", model]).await.expect_success();
+    assert!(told.starts_with("classes-") && told.contains("held back: accuracy 1.0000"), "{told}");
+    assert_eq!(std::fs::read_to_string(Path::new(model).join("sample.csv")).expect("the sample"), flows(300));
+
+    let evaluate = ["evaluate", &input, "--labels", "class", "--model", model, "--json"];
+    let figures: Value = serde_json::from_str(&run(evaluate).await.expect_success()).expect("JSON");
+    assert_eq!(figures["classes"]["classes"], serde_json::json!(["BenignTraffic", "DDoS", "Recon"]), "{figures}");
+    assert_eq!(figures["classes"]["rows"], serde_json::json!([[100, 0, 0], [0, 100, 0], [0, 0, 100]]), "{figures}");
+    assert_eq!(figures["ranking"]["auroc"], 1.0, "{figures}");
+
+    // Columns by name, in another order, with others between them; nobody says what is true.
+    let asked = file(dir.path(), "asked.csv", "size,id,rate,protocol\n3,a,50.5,udp\n1,b,1.5,tcp\n");
+    let text = run(["score", &asked, "--model", model]).await.expect_success();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "row,anomaly_score,class");
+    assert!(lines[1].starts_with("0,0.9") && lines[1].ends_with(",DDoS"), "{text}");
+    assert!(lines[2].starts_with("1,0.0") && lines[2].ends_with(",BenignTraffic"), "{text}");
+    refused(&run(["score", &file(dir.path(), "less.csv", "rate\n1\n"), "--model", model]).await, &["protocol", "size"]);
+    refused(&run(["score", &asked, "--time", "id", "--model", model]).await, &["readings"]);
 }

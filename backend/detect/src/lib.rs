@@ -5,13 +5,14 @@
 //! the same bits on every machine: transcendental functions come from `libm`, sums have a fixed
 //! order, and randomness comes from a seed.
 //!
-//! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
 //! - [`Lone`] judges one series alone, with default settings: the shortest way in.
 //! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
 //! - [`Policy`] and [`Rule`] are what people ask: a budget of false alarms, and limits of their own.
 //! - [`judge`] fuses what a metric's own records say with the tails of its group, weighed by the
 //!   Isolation Forest of [`scorer::forest`], and says what a nurse would want to know.
+//! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
+//! - [`TableModel`] judges the rows of a table without time.
 //!
 //! # From streams to findings
 //! ```
@@ -75,6 +76,7 @@ mod sample;
 pub mod scorer;
 mod series;
 mod state;
+mod table;
 mod verdict;
 
 pub use adapt::{
@@ -92,4 +94,5 @@ pub use rules::{Condition, Lasting, Per, Rule, WHOLE_DEVICE};
 pub use sample::{TrainingReading, TrainingSample};
 pub use series::WARM_UP;
 pub use state::{DeviceState, MAX_METRICS, MAX_STATE_BYTES};
+pub use table::{TableFigures, TableMeta, TableModel};
 pub use verdict::{Finding, Judgement, Kind, Label, Reason, Severity};

@@ -1,5 +1,7 @@
 //! How well scores and findings tell labelled rows apart. Counts and ranks; judges nothing.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// One row that was scored, with the truth about it.
@@ -11,6 +13,18 @@ pub(super) struct Scored {
     pub(super) reported: bool,
     /// Milliseconds; 0 for rows without time.
     pub(super) time_ms: i64,
+}
+
+/// A share for people: four digits, or a dash where it is not defined.
+pub(super) struct Share(pub(super) Option<f64>);
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(share) => f.pad(&format!("{share:.4}")),
+            None => f.pad("–"),
+        }
+    }
 }
 
 /// Right and wrong decisions.
@@ -29,7 +43,7 @@ pub(super) struct Decisions {
 
 impl Decisions {
     /// `right` of the said ones are right and, of `truths` true ones, `found` were found. For rows both are the same.
-    fn of(right: u64, false_alarms: u64, found: u64, truths: u64) -> Self {
+    pub(super) fn of(right: u64, false_alarms: u64, found: u64, truths: u64) -> Self {
         let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
         let (precision, recall) = (share(right, right + false_alarms), share(found, truths));
         // No right decision is an F1 of 0, whichever of the two is not defined.

@@ -1,5 +1,6 @@
 //! `anomaly-ledger evaluate`: holds scores against labels. Scores as `score` does, and counts.
 
+mod classes;
 mod measures;
 mod series;
 mod tables;
@@ -8,7 +9,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use serde::Serialize;
 
-use self::measures::{Decisions, Delay, Events, Ranking, Scored};
+use self::{
+    classes::Confusion,
+    measures::{Decisions, Delay, Events, Ranking, Scored, Share},
+};
 use super::{
     Outcome,
     input::{Named, TableOptions, say},
@@ -25,7 +29,8 @@ use super::{
     With --time: an event is a run of anomalous rows. A finding within it finds it, a finding outside of all is a false \
     alarm; the delay is from the event's first row to the first finding in it. By row: a score of 0.5 and more says \
     anomalous, for as long as an event lasts, so recall by row is low where each event is reported once. AUROC and \
-    average precision rank the rows by score alone.\n\n\
+    average precision rank the rows by score alone. A model that was trained with --labels also shows which class was \
+    taken for which; its score is the share of trees for classes that are not ordinary.\n\n\
     Exit codes: 0 measured, however well it does; 1 something failed on the way, 2 wrong use, also a file that cannot be \
     read."
 )]
@@ -98,6 +103,8 @@ struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
     by_event: Option<Events>,
     ranking: Option<Ranking>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classes: Option<Confusion>,
 }
 
 impl Figures {
@@ -114,17 +121,17 @@ impl Figures {
             precision_at_n: (truths > 0).then(|| top as f64 / truths as f64),
             by_event: has_time.then(|| Events::of(rows)),
             ranking: Ranking::of(rows),
+            classes: None,
         }
     }
 }
 
 fn print(figures: &Figures) {
-    let share = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
     let Figures { rows, anomalous_rows, model, by_row, .. } = figures;
     println!("{rows} rows, {anomalous_rows} of them anomalous; model {model}\n");
     println!("            precision  recall      F1");
     let line = |name: &str, d: &Decisions| {
-        println!("{name:<10} {:>10} {:>7} {:>7}", share(d.precision), share(d.recall), share(d.f1));
+        println!("{name:<10} {:>10} {:>7} {:>7}", Share(d.precision), Share(d.recall), Share(d.f1));
     };
     if let Some(events) = &figures.by_event {
         line("by event", &events.decisions);
@@ -143,9 +150,12 @@ fn print(figures: &Figures) {
             println!("delay: {}; {}", of(rows, "rows"), of(seconds, "s"));
         }
     }
-    println!("\nprecision at {anomalous_rows} rows: {}", share(figures.precision_at_n));
-    println!("AUROC {}", share(figures.ranking.map(|ranking| ranking.auroc)));
-    println!("average precision {}", share(figures.ranking.map(|ranking| ranking.average_precision)));
+    println!("\nprecision at {anomalous_rows} rows: {}", Share(figures.precision_at_n));
+    println!("AUROC {}", Share(figures.ranking.map(|ranking| ranking.auroc)));
+    println!("average precision {}", Share(figures.ranking.map(|ranking| ranking.average_precision)));
+    if let Some(classes) = &figures.classes {
+        classes.print();
+    }
     if figures.ranking.is_none() {
         println!("all rows have the same label: there is nothing to rank");
     }

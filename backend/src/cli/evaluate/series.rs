@@ -9,11 +9,11 @@ use crate::cli::{
 };
 
 pub(super) fn measure(args: &Args, named: &Named) -> Result<(Figures, Vec<String>), Box<dyn std::error::Error>> {
+    let model = args.model.as_deref().map(model::stream).transpose()?;
     let mut series = Series::open(&Source::once(&args.input), named, args.separator)?;
     let policy = policy::read(args.policy.as_deref())?.of("", "");
-    let (mut detector, version) = match &args.model {
-        Some(path) => {
-            let model = model::stream(path)?;
+    let (mut detector, version) = match model {
+        Some(model) => {
             let version = model.version();
             (Alone::with(model, series.metrics(), &policy), version)
         }

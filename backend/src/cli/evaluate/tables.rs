@@ -4,6 +4,7 @@ use super::{Args, Figures, Scored};
 use crate::cli::{
     WrongUse,
     input::{Source, Table, TableOptions, is_anomalous},
+    model,
     score::Usual,
 };
 
@@ -12,11 +13,13 @@ pub(super) fn measure(
     options: &TableOptions,
 ) -> Result<(Figures, Vec<String>), Box<dyn std::error::Error>> {
     let source = Source::again(&args.input)?;
-    let mut table = Table::open(&source, options)?;
-    let usual = match &args.train {
-        Some(train) => Usual::learn(&Source::once(train), options, args.seed)?,
-        None => Usual::learn(&source, options, args.seed)?,
+    let usual = match (args.model.as_deref().map(model::rows).transpose()?, &args.train) {
+        (Some(model::Rows::Classes(classifier)), _) => return super::classes::measure(args, options, &classifier),
+        (Some(model::Rows::Usual(usual)), _) => *usual,
+        (None, Some(train)) => Usual::learn(&Source::once(train), options, args.seed)?,
+        (None, None) => Usual::learn(&source, options, args.seed)?,
     };
+    let mut table = Table::open(&source, options)?;
     let mut scorer = usual.of(&table)?;
     let mut rows = Vec::new();
     while let Some(row) = table.next()? {
@@ -26,5 +29,5 @@ pub(super) fn measure(
         let truth = is_anomalous(row.label);
         rows.push(Scored { score, truth, reported: score >= super::THRESHOLD, time_ms: 0 });
     }
-    Ok((Figures::of(&rows, "of the rows themselves".to_owned(), false), table.notes()))
+    Ok((Figures::of(&rows, usual.version(), false), table.notes()))
 }

@@ -93,7 +93,7 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>, notes: &mut Vec<String>) -> 
 }
 
 /// The one column of this name.
-fn place(rows: &Rows, name: &str) -> Result<usize, WrongUse> {
+pub(super) fn place(rows: &Rows, name: &str) -> Result<usize, WrongUse> {
     let at = place_any(rows, name)?;
     match rows.names().iter().filter(|other| *other == name).count() {
         1 => Ok(at),
@@ -101,7 +101,8 @@ fn place(rows: &Rows, name: &str) -> Result<usize, WrongUse> {
     }
 }
 
-fn place_any(rows: &Rows, name: &str) -> Result<usize, WrongUse> {
+/// The first column of this name.
+pub(super) fn place_any(rows: &Rows, name: &str) -> Result<usize, WrongUse> {
     let names = rows.names();
     names.iter().position(|other| other == name).ok_or_else(|| {
         let hint = match names {

@@ -4,6 +4,7 @@
 mod columns;
 mod field;
 mod label;
+mod labelled;
 mod readings;
 mod rows;
 mod sample;
@@ -17,6 +18,7 @@ mod tests;
 
 pub(crate) use columns::Named;
 pub(crate) use label::is_anomalous;
+pub(crate) use labelled::Labelled;
 pub(crate) use readings::{Origin, Reading, Readings, Stop};
 pub(crate) use sample::{Sample, fill, places};
 pub(crate) use series::Series;

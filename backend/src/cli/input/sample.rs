@@ -5,9 +5,6 @@ use simulate::random::Random;
 use super::table::Table;
 use crate::cli::WrongUse;
 
-/// Numbers that are kept at most: 256 MiB. A million rows of 64 columns; a forest looks at 25,600 of them.
-const MOST: usize = 64 << 20;
-
 /// What the drawing of rows is for, so that it shares no random numbers with anything else.
 const PURPOSE: u64 = 0x7461_626c_6572_6f77;
 
@@ -17,8 +14,6 @@ pub(crate) struct Sample {
     pub(crate) columns: Vec<String>,
     /// The numbers, row by row; a missing one is the median of its column.
     pub(crate) rows: Vec<f32>,
-    /// The labels of those rows; empty texts without such a column.
-    pub(crate) labels: Vec<String>,
     /// What stands in for a missing number, for each column.
     pub(crate) medians: Vec<f32>,
     /// Rows of the file.
@@ -26,33 +21,28 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// Reads a table to its end.
-    pub(crate) fn of(table: &mut Table, seed: u64) -> Result<Self, WrongUse> {
-        Self::at_most(table, seed, MOST)
-    }
-
-    fn at_most(table: &mut Table, seed: u64, most: usize) -> Result<Self, WrongUse> {
+    /// Reads a table to its end, and keeps at most so many numbers.
+    pub(crate) fn of(table: &mut Table, seed: u64, most: usize) -> Result<Self, WrongUse> {
         let columns = table.names().to_vec();
         let room = (most / columns.len().max(1)).max(1);
         let mut random = Random::for_purpose(seed, 0, PURPOSE);
-        let (mut rows, mut labels, mut seen): (Vec<f32>, Vec<String>, u64) = (Vec::new(), Vec::new(), 0);
+        let (mut rows, mut kept, mut seen): (Vec<f32>, usize, u64) = (Vec::new(), 0, 0);
         while let Some(row) = table.next()? {
             seen += 1;
-            if labels.len() < room {
+            if kept < room {
                 rows.extend_from_slice(row.numbers);
-                labels.push(row.label.to_owned());
+                kept += 1;
                 continue;
             }
             // Vitter's algorithm R: after n rows each is kept with the same probability, room / n.
             let place = (random.unit() * seen as f64) as usize;
             if place < room {
                 rows[place * columns.len()..][..columns.len()].copy_from_slice(row.numbers);
-                row.label.clone_into(&mut labels[place]);
             }
         }
         let medians = medians(&rows, columns.len());
         fill(&mut rows, &medians);
-        Ok(Self { columns, rows, labels, medians, seen })
+        Ok(Self { columns, rows, medians, seen })
     }
 }
 

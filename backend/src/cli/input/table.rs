@@ -53,6 +53,11 @@ impl Table {
         &self.columns.names
     }
 
+    /// Whether there is no row.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.first().next().is_none()
+    }
+
     /// The file's name, for messages.
     pub(crate) fn file(&self) -> &str {
         self.rows.file()

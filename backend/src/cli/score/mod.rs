@@ -1,6 +1,7 @@
 //! `anomaly-ledger score`: one score for each row of a file, without looking ahead. Reads, asks `detect`, writes.
 
 mod alone;
+mod classes;
 mod rows;
 mod series;
 mod usual;
@@ -10,6 +11,7 @@ use std::{io, path::PathBuf, process::ExitCode};
 use super::{
     Outcome, WrongUse,
     input::{Named, TableOptions},
+    model,
     output::Output,
 };
 
@@ -24,7 +26,8 @@ pub(super) use usual::Usual;
     With --time the rows are readings of one device, each judged by those before it: `timestamp,anomaly_score`, one row \
     for each row read, in the same order, the time as it stands in the file. Without --time they are a table: \
     `row,anomaly_score`, rows numbered from 0, by a model trained on --train or on the rows themselves; columns are \
-    matched by name.\n\n\
+    matched by name. By a classifier (train --labels) the score is the share of trees for classes that are not ordinary, and \
+    a third column, class, says what the row was taken for.\n\n\
     Scores are from 0, as usual as can be, towards 1, which is never reached; 0.5 is where an anomaly begins (of a \
     table: unusual). They have 17 significant digits.\n\n\
     Every other column is a metric. The file has a line of column names; fields are separated by , ; tab or |, found \
@@ -56,6 +59,9 @@ pub(crate) struct Args {
     /// Learn what is usual in a table from these rows instead.
     #[arg(long, value_name = "TRAIN.csv", conflicts_with = "time")]
     train: Option<PathBuf>,
+    /// Judge by a model, as `train` writes it: its directory, or the file.
+    #[arg(long, value_name = "DIR", conflicts_with = "train")]
+    model: Option<PathBuf>,
     /// Determines everything random.
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
@@ -71,29 +77,37 @@ pub(super) fn run(args: &Args) -> Outcome {
     let named = Named { time: args.time.clone(), ignore: args.ignore.clone(), ..Named::default() };
     if args.time.is_some() {
         series::score(args, &named)?;
-    } else {
-        let options = TableOptions { named, separator: args.separator, no_header: args.no_header };
-        rows::score(args, &options)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let options = TableOptions { named, separator: args.separator, no_header: args.no_header };
+    match args.model.as_deref().map(model::rows).transpose()? {
+        Some(model::Rows::Classes(classifier)) => classes::score(args, &options, &classifier)?,
+        Some(model::Rows::Usual(usual)) => rows::score(args, &options, Some(*usual))?,
+        None => rows::score(args, &options, None)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A file with two columns, the second of scores.
+/// The file that is written.
 struct Scores {
     writer: csv::Writer<Output>,
 }
 
 impl Scores {
-    fn create(args: &Args, first_column: &str) -> Result<Self, Box<dyn std::error::Error>> {
+    fn create(args: &Args, columns: &[&str]) -> Result<Self, Box<dyn std::error::Error>> {
         let output = Output::create(args.output.as_deref())?;
         let mut scores = Self { writer: csv::Writer::from_writer(output) };
-        scores.writer.write_record([first_column, "anomaly_score"])?;
+        scores.writer.write_record(columns)?;
         Ok(scores)
     }
 
     fn write(&mut self, first: &[u8], score: f64) -> io::Result<()> {
         let score = digits(score);
         self.writer.write_record([first, score.as_bytes()]).map_err(io::Error::from)
+    }
+
+    fn write_class(&mut self, row: u64, score: f64, class: &str) -> io::Result<()> {
+        self.writer.write_record([&row.to_string(), &digits(score), class]).map_err(io::Error::from)
     }
 
     fn finish(self) -> io::Result<()> {

@@ -6,19 +6,31 @@ use crate::cli::{
     progress::Progress,
 };
 
+/// What is written of each row.
+const COLUMNS: [&str; 2] = ["row", "anomaly_score"];
+
 /// Rows between two looks at the progress bar.
 const STRIDE: u64 = 4096;
 
-pub(super) fn score(args: &Args, options: &TableOptions) -> Result<(), Box<dyn std::error::Error>> {
+pub(super) fn score(
+    args: &Args,
+    options: &TableOptions,
+    usual: Option<Usual>,
+) -> Result<(), Box<dyn std::error::Error>> {
     // Learnt from first and scored then: a pipe is kept meanwhile.
     let source = Source::again(&args.input)?;
     let mut table = Table::open(&source, options)?;
-    let usual = match &args.train {
-        Some(train) => Usual::learn(&Source::once(train), options, args.seed)?,
-        None => Usual::learn(&source, options, args.seed)?,
+    if table.is_empty() {
+        // Nothing to learn from, and nothing to score.
+        return Ok(Scores::create(args, &COLUMNS)?.finish()?);
+    }
+    let usual = match (usual, &args.train) {
+        (Some(usual), _) => usual,
+        (None, Some(train)) => Usual::learn(&Source::once(train), options, args.seed)?,
+        (None, None) => Usual::learn(&source, options, args.seed)?,
     };
     let mut scorer = usual.of(&table)?;
-    let mut scores = Scores::create(args, "row")?;
+    let mut scores = Scores::create(args, &COLUMNS)?;
     let mut progress = Progress::rows("rows scored");
     let (mut rows, mut unusual) = (0, 0);
     while let Some(row) = table.next()? {

@@ -3,7 +3,7 @@
 use super::{Alone, Args, Scores, refused};
 use crate::cli::{
     input::{Named, Series, Source, say},
-    policy,
+    model, policy,
     progress::Progress,
 };
 
@@ -11,10 +11,14 @@ use crate::cli::{
 const STRIDE: u64 = 4096;
 
 pub(super) fn score(args: &Args, named: &Named) -> Result<(), Box<dyn std::error::Error>> {
+    let model = args.model.as_deref().map(model::stream).transpose()?;
     let mut series = Series::open(&Source::once(&args.input), named, args.separator)?;
     let policy = policy::read(args.policy.as_deref())?.of("", "");
-    let mut detector = Alone::new(series.metrics(), &policy)?;
-    let mut scores = Scores::create(args, "timestamp")?;
+    let mut detector = match model {
+        Some(model) => Alone::with(model, series.metrics(), &policy),
+        None => Alone::new(series.metrics(), &policy)?,
+    };
+    let mut scores = Scores::create(args, &["timestamp", "anomaly_score"])?;
     let mut progress = Progress::rows("rows scored");
     let (mut rows, mut anomalies) = (0, 0);
     while let Some(row) = series.next()? {

@@ -1,20 +1,24 @@
-//! What is usual in a table: learnt from a file, and asked row by row. Columns are matched by name.
+//! What is usual in a table: learnt from a file, and asked row by row. Columns are matched by name; a missing number is
+//! the median of its column.
 
-use detect::{
-    DetectError,
-    scorer::forest::{Forest, ForestSpec},
-};
+use detect::{DetectError, TableModel};
 
 use crate::cli::{
     WrongUse,
     input::{Sample, Source, Table, TableOptions, fill, places},
 };
 
+/// Numbers that are learnt from at most: 256 MiB. A million rows of 64 columns; a forest looks at 25,600 of them.
+const MOST: usize = 64 << 20;
+
+/// Rows that a model needs. Fewer are taken several times, so that the smallest table has scores too.
+const LEAST: usize = 8;
+
 /// A model of a table.
 pub(in crate::cli) struct Usual {
-    forest: Forest,
-    columns: Vec<String>,
-    medians: Vec<f32>,
+    pub(in crate::cli) model: TableModel,
+    /// What stands in for a missing number, for each column; `None` where nobody knows.
+    pub(in crate::cli) medians: Option<Vec<f32>>,
 }
 
 /// A model of a table, for the rows of one file.
@@ -31,21 +35,31 @@ impl Usual {
         // Columns that are left out need not be in both files, and nor need the truth.
         options.named.lenient = true;
         options.named.ignore.extend(options.named.label.take());
-        let sample = Sample::of(&mut Table::open(source, &options)?, seed)?;
-        let spec = ForestSpec { seed, ..ForestSpec::default() };
-        let forest = Forest::train(&spec, sample.columns.len(), &sample.rows).map_err(|error| match error {
-            DetectError::TooFewRows { expected, actual } => WrongUse(format!(
-                "{}: expected at least {expected} rows to learn from, found {actual}: --train names a file with more",
-                source.name()
-            )),
-            error => WrongUse(format!("{}: {error}", source.name())),
-        })?;
-        Ok(Self { forest, columns: sample.columns, medians: sample.medians })
+        let mut sample = Sample::of(&mut Table::open(source, &options)?, seed, MOST)?;
+        let (width, given) = (sample.columns.len(), sample.rows.len());
+        if given == 0 {
+            return Err(WrongUse(format!("{}: there are no rows to learn from", source.name())));
+        }
+        while sample.rows.len() < LEAST * width {
+            sample.rows.extend_from_within(..given);
+        }
+        Self::of_sample(&sample, seed).map_err(|error| WrongUse(format!("{}: {error}", source.name())))
+    }
+
+    /// Learns from rows that were read.
+    pub(in crate::cli) fn of_sample(sample: &Sample, seed: u64) -> Result<Self, DetectError> {
+        let model = TableModel::train(&sample.columns, &sample.rows, seed)?;
+        Ok(Self { model, medians: Some(sample.medians.clone()) })
+    }
+
+    /// A name for it.
+    pub(in crate::cli) fn version(&self) -> String {
+        format!("table-{}", &self.model.meta().model_hash[..12])
     }
 
     /// Gets ready for the rows of a table.
     pub(in crate::cli) fn of(&self, table: &Table) -> Result<Scorer<'_>, WrongUse> {
-        let places = places(&self.columns, table)?;
+        let places = places(self.model.columns(), table)?;
         let numbers = vec![0.0; places.len()];
         Ok(Scorer { usual: self, places, numbers })
     }
@@ -55,7 +69,9 @@ impl Scorer<'_> {
     /// The score of a row, 0..1.
     pub(in crate::cli) fn score(&mut self, row: &[f32]) -> Result<f64, DetectError> {
         self.numbers.iter_mut().zip(&self.places).for_each(|(number, place)| *number = row[*place]);
-        fill(&mut self.numbers, &self.usual.medians);
-        self.usual.forest.score(&self.numbers)
+        if let Some(medians) = &self.usual.medians {
+            fill(&mut self.numbers, medians);
+        }
+        self.usual.model.score(&self.numbers)
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn train(args: &Args, readings: &Readings) -> Result<(), Stop> {
     }
     let model = Model::train(&spec, &sample).map_err(wrong)?;
     let meta = serde_json::to_string_pretty(&model.meta())? + "\n";
-    let files = Trained { model: model.to_bytes(), meta, sample: sample.to_csv() };
+    let files = Trained { model: model.to_bytes(), meta, sample: Some(sample.to_csv()) };
     files.write(&args.output)?;
     let from = format!("{} readings of {} devices", normal.readings, normal.devices.len());
     told(&args.output, &normal.notes, &model.version(), &from);
