@@ -276,6 +276,9 @@ pub(crate) trait LogReader: Send + Sync {
     /// The anomalies among these indexes, newest first, at most `count`.
     fn anomalies(&self, indexes: Range<u64>, count: u64) -> Result<Vec<StoredAnomaly>, StoreError>;
 
+    /// The indexes of findings that people have called real, newest first, at most `count`.
+    fn confirmed(&self, count: u64) -> Result<Vec<u64>, StoreError>;
+
     /// The versions of all models that the service knows, by hash (hex). There are few: one for each profile and
     /// training.
     fn model_versions(&self) -> Result<HashMap<String, String>, StoreError>;

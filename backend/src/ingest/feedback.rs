@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
-        DeviceName,
+        DeviceName, Millis,
         ports::{LogReader, StoreError},
         verdict,
     },
@@ -50,11 +50,12 @@ pub(crate) async fn feedback(
     let index = parse_index(&index)?;
     let FeedbackRequest { verdict, comment } = request(&body)?;
     let log = intake.log.clone();
-    let device = blocking(move || device(&*log, index)).await?.ok_or_else(|| {
+    let said = blocking(move || finding(&*log, index)).await?.ok_or_else(|| {
         Fault::new(Code::NotFound, format!("the log has no anomaly {index} with a payload: nothing can be said of it"))
     })?;
+    let (device, score, recorded) = said;
     let feedback = verdict::Feedback { index, verdict, comment, at: intake.clock.now() };
-    let stands = intake.pipeline.feedback(Said { feedback, device }).await;
+    let stands = intake.pipeline.feedback(Said { feedback, device, score, recorded }).await;
     let stands = stands.map_err(|busy| Fault::new(Code::Unavailable, busy))??;
     Ok(Json(stands.into_api()))
 }
@@ -83,12 +84,13 @@ fn request(body: &Body) -> Result<FeedbackRequest, Fault> {
     Ok(request)
 }
 
-/// The device of a finding; `None` where there is no such finding, or its payload cannot be read.
-fn device(log: &dyn LogReader, index: u64) -> Result<Option<DeviceName>, StoreError> {
+/// Device, score and time of recording of a finding; `None` where there is no such finding, or its payload cannot be read.
+fn finding(log: &dyn LogReader, index: u64) -> Result<Option<(DeviceName, f64, Millis)>, StoreError> {
     let Some(stored) = log.anomalies(index..index + 1, 1)?.pop() else { return Ok(None) };
-    if !matches!(Entry::from_bytes(&stored.entry), Ok(Entry::Anomaly(_))) {
-        return Ok(None);
-    }
+    let Ok(Entry::Anomaly(entry)) = Entry::from_bytes(&stored.entry) else { return Ok(None) };
     let payload = stored.payload.and_then(|payload| Payload::from_bytes(&payload).ok());
-    Ok(payload.and_then(|payload| DeviceName::new(&payload.device).ok()))
+    Ok(payload.and_then(|payload| {
+        let device = DeviceName::new(&payload.device).ok()?;
+        Some((device, payload.score.as_str().parse().ok()?, Millis::parse(entry.recorded.as_str()).ok()?))
+    }))
 }

@@ -128,6 +128,13 @@ impl Archive {
         Ok(())
     }
 
+    /// The profile that the model with this hash serves, or has served.
+    pub(super) fn profile_of(&self, hash: Hash) -> Result<Option<String>, ModelError> {
+        let dir = self.find(hash).map_err(|source| ModelError::File { path: self.dir.clone(), source })?;
+        let profile = dir.as_deref().and_then(Path::parent).and_then(Path::file_name);
+        Ok(profile.map(|profile| profile.to_string_lossy().into_owned()))
+    }
+
     /// The folder of the model with this hash, whichever profile it serves.
     fn find(&self, hash: Hash) -> io::Result<Option<PathBuf>> {
         let profiles = match fs::read_dir(&self.dir) {
@@ -208,6 +215,8 @@ mod tests {
         assert_eq!(archive.file(of(b"first"), ModelPart::Model).unwrap().unwrap(), b"first");
         assert_eq!(archive.file(of(b"first"), ModelPart::Sample).unwrap().unwrap(), b"a\n1\n");
         assert_eq!(archive.file(of(b"third"), ModelPart::Meta).unwrap(), None);
+        assert_eq!(archive.profile_of(of(b"first")).unwrap().as_deref(), Some("pump"));
+        assert_eq!(archive.profile_of(of(b"third")).unwrap(), None);
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(super) struct Detector {
     /// The devices that the slice in hand has changed.
     pub(super) changed: Vec<DeviceName>,
     pub(super) watched: WatchList,
-    offers: Option<Offers>,
+    pub(super) offers: Option<Offers>,
     /// Rows of the slice in hand, to be offered when it is on disk.
     ordinary: Vec<Ordinary>,
 }
@@ -320,8 +320,8 @@ impl Detector {
         };
         if self.offers.is_some() && verdict.label == Label::Normal {
             let (state, nth) = (&known.state, known.state.readings());
-            let rows = || finding::rows(state, subject);
-            let row = Ordinary::of(&known.device.profile, &known.device.name, (nth, verdict.score), now, rows);
+            let row = || finding::row(state, subject);
+            let row = Ordinary::of(&known.device.profile, &known.device.name, (nth, verdict.score), now, row);
             self.ordinary.extend(row);
         }
         let finding = finding::pending(subject, &kept.model, kept.hash, &known.state, judgement);

@@ -1,4 +1,4 @@
-//! What people say of findings: it is recorded once, beside the finding and in the audit log.
+//! What people say of findings: it moves the device's limit, and is recorded once, beside the finding and in the audit log.
 //!
 //! It goes through the device's own detector, in its order among the device's readings. What was said first stands: the
 //! same again changes nothing, and something else is a conflict.
@@ -8,7 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Busy, Job, Pipeline, detector::Detector, writer::Slice};
 use crate::domain::{
-    DeviceName,
+    DeviceName, Millis,
+    ports::StoreError,
     verdict::{Feedback, FeedbackVerdict, Refusal},
 };
 
@@ -17,6 +18,10 @@ use crate::domain::{
 pub(crate) struct Said {
     pub(crate) feedback: Feedback,
     pub(crate) device: DeviceName,
+    /// The finding's score: how sure the detector was.
+    pub(crate) score: f64,
+    /// When the finding was recorded, by the service's clock.
+    pub(crate) recorded: Millis,
 }
 
 /// The same on its way to the device's detector.
@@ -48,20 +53,39 @@ impl Detector {
     }
 
     fn heard(&mut self, said: Said) -> Result<Feedback, Refusal> {
-        let Said { feedback, .. } = said;
-        match self.store.feedback(feedback.index) {
-            Err(error) => {
-                tracing::error!(%error, "detection cannot read the store");
-                return Err(Refusal::Unavailable("the store cannot be read now: send it again"));
+        let Said { feedback, device, score, recorded } = said;
+        let unreadable = |error: StoreError| {
+            tracing::error!(%error, "detection cannot read the store");
+            Refusal::Unavailable("the store cannot be read now: send it again")
+        };
+        match self.store.feedback(feedback.index).map_err(unreadable)? {
+            Some(first) if first.verdict == feedback.verdict => return Ok(first),
+            Some(first) => return Err(Refusal::SaidOtherwise(first.index)),
+            None => {}
+        }
+        // A log that was restored from the chain knows findings of devices that have not sent since.
+        if self.learn_stored(&device).map_err(unreadable)?
+            && let Some(known) = self.known.get_mut(&device)
+        {
+            known.state.feedback(heard(feedback.verdict), score);
+            if !std::mem::replace(&mut known.changed, true) {
+                self.changed.push(device.clone());
             }
-            Ok(Some(first)) if first.verdict == feedback.verdict => return Ok(first),
-            Ok(Some(first)) => return Err(Refusal::SaidOtherwise(first.index)),
-            Ok(None) => {}
         }
         let record = record(&feedback);
         let slice = Slice { feedback: vec![(feedback.clone(), record)], ..Slice::default() };
         self.commit(slice).map_err(Refusal::Unavailable)?;
+        if let (FeedbackVerdict::Real, Some(offers)) = (feedback.verdict, &self.offers) {
+            offers.confirmed(device, recorded);
+        }
         Ok(feedback)
+    }
+}
+
+fn heard(verdict: FeedbackVerdict) -> detect::Feedback {
+    match verdict {
+        FeedbackVerdict::FalseAlarm => detect::Feedback::FalseAlarm,
+        FeedbackVerdict::Real => detect::Feedback::Real,
     }
 }
 

@@ -41,11 +41,31 @@ pub(super) fn judge(
     detect::judge(model, state, &ReadingView { time_ms: subject.time.0, values: &values })
 }
 
-/// The rows that a training sample would take from a reading, after this state.
-pub(super) fn rows(state: &DeviceState, subject: Subject<'_>) -> Vec<Row> {
+/// The row that a training sample would take from a reading, after this state.
+pub(super) fn row(state: &DeviceState, subject: Subject<'_>) -> Option<Row> {
     let values: Vec<Value<'_>> = subject.values.iter().map(|(metric, value)| Value { metric, value: *value }).collect();
-    let row = state.row(&ReadingView { time_ms: subject.time.0, values: &values });
-    row.ok().flatten().into_iter().collect()
+    // What is judged already can be taken in; of what cannot, nothing is learnt.
+    state.row(&ReadingView { time_ms: subject.time.0, values: &values }).ok().flatten()
+}
+
+/// The values that a payload records, as the detector takes them.
+pub(super) fn values(payload: &Payload) -> Vec<(String, f64)> {
+    // A decimal that was read is a number.
+    let value = |value: &ledger::entry::MetricValue| value.value.as_str().parse().unwrap_or_default();
+    payload.values.iter().map(|read| (read.metric.clone(), value(read))).collect()
+}
+
+/// The time that a payload records.
+pub(super) fn time(payload: &Payload) -> Millis {
+    // A time that was read has its form.
+    Millis::parse(payload.time.as_str()).unwrap_or(Millis(0))
+}
+
+/// The row of the reading that a payload records, after the state that is kept with it.
+pub(super) fn row_of_payload(state: &DeviceState, payload: &Payload) -> Option<Row> {
+    let (values, time) = (values(payload), time(payload));
+    let device = &payload.device;
+    row(state, Subject { device, pseudonym: "", sequence: payload.sequence, time, values: &values })
 }
 
 /// What is said of a device that sends nothing, of those metrics that are named; and the state in which it was said.

@@ -17,7 +17,7 @@ use super::archive::{Archive, Files};
 use crate::domain::ports::{LogReader, NewModel, StoreError};
 
 /// The profile of devices whose metrics no other profile names.
-const GENERIC: &str = "generic";
+pub(super) const GENERIC: &str = "generic";
 
 /// Seed of the built-in training streams and forests. Any number would do; it is part of each model.
 pub(super) const SEED: u64 = 20_261_120;
@@ -203,7 +203,7 @@ pub(crate) fn built_in(profile: &str) -> Result<Model, ModelError> {
             for known in simulate::profiles() {
                 all.add_sample(&clean_sample(known)?);
             }
-            return Model::train(&TrainSpec::new(GENERIC, Vec::new(), SEED)?, &all);
+            return train(GENERIC, &TrainSpec::new(GENERIC, Vec::new(), SEED)?, &all);
         };
         Model::train(&TrainSpec::new(known.name, metric_specs(known)?, SEED)?, &clean_sample(known)?)
     };
@@ -230,10 +230,15 @@ fn load(
     }
     let (sample, specs) = make()?;
     let spec = TrainSpec::new(profile, specs, SEED).map_err(|source| detect_error(profile, source))?;
-    let model = Model::train(&spec, &sample).map_err(|source| detect_error(profile, source))?;
+    let model = train(profile, &spec, &sample).map_err(|source| detect_error(profile, source))?;
     tracing::info!(profile, version = model.version(), rows = sample.rows(), "trained a model");
     keep(archive, profile, &model, &sample)?;
     kept(profile, model)
+}
+
+/// Devices of unknown profiles need not be like those of the sample: they are judged by their own past alone.
+fn train(profile: &str, spec: &TrainSpec, sample: &TrainingSample) -> Result<Model, DetectError> {
+    if profile == GENERIC { Model::train_for_strangers(spec, sample) } else { Model::train(spec, sample) }
 }
 
 fn keep(archive: &Archive, profile: &str, model: &Model, sample: &TrainingSample) -> Result<(), ModelError> {

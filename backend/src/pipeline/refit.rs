@@ -14,12 +14,15 @@ use std::{
 };
 
 use detect::{
-    Comparison, DetectError, Model, Probes, Reservoir, ReservoirSpec, Row, TrainSpec, TrainingSample, compare, refit,
+    Comparison, DetectError, DeviceState, Model, Probes, Reservoir, ReservoirSpec, Row, TrainSpec, TrainingSample,
+    compare, refit,
 };
 
+use ledger::entry::Payload;
+
 use super::{
-    ModelError, Models,
-    models::{SEED, detect_error},
+    ModelError, Models, finding,
+    models::{GENERIC, SEED, detect_error},
     writer::{Commits, Slice},
 };
 use crate::domain::{
@@ -30,12 +33,18 @@ use crate::domain::{
 /// Of a device's readings, one in so many is offered: neighbours say nearly the same.
 const STRIDE: u64 = 7;
 
-/// A reading with a score from here on may belong to an event that was reported, whose readings stand below the
-/// threshold of 0.5, and not far below.
+/// A reading with a score from here on may belong to an event that was reported: those are held between this and the
+/// threshold of 0.5.
 const ORDINARY: f64 = 0.4;
 
 /// Offers that wait for this thread at most; what is beyond them is dropped, for it is a sample of many.
 const MAX_OFFERS: usize = 4_096;
+
+/// Around an anomaly that people have confirmed, what its device sent in this time is not ordinary either.
+const AROUND_MS: i64 = 3_600_000;
+
+/// Confirmed anomalies that a candidate has to find as the old model does: the newest.
+const MAX_CONFIRMED: u64 = 1_000;
 
 /// How often the clock is looked at while nothing is offered.
 const LOOK: Duration = Duration::from_secs(1);
@@ -53,37 +62,51 @@ pub(super) struct Ordinary {
 
 impl Ordinary {
     /// The row that a reading offers: of one reading in seven, if it was ordinary. `nth` is how many the device has sent
-    /// before, `rows` gives those of its metrics.
+    /// before.
     pub(super) fn of(
         profile: &str,
         device: &DeviceName,
         (nth, score): (u64, f64),
         now: Millis,
-        rows: impl FnOnce() -> Vec<Row>,
+        row: impl FnOnce() -> Option<Row>,
     ) -> Option<Self> {
         if !nth.is_multiple_of(STRIDE) || score >= ORDINARY {
             return None;
         }
-        let (rows, turn) = (rows(), nth / STRIDE);
         // A reservoir keeps one row of a device and a time: readings that come together get times beside each other.
-        let at = Millis(now.0.saturating_add((turn % 60_000) as i64));
-        let row = *rows.get(usize::try_from(turn).ok()?.checked_rem(rows.len())?)?;
-        Some(Self { profile: profile.to_owned(), device: device.clone(), at, row })
+        let at = Millis(now.0.saturating_add((nth / STRIDE % 60_000) as i64));
+        Some(Self { profile: profile.to_owned(), device: device.clone(), at, row: row()? })
     }
+}
+
+/// What the thread is told.
+enum Told {
+    Ordinary(Ordinary),
+    /// Somebody has called a finding of this device real, that was recorded then.
+    Confirmed(DeviceName, Millis),
 }
 
 /// The way to the reservoirs. Never waits.
 #[derive(Clone)]
-pub(super) struct Offers(SyncSender<Ordinary>);
+pub(super) struct Offers(SyncSender<Told>);
 
 impl Offers {
     /// Offers rows of readings that are on disk.
     pub(super) fn offer(&self, rows: impl Iterator<Item = Ordinary>) {
         for row in rows {
-            match self.0.try_send(row) {
+            match self.0.try_send(Told::Ordinary(row)) {
                 Ok(()) => {}
                 Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return,
             }
+        }
+    }
+}
+
+impl Offers {
+    /// Takes what a device sent around a confirmed anomaly out of what models are grown from.
+    pub(super) fn confirmed(&self, device: DeviceName, recorded: Millis) {
+        if self.0.try_send(Told::Confirmed(device, recorded)).is_err() {
+            tracing::warn!("the readings around a confirmed anomaly may stay among the ordinary ones");
         }
     }
 }
@@ -103,7 +126,7 @@ enum RefitError {
 /// What came of a refit.
 #[derive(Debug)]
 enum Refitted {
-    /// The profile has no model of its own kind that others can be grown from.
+    /// There is none that others could be grown from: devices of unknown profiles have no group.
     NoFirst,
     /// The old one is kept.
     Kept(Comparison),
@@ -115,7 +138,7 @@ enum Refitted {
 pub(super) struct Refitter {
     models: Arc<Models>,
     log: Arc<dyn LogReader>,
-    offers: mpsc::Receiver<Ordinary>,
+    offers: mpsc::Receiver<Told>,
     commits: Commits,
     clock: Arc<dyn Clock>,
     period: Duration,
@@ -140,7 +163,13 @@ impl Refitter {
     pub(super) fn run(&mut self) {
         loop {
             match self.offers.recv_timeout(LOOK) {
-                Ok(ordinary) => self.take(ordinary),
+                Ok(Told::Ordinary(ordinary)) => self.take(ordinary),
+                Ok(Told::Confirmed(device, at)) => {
+                    let (from, to) = (at.0.saturating_sub(AROUND_MS), at.0.saturating_add(AROUND_MS));
+                    for reservoir in self.reservoirs.values_mut() {
+                        reservoir.withdraw(device.as_str(), from, to);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -186,6 +215,9 @@ impl Refitter {
     }
 
     fn refit(&self, profile: &str, recent: &Reservoir) -> Result<Refitted, RefitError> {
+        if profile == GENERIC {
+            return Ok(Refitted::NoFirst);
+        }
         let files = self.models.files();
         let (Some(first), Some(sample)) =
             (files.of_first(profile, ModelPart::Model)?, files.of_first(profile, ModelPart::Sample)?)
@@ -202,7 +234,8 @@ impl Refitter {
         let candidate = refit(&spec, &base, recent, BASE_SHARE).map_err(wrong)?;
         let rows: Vec<Row> = recent.rows().copied().collect();
         let models = (&first, &old.model, &candidate.model);
-        let comparison = compare(models, &rows, &[], &Probes::new(&base)).map_err(wrong)?;
+        let confirmed = self.confirmed(profile)?;
+        let comparison = compare(models, &rows, &confirmed, &Probes::new(&base)).map_err(wrong)?;
         if !comparison.swap() {
             return Ok(Refitted::Kept(comparison));
         }
@@ -218,6 +251,26 @@ impl Refitter {
         // The point of no return: the log records it, and from here on findings may name it.
         self.models.put_in_use(kept)?;
         Ok(Refitted::Swapped(version, comparison))
+    }
+}
+
+impl Refitter {
+    /// The rows of a profile's confirmed anomalies, from the evidence that is kept of them. Of what was erased, or is of
+    /// another version of the detector, there is none.
+    fn confirmed(&self, profile: &str) -> Result<Vec<Row>, RefitError> {
+        let files = self.models.files();
+        let mut rows = Vec::new();
+        for index in self.log.confirmed(MAX_CONFIRMED)? {
+            let (Some(disclosure), Some(state)) = (self.log.disclosure(index)?, self.log.state(index)?) else {
+                continue;
+            };
+            let Ok(payload) = Payload::from_bytes(&disclosure.payload) else { continue };
+            let Ok(state) = DeviceState::from_bytes(&state) else { continue };
+            if files.profile_of(payload.model)?.as_deref() == Some(profile) {
+                rows.extend(finding::row_of_payload(&state, &payload));
+            }
+        }
+        Ok(rows)
     }
 }
 

@@ -15,7 +15,6 @@ use ledger::{
 use serde::Serialize;
 
 use super::finding::{self, EncodeError, Subject};
-use crate::domain::Millis;
 
 /// What came of computing a verdict again.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,10 +123,8 @@ pub(crate) fn rescore(bundle: &Bundle, model: &[u8]) -> Result<Rescored, Rescore
     let model = Model::from_bytes(model).map_err(|source| RescoreError::Detect { what: "the model", source })?;
     let state = DeviceState::from_bytes(state).map_err(|source| RescoreError::Detect { what: "the state", source })?;
 
-    let values: Vec<(String, f64)> =
-        recorded.values.iter().map(|value| (value.metric.clone(), number(value.value.as_str()))).collect();
-    // The pseudonym stands in the entry alone, and the payload was read, so its time has its form.
-    let time = Millis::parse(recorded.time.as_str()).unwrap_or(Millis(0));
+    let (values, time) = (finding::values(&recorded), finding::time(&recorded));
+    // The pseudonym stands in the entry alone.
     let subject =
         Subject { device: &recorded.device, pseudonym: "", sequence: recorded.sequence, time, values: &values };
     let finding = if recorded.values.is_empty() {
@@ -213,9 +210,4 @@ fn reason(at: usize, recorded: &Reason, computed: &Reason) -> Option<Difference>
 fn json(value: &impl Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// The number of a checked decimal.
-fn number(decimal: &str) -> f64 {
-    decimal.parse().unwrap_or_default()
 }

@@ -100,6 +100,13 @@ impl LogReader for Reader {
         })
     }
 
+    fn confirmed(&self, count: u64) -> Result<Vec<u64>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT idx FROM feedback WHERE real = 1 ORDER BY idx DESC LIMIT ?";
+            all(connection, sql, [to_sql(count)], |row| row.get(0).map(from_sql))
+        })
+    }
+
     fn model_versions(&self) -> Result<HashMap<String, String>, StoreError> {
         self.read(|connection| {
             let versions = all(connection, "SELECT hash, version FROM model", [], |row| Ok((row.get(0)?, row.get(1)?)));

@@ -129,6 +129,10 @@ impl LogReader for Log {
         })
     }
 
+    fn confirmed(&self, _: u64) -> Result<Vec<u64>, StoreError> {
+        self.query(|_| Vec::new())
+    }
+
     fn model_versions(&self) -> Result<HashMap<String, String>, StoreError> {
         self.query(|_| HashMap::new())
     }

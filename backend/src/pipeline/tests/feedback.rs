@@ -7,7 +7,7 @@ use crate::domain::verdict::{Feedback, FeedbackVerdict};
 
 fn said(index: u64, verdict: FeedbackVerdict, at: i64) -> Said {
     let feedback = Feedback { index, verdict, comment: Some("the door was open".into()), at: Millis(at) };
-    Said { feedback, device: DeviceName::new("a").unwrap() }
+    Said { feedback, device: DeviceName::new("a").unwrap(), score: 0.9, recorded: Millis(at) }
 }
 
 /// Records of the audit log about feedback.
@@ -23,12 +23,18 @@ async fn what_is_said_first_stands() {
     let results = bench.submit(vec![reading("a", 1, 200.0), reading("a", 2, 20.0)]).await;
     let index = results[0].as_ref().unwrap().index.unwrap();
 
+    let state =
+        || SqliteDevices::open(dir.path()).unwrap().device(&DeviceName::new("a").unwrap()).unwrap().unwrap().state;
+    let before = state();
     let first = bench.pipeline.feedback(said(index, FeedbackVerdict::FalseAlarm, 1_000)).await.unwrap().unwrap();
+    let moved = state();
+    assert_ne!(before, moved, "the device's limit has moved");
     let again = bench.pipeline.feedback(said(index, FeedbackVerdict::FalseAlarm, 2_000)).await.unwrap().unwrap();
     assert_eq!((first.at, &again), (Millis(1_000), &first));
     let other = bench.pipeline.feedback(said(index, FeedbackVerdict::Real, 3_000)).await.unwrap();
     assert_eq!(other, Err(Refusal::SaidOtherwise(index)));
 
+    assert_eq!(moved, state(), "and it moves once");
     let shown = bench.log.anomalies(0..u64::MAX, 5).unwrap();
     assert_eq!(shown[0].feedback, Some(first));
     let [record] = &audited(&bench.log)[..] else { panic!("one record") };

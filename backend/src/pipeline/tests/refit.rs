@@ -6,7 +6,10 @@ use ledger::entry::{Entry, Payload};
 
 use super::{rounds::HandClock, *};
 use crate::{
-    domain::ports::{ModelFiles, ModelPart},
+    domain::{
+        ports::{ModelFiles, ModelPart},
+        verdict::{Feedback, FeedbackVerdict},
+    },
     http::{Cover, bundle},
 };
 
@@ -49,6 +52,21 @@ async fn a_refit_is_recorded_before_it_judges_and_the_old_model_stays() {
         let results = bench.submit(clean(device, 0, 400)).await;
         assert!(results.iter().all(Result::is_ok));
     }
+    // An anomaly that people have confirmed, which the candidate has to find as well.
+    let odd = Reading::new(
+        DeviceName::new("station-1").unwrap(),
+        Some(Millis(START + 400 * 60_000).into()),
+        Some(400),
+        vec![("humidity".into(), 50.0), ("pressure".into(), 1_013.0), ("temperature".into(), 61.0)],
+        Millis(START + 30 * DAY),
+    );
+    let found = bench.submit(vec![odd.unwrap()]).await.remove(0).unwrap().index.unwrap();
+    let feedback = Feedback { index: found, verdict: FeedbackVerdict::Real, comment: None, at: Millis(START + DAY) };
+    let device = DeviceName::new("station-1").unwrap();
+    let recorded_then = Millis(START + DAY);
+    let said = Said { feedback, device, score: 0.9, recorded: recorded_then };
+    bench.pipeline.feedback(said).await.unwrap().unwrap();
+    assert_eq!(bench.log.confirmed(5).unwrap(), [found]);
     // A day later; what comes in from now on wakes the thread, and does not wait for it.
     clock.0.fetch_add(DAY, Ordering::SeqCst);
     let mut from = 400;
