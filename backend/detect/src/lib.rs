@@ -81,7 +81,7 @@ mod verdict;
 
 pub use adapt::{
     Candidate, Comparison, Feedback, LEAST_BASE_SHARE, LEAST_PROBES, Objection, Probes, Reservoir, ReservoirSpec,
-    compare, refit,
+    compare, refit, row_of,
 };
 pub use detector::{judge, judge_in_place};
 pub use error::DetectError;

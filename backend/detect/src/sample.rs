@@ -25,42 +25,6 @@ pub struct TrainingReading {
     pub values: Vec<(String, f64)>,
 }
 
-/// Takes in a reading without judging it; its row, once a metric has warmed up.
-fn advance(state: &mut DeviceState, reading: &ReadingView<'_>) -> Result<Option<Row>, DetectError> {
-    reading.check()?;
-    let actual = state.count_with(reading.values.iter().map(|value| key(value.metric)));
-    if actual > MAX_METRICS {
-        return Err(DetectError::TooManyMetrics { actual, limit: MAX_METRICS });
-    }
-    let interval = state.tick(reading.time_ms);
-    let mut row = Row::default();
-    let mut warm = false;
-    for value in reading.values {
-        let position = state.position(key(value.metric));
-        let series = &mut state.metrics[position];
-        let number = bounded(value.value);
-        let measures = series.measure(number, reading.time_ms, interval);
-        if series.seen >= WARM_UP {
-            warm = true;
-            let record = records(series, &measures, interval).excess;
-            row::add(&mut row, series, &measures, &Deviations::of(series, &measures), record);
-        }
-        series.learn(number, reading.time_ms, &measures);
-    }
-    Ok(warm.then_some(row))
-}
-
-impl DeviceState {
-    /// The feature row of a reading against this state, as a model's forest sees it; none before
-    /// any of its metrics has warmed up. What a [`Reservoir`](crate::Reservoir) keeps.
-    ///
-    /// # Errors
-    /// As [`judge`](crate::judge).
-    pub fn row(&self, reading: &ReadingView<'_>) -> Result<Option<Row>, DetectError> {
-        advance(&mut self.clone(), reading)
-    }
-}
-
 /// Feature rows of normal devices: unitless, so that streams of different metrics may be mixed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrainingSample {
@@ -90,8 +54,27 @@ impl TrainingSample {
             let values: Vec<Value<'_>> =
                 reading.values.iter().map(|(metric, value)| Value { metric, value: *value }).collect();
             let view = ReadingView { time_ms: reading.time_ms, values: &values };
-            let row = advance(&mut state, &view)?;
-            if let Some(row) = row.filter(|_| (index as u64).is_multiple_of(STRIDE)) {
+            view.check()?;
+            let actual = state.count_with(values.iter().map(|value| key(value.metric)));
+            if actual > MAX_METRICS {
+                return Err(DetectError::TooManyMetrics { actual, limit: MAX_METRICS });
+            }
+            let interval = state.tick(view.time_ms);
+            let mut row = Row::default();
+            let mut warm = false;
+            for value in &values {
+                let position = state.position(key(value.metric));
+                let series = &mut state.metrics[position];
+                let number = bounded(value.value);
+                let measures = series.measure(number, view.time_ms, interval);
+                if series.seen >= WARM_UP {
+                    warm = true;
+                    let record = records(series, &measures, interval).excess;
+                    row::add(&mut row, series, &measures, &Deviations::of(series, &measures), record);
+                }
+                series.learn(number, view.time_ms, &measures);
+            }
+            if warm && (index as u64).is_multiple_of(STRIDE) {
                 rows.push(row);
             }
         }

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use common::{START, sample};
 use detect::{
-    COLUMNS, MetricSpec, Model, Objection, Probes, Reservoir, ReservoirSpec, Row, TrainSpec, TrainingSample, compare,
-    refit,
+    COLUMNS, DeviceState, MetricSpec, Model, Objection, Probes, ReadingView, Reservoir, ReservoirSpec, Row, TrainSpec,
+    TrainingReading, TrainingSample, compare, judge_in_place, refit, row_of,
 };
 use proptest::prelude::*;
 
@@ -184,4 +184,24 @@ fn patient_devices_cannot_make_a_group_deaf() {
     let end = compare((&FIRST, &FIRST, &used), &rows(&BASE), &[], &probes).unwrap();
     println!("{swaps} swaps, {end:?}");
     assert!(end.probes_by_both as f64 >= detect::LEAST_PROBES * end.probes_by_first as f64, "{end:?}");
+}
+
+#[test]
+fn the_row_of_a_reading_is_the_one_that_a_training_takes() {
+    let profile = simulate::profile("weather-station").unwrap();
+    let stream = simulate::Stream::new(profile, 3, 1, START, 60_000, &[]).unwrap();
+    let mut state = DeviceState::new();
+    let mut taken = Vec::new();
+    let mut readings = Vec::new();
+    for (index, sample) in stream.take(1000).enumerate() {
+        let values = common::view(&sample.values);
+        let reading = ReadingView { time_ms: sample.time_ms, values: &values };
+        taken.extend(row_of(&state, &reading).filter(|_| index % 7 == 0));
+        judge_in_place(&FIRST, &mut state, &reading).unwrap();
+        let values = sample.values.iter().map(|(name, value)| (name.to_string(), *value)).collect();
+        readings.push(TrainingReading { time_ms: sample.time_ms, values });
+    }
+    let mut sample = TrainingSample::new();
+    sample.add_device(&readings).unwrap();
+    assert!(!taken.is_empty() && taken == rows(&sample));
 }

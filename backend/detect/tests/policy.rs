@@ -97,3 +97,13 @@ fn a_budget_converts_by_the_number_of_readings() {
     // One reading a week cannot alarm once a day.
     assert_eq!(Budget::PerDay(1.0).alarm_probability(7.0 * 86_400_000.0), 0.5);
 }
+
+#[test]
+fn the_policy_in_the_documentation_is_one() {
+    let page = include_str!("../../../docs/detection.md");
+    let example = page.split("```json").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let policies = Policies::from_json(example).unwrap();
+    assert_eq!(policies.of("patient-monitor", "bed-1").rules().len(), 4);
+    assert!(policies.of("patient-monitor", "bed-12").rules().is_empty());
+    assert_eq!(policies.of("weather-station", "roof").rules().len(), 1);
+}
