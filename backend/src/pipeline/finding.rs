@@ -44,8 +44,7 @@ pub(super) fn judge(
 /// The row that a training sample would take from a reading, after this state.
 pub(super) fn row(state: &DeviceState, subject: Subject<'_>) -> Option<Row> {
     let values: Vec<Value<'_>> = subject.values.iter().map(|(metric, value)| Value { metric, value: *value }).collect();
-    // What is judged already can be taken in; of what cannot, nothing is learnt.
-    state.row(&ReadingView { time_ms: subject.time.0, values: &values }).ok().flatten()
+    detect::row_of(state, &ReadingView { time_ms: subject.time.0, values: &values })
 }
 
 /// The values that a payload records, as the detector takes them.
