@@ -4,14 +4,18 @@
 mod rows;
 
 use detect::{
+    TableModel,
     classify::{Classifier, ClassifierSpec, LabelledTable, schema},
-    scorer::forest::{Forest, ForestSpec},
+    scorer::{
+        forest::{Forest, ForestSpec},
+        joint::{Joint, JointValue},
+    },
 };
 use rows::rows;
 
 /// What is compared.
 pub(crate) fn lines() -> Vec<String> {
-    forest().into_iter().chain(classes()).collect()
+    forest().into_iter().chain(classes()).chain(together()).chain(table()).collect()
 }
 
 fn forest() -> Vec<String> {
@@ -42,6 +46,29 @@ fn classes() -> Vec<String> {
         |row: &[String; 3]| classifier.probabilities(&matching, &[&row[0], &row[1], &row[2]]).expect("classified");
     let votes = rows[..3].iter().map(|row| format!("class probabilities {:?}", votes(row)));
     [format!("classifier bytes {:016x}", print(&classifier.to_bytes()))].into_iter().chain(votes).collect()
+}
+
+fn together() -> Vec<String> {
+    let mut joint = Joint::new();
+    (0..4).for_each(|metric| joint.insert(metric, None).expect("room for four"));
+    let mut last = None;
+    for row in rows(700, 4).chunks(4) {
+        // The second goes with the first.
+        let values = [row[0], row[0] + 0.2 * row[1], row[2], row[3]];
+        let value = |metric: usize| JointValue { metric, value: values[metric].into(), least: 1e-3 };
+        last = joint.push(&[0, 1, 2, 3].map(value), None, true);
+    }
+    let measures = last.expect("known metrics");
+    let bits = [measures.distance, measures.t2, measures.q, measures.point].map(f64::to_bits);
+    vec![format!("joint bytes {:016x}", print(&joint.to_bytes())), format!("joint measures {bits:016x?}")]
+}
+
+fn table() -> Vec<String> {
+    let columns = ["a", "b", "c", "d", "e"].map(str::to_owned);
+    let model = TableModel::train(&columns, &rows(600, 5), 6).expect("a table");
+    let scores = model.scores(&rows(3, 5)).expect("scored");
+    let scores = scores.iter().map(|score| format!("table score {:016x}", score.to_bits()));
+    [format!("table bytes {:016x}", print(&model.to_bytes()))].into_iter().chain(scores).collect()
 }
 
 /// FNV-1a: enough to see that a byte moved.

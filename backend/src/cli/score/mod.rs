@@ -33,7 +33,7 @@ pub(super) use usual::Usual;
     Every other column is a metric. The file has a line of column names; fields are separated by , ; tab or |, found \
     from that line. Times: RFC 3339, `2015-02-04 17:51:00`, `2015/02/04`, seconds, milliseconds or finer since 1970, or \
     row numbers; without a zone they are UTC. A row is never dropped: a number that is missing, infinite or no number \
-    counts as missing (standard error says how many), a row without any number scores 0, one without a time takes \
+    counts as missing (standard error says how many; in a table its column's median stands in), a reading without any number scores 0, one without a time takes \
     that of the row before. Columns that hold only words are refused, with the --ignore that leaves them out; columns \
     without a name are left out; of two columns with the same name the second is called NAME.2. Rows that end early \
     lack their last fields; rows that have too many fields are refused.\n\n\
