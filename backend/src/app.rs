@@ -19,7 +19,7 @@ use crate::{
     },
     http::{self, Guard, Server, Site},
     ingest::{self, Intake},
-    pipeline::{ModelError, Models, Parts, Pipeline, Sequencer, Threads},
+    pipeline::{ModelError, Models, Parts, Pipeline, PipelineError, Sequencer, Threads},
     store::{Reader, SqliteDevices, SqliteWriter},
 };
 
@@ -38,6 +38,8 @@ pub(crate) enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Model(#[from] ModelError),
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
     #[error(transparent)]
     Chain(#[from] ChainError),
     /// The data directory cannot be used.
@@ -124,6 +126,8 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         writer,
         devices: detectors(&config)?,
         models: Arc::clone(&models),
+        policies: Arc::new(config.policies.clone()),
+        refit: config.refit,
         sequencer,
         periods: config.periods,
         view: seen.clone(),
@@ -136,6 +140,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let site = Site {
         log: Arc::clone(&reader) as _,
         anchors: reader,
+        models: Arc::new(models.files()),
         view: seen,
         events,
         halt,
@@ -150,7 +155,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         listeners: Site::listeners(),
     };
     let address = server.address();
-    let intake = ingest::router(Intake { pipeline, clock });
+    let intake = ingest::router(Intake { pipeline, log: Arc::clone(&site.log), clock });
     let router = http::router(site, intake, ingest::Interface::openapi(), Guard { address });
     let server = tokio::spawn(server.run(router, stopped));
     Ok(Running { address, stop, server, anchorer, pipeline: threads, _lock: lock })

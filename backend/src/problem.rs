@@ -102,7 +102,7 @@ impl From<ReadingError> for Fault {
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
-            Refusal::Conflict { .. } => Code::Conflict,
+            Refusal::Conflict { .. } | Refusal::SaidOtherwise(_) => Code::Conflict,
             Refusal::Unjudgeable(_) => Code::InvalidReading,
             Refusal::Unavailable(_) => Code::Unavailable,
         };

@@ -52,6 +52,29 @@ pub(crate) fn value(value: f64) -> String {
     if text.is_empty() || text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
+/// A probability as odds, in two digits: "1 in 350,000 readings".
+pub(crate) fn odds(probability: f64) -> String {
+    let often = 1.0 / probability;
+    if !(0.0..=1.0).contains(&probability) {
+        return "–".to_owned();
+    }
+    if often >= 1e9 {
+        return "less than 1 in a billion readings".to_owned();
+    }
+    if often < 1.5 {
+        return "any reading".to_owned();
+    }
+    // Two digits: the estimate of a tail is not better than that.
+    let step = 10_f64.powi((often.log10().floor() as i32 - 1).max(0));
+    format!("1 in {} readings", grouped(((often / step).round() * step) as u64))
+}
+
+/// A share from 0 to 1, in percent.
+pub(crate) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent > 0.0 && percent < 1.0 { "< 1 %".to_owned() } else { format!("{percent:.0} %") }
+}
+
 /// What an entry says, in one sentence without its end.
 pub(crate) fn sentence(entry: &Entry) -> String {
     match entry {
@@ -92,6 +115,24 @@ mod tests {
         assert_eq!(short("0x1234"), "0x1234");
         assert_eq!(short(""), "");
         assert_eq!(short("ééééééééééééééééééé"), "ééé…éé");
+    }
+
+    #[test]
+    fn probabilities_are_told_as_odds() {
+        let cases = [
+            (1.0, "any reading"),
+            (0.5, "1 in 2 readings"),
+            (0.01, "1 in 100 readings"),
+            (0.002_86, "1 in 350 readings"),
+            (2.86e-6, "1 in 350,000 readings"),
+            (1e-12, "less than 1 in a billion readings"),
+            (0.0, "less than 1 in a billion readings"),
+            (f64::NAN, "–"),
+        ];
+        for (probability, text) in cases {
+            assert_eq!(odds(probability), text, "{probability}");
+        }
+        assert_eq!([percent(1.0), percent(0.256), percent(0.001), percent(0.0)], ["100 %", "26 %", "< 1 %", "0 %"]);
     }
 
     #[test]

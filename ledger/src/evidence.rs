@@ -9,10 +9,13 @@ use serde_json::Value;
 
 use crate::{Hash, keys::KeyLink};
 
-/// Two entries of 64 KiB, a payload of 16 KiB, some dozens of proof nodes of at most 532 bytes, and a checkpoint of
+/// Two entries of 64 KiB, a payload of 16 KiB, a state of 4 KiB, some dozens of proof nodes of at most 532 bytes, and a checkpoint of
 /// 128 KiB, all in base64 or hex, stay below 400 KiB; each of 16 changes of key brings at most one more entry and
 /// checkpoint.
 pub const MAX_BUNDLE: usize = 1 << 22;
+
+/// A detector's state has at most this many bytes.
+pub const MAX_STATE: usize = 4_096;
 
 /// Why a file is no bundle.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,9 @@ pub enum BundleError {
     /// A payload without salt, or a salt without payload.
     #[error("expected payload and salt both, or neither")]
     HalfDisclosed,
+    /// A state without the payload that names it, an empty one, or one that is too long.
+    #[error("expected a state of 1 to {MAX_STATE} bytes beside a payload, or none")]
+    State,
 }
 
 /// What speaks for one entry.
@@ -41,6 +47,8 @@ pub struct Bundle {
     pub entry: Vec<u8>,
     /// Payload and salt, where the reader may have them.
     pub disclosure: Option<Disclosure>,
+    /// The detector's state before the reading, where it was kept; only beside a payload, which names its hash.
+    pub state: Option<Vec<u8>>,
     /// The entry's index.
     pub index: u64,
     /// The inclusion proof, lowest hash first.
@@ -99,7 +107,17 @@ pub struct Anchor {
 impl Bundle {
     /// A bundle that brings no more than an entry's place under a checkpoint.
     pub fn new(entry: Vec<u8>, index: u64, proof: Vec<Hash>, checkpoint: String) -> Self {
-        Self { entry, disclosure: None, index, proof, checkpoint, keys: Vec::new(), beacon: None, anchor: None }
+        Self {
+            entry,
+            disclosure: None,
+            state: None,
+            index,
+            proof,
+            checkpoint,
+            keys: Vec::new(),
+            beacon: None,
+            anchor: None,
+        }
     }
 
     /// Reads a bundle.
@@ -116,9 +134,14 @@ impl Bundle {
             (None, None) => None,
             _ => return Err(BundleError::HalfDisclosed),
         };
+        let state = file.state.map(|Base64(state)| state);
+        if state.as_ref().is_some_and(|state| disclosure.is_none() || !(1..=MAX_STATE).contains(&state.len())) {
+            return Err(BundleError::State);
+        }
         Ok(Self {
             entry: file.entry.0,
             disclosure,
+            state,
             index: file.index,
             proof: file.proof,
             checkpoint: file.checkpoint,
@@ -135,6 +158,7 @@ impl Bundle {
             entry: Base64(self.entry.clone()),
             payload: self.disclosure.as_ref().map(|d| Base64(d.payload.clone())),
             salt: self.disclosure.as_ref().map(|d| Base64(d.salt.to_vec())),
+            state: self.state.clone().map(Base64),
             index: self.index,
             proof: self.proof.clone(),
             checkpoint: self.checkpoint.clone(),
@@ -156,6 +180,8 @@ struct File {
     payload: Option<Base64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     salt: Option<Base64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<Base64>,
     index: u64,
     proof: Vec<Hash>,
     checkpoint: String,

@@ -7,13 +7,23 @@ use ledger::{
     entry::{Entry, EntryError, KINDS, Payload, commitment},
     hash::leaf_hash,
     heartbeat::{Counter, Totals},
-    text::Id,
+    text::{Decimal, Id},
 };
 use serde_json::Value;
 
+fn explained() -> Value {
+    serde_json::from_str(include_str!("../../tests/vectors/entry/explained.json")).unwrap()
+}
+
 #[test]
 fn an_anomaly_with_its_payload_is_as_the_page_says() {
-    let file: Value = serde_json::from_str(include_str!("../../tests/vectors/entry/anomaly.json")).unwrap();
+    let plain = serde_json::from_str(include_str!("../../tests/vectors/entry/anomaly.json")).unwrap();
+    for file in [plain, explained()] {
+        holds(&file);
+    }
+}
+
+fn holds(file: &Value) {
     let text = |name: &str| file[name].as_str().unwrap();
     let Entry::Anomaly(entry) = Entry::from_bytes(text("entry").as_bytes()).unwrap() else { panic!("an anomaly") };
     let payload = Payload::from_bytes(text("payload").as_bytes()).unwrap();
@@ -25,6 +35,19 @@ fn an_anomaly_with_its_payload_is_as_the_page_says() {
     assert_eq!(Entry::Anomaly(entry).to_bytes().unwrap(), text("entry").as_bytes());
     assert_eq!(payload.to_bytes().unwrap(), text("payload").as_bytes());
     assert!("not-a-uuid".parse::<Id>().is_err());
+}
+
+#[test]
+fn a_reason_may_say_what_was_expected_how_probable_it_is_and_its_share() {
+    let file = explained();
+    let payload = Payload::from_bytes(file["payload"].as_str().unwrap().as_bytes()).unwrap();
+    let text = |decimal: &Option<Decimal>| decimal.as_ref().unwrap().as_str().to_owned();
+    let reason = &payload.reasons[0];
+    let said = [&reason.expected, &reason.probability, &reason.contribution].map(text);
+    assert_eq!(said, ["2.5", "2.9e-9", "1"]);
+    for (what, bytes) in file["reject"].as_object().unwrap() {
+        assert!(Payload::from_bytes(bytes.as_str().unwrap().as_bytes()).is_err(), "{what}");
+    }
 }
 
 fn kinds() -> Value {

@@ -10,8 +10,9 @@ use ledger::{
         query::{Answer, ChainQuery, ChainState, Finality, Progress, QueryError},
     },
     checkpoint::{Checkpoint, LogSigner},
-    evidence::{Bundle, Disclosure},
-    hash::leaf_hash,
+    entry::Payload,
+    evidence::{Bundle, BundleError, Disclosure, MAX_STATE},
+    hash::{leaf_hash, sha256},
     merkle::{MemoryTree, inclusion_proof, root},
     trust::TrustRoots,
     verdict::{Case, ChainAnswer, Outcome, Report, Verdict, examine},
@@ -131,6 +132,39 @@ fn every_lie_about_the_entry_is_invalid() {
     let mut payload = disclosed.payload.clone();
     payload[30] ^= 1;
     check(&changed(&|b| b.disclosure = Some(Disclosure { payload: payload.clone(), ..disclosed.clone() })), "payload");
+    check(&changed(&|b| b.state = Some(b"another state".to_vec())), "state");
+}
+
+#[test]
+fn a_state_stands_beside_the_payload_that_names_it() {
+    let real = real();
+    let mut payload = Payload::from_bytes(&real.bundle.disclosure.as_ref().unwrap().payload).unwrap();
+    payload.state = sha256(&[b"state"]);
+    let payload = payload.to_bytes().unwrap();
+    let bundle = Bundle {
+        disclosure: Some(Disclosure { payload, salt: [0; 32] }),
+        state: Some(b"state".to_vec()),
+        ..real.bundle
+    };
+    assert_eq!(Bundle::from_json(bundle.to_json().as_bytes()).unwrap(), bundle);
+    let step = |bundle: &Bundle| {
+        let steps = examine(&Case::new(bundle, &real.trust, ChainAnswer::NotAsked)).steps;
+        steps.into_iter().find(|step| step.name == "state").map(|step| step.outcome)
+    };
+    assert_eq!(step(&bundle), Some(Outcome::Holds));
+    assert_eq!(step(&Bundle { state: None, ..bundle.clone() }), None);
+    // The form refuses it; who makes it by hand is told as well.
+    let alone = Bundle { disclosure: None, ..bundle.clone() };
+    assert_eq!(step(&alone), Some(Outcome::Fails));
+    for refused in [
+        alone,
+        Bundle { state: Some(Vec::new()), ..bundle.clone() },
+        Bundle { state: Some(vec![0; MAX_STATE + 1]), ..bundle.clone() },
+    ] {
+        assert!(matches!(Bundle::from_json(refused.to_json().as_bytes()), Err(BundleError::State)));
+    }
+    let longest = Bundle { state: Some(vec![0; MAX_STATE]), ..bundle };
+    assert_eq!(Bundle::from_json(longest.to_json().as_bytes()).unwrap(), longest);
 }
 
 #[test]

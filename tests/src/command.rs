@@ -42,8 +42,16 @@ impl Finished {
 /// # Panics
 /// If it cannot be started, or takes longer than five minutes.
 pub async fn run(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Finished {
+    run_in(Path::new("."), args).await
+}
+
+/// Runs `anomaly-ledger` with these arguments in a directory.
+///
+/// # Panics
+/// As [`run`].
+pub async fn run_in(dir: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Finished {
     let mut command = Command::new(paths::service_binary());
-    command.args(args).kill_on_drop(true);
+    command.current_dir(dir).args(args).kill_on_drop(true);
     let output = tokio::time::timeout(LIMIT, command.output()).await;
     let output = output.unwrap_or_else(|_| panic!("not within {LIMIT:?}: {command:?}"));
     let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));

@@ -8,6 +8,7 @@ use ledger::{
     equivocation::Equivocation,
     verdict::{ChainAnswer, Verdict},
 };
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_browser_verifies_a_final_anomaly_without_an_error() {
@@ -242,6 +243,23 @@ async fn an_anomaly_arrives_and_becomes_final_before_the_eyes() {
     let index = trial.provoke(1).await[0];
     browser.find(&format!("li:has(a[href='/ui/anomalies/{index}'])")).await;
     browser.find(&format!("li:has(a[href='/ui/anomalies/{index}']) [data-state=final]")).await;
+    assert_eq!(browser.errors().await, Vec::<String>::new());
+    browser.quit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_false_alarm_is_called_one_and_stays_one() {
+    let mut trial = Trial::start().await;
+    let index = trial.provoke(1).await[0];
+    let browser = Browser::start().await;
+    let page = format!("{}/ui/anomalies/{index}", trial.url());
+    browser.open(&page).await;
+    browser.click("#false-alarm").await;
+    browser.find("#feedback [data-feedback=false_alarm]").await;
+    browser.open(&page).await;
+    browser.find("#feedback [data-feedback=false_alarm]").await;
+    let other = trial.post(&format!("/api/v1/anomalies/{index}/feedback"), &json!({ "verdict": "real" })).await;
+    assert_eq!(other.status, 409);
     assert_eq!(browser.errors().await, Vec::<String>::new());
     browser.quit().await;
 }

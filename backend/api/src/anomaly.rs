@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Feedback;
+
 /// How far an entry has come on the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -25,6 +27,36 @@ pub struct Metric {
     pub unit: String,
     /// The value.
     pub value: f64,
+}
+
+/// Why a value was found anomalous, as the payload says it (docs/spec/entry.md).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Reason {
+    /// The metric's name.
+    pub metric: String,
+    /// Its unit; empty where none is known.
+    pub unit: String,
+    /// The value.
+    pub value: f64,
+    /// The value that was expected; absent where the payload does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<f64>,
+    /// Lower end of what was expected.
+    pub expected_low: f64,
+    /// Upper end of what was expected.
+    pub expected_high: f64,
+    /// What gave it away.
+    pub feature: String,
+    /// How strongly, from 0 to 1.
+    pub score: f64,
+    /// How probable a deviation this large is in an ordinary reading of the device, from 0 to 1; absent where the
+    /// payload does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+    /// This reason's share in the finding, from 0 to 1; absent where the payload does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contribution: Option<f64>,
 }
 
 /// An anomaly: what its payload says, and where its entry stands.
@@ -53,10 +85,16 @@ pub struct Anomaly {
     pub threshold: f64,
     /// The finding in one sentence.
     pub sentence: String,
+    /// What fired, strongest first.
+    #[serde(default)]
+    pub reasons: Vec<Reason>,
     /// The reading's values.
     pub values: Vec<Metric>,
     /// The model's version.
     pub model_version: String,
+    /// What people said of it; absent where nobody has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Feedback>,
 }
 
 /// One page of a list, newest first.

@@ -5,14 +5,18 @@
 //! [`ledger::trust::TrustRoots`]).
 
 mod anomaly;
+mod feedback;
 mod heartbeat;
 mod ledger_status;
+mod model;
 mod problem;
 mod reading;
 
-pub use anomaly::{Anomaly, EntryState, Metric, Page};
+pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
+pub use feedback::{Feedback, FeedbackRequest, FeedbackVerdict};
 pub use heartbeat::{Account, Heartbeat, LocatedCounter};
 pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};
+pub use model::Model;
 pub use problem::{Code, Problem};
 pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
 

@@ -11,6 +11,8 @@
 //! - [`Policy`] and [`Rule`] are what people ask: a budget of false alarms, and limits of their own.
 //! - [`judge`] fuses what a metric's own records say with the tails of its group, weighed by the
 //!   Isolation Forest of [`scorer::forest`], and says what a nurse would want to know.
+//! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
+//! - [`TableModel`] judges the rows of a table without time.
 //!
 //! # From streams to findings
 //! ```
@@ -56,6 +58,7 @@
 mod adapt;
 mod bytes;
 mod calibrate;
+pub mod classify;
 mod detector;
 mod episode;
 mod error;
@@ -73,6 +76,7 @@ mod sample;
 pub mod scorer;
 mod series;
 mod state;
+mod table;
 mod together;
 mod unusual;
 mod verdict;
@@ -92,4 +96,5 @@ pub use rules::{Condition, Lasting, Per, Rule, WHOLE_DEVICE};
 pub use sample::{TrainingReading, TrainingSample};
 pub use series::WARM_UP;
 pub use state::{DeviceState, MAX_METRICS, MAX_STATE_BYTES};
+pub use table::{TableFigures, TableMeta, TableModel};
 pub use verdict::{Finding, Judgement, Kind, Label, Reason, Severity};

@@ -1,8 +1,10 @@
 //! One series alone: no fleet, no profile, nothing trained beforehand. Drives the detector over any
 //! number of metrics with default settings; what it measures is what people run.
 
+use std::collections::BTreeMap;
+
 use crate::{
-    DetectError, DeviceState, Judgement, Label, MAX_METRICS, Model, ReadingView, TrainSpec, TrainingReading,
+    DetectError, DeviceState, Judgement, Label, MAX_METRICS, Model, Policy, ReadingView, TrainSpec, TrainingReading,
     TrainingSample, Value, judge_in_place, random::Random,
 };
 
@@ -24,9 +26,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Lone {
     model: Model,
+    policy: Policy,
     /// One for every [`MAX_METRICS`] metrics, in the order in which they appeared.
     states: Vec<DeviceState>,
-    names: Vec<String>,
+    /// Each metric's place in that order.
+    places: BTreeMap<String, usize>,
 }
 
 impl Lone {
@@ -41,7 +45,14 @@ impl Lone {
 
     /// As [`new`](Self::new), by another model.
     pub fn with(model: Model) -> Self {
-        Self { model, states: Vec::new(), names: Vec::new() }
+        Self { model, policy: Policy::default(), states: Vec::new(), places: BTreeMap::new() }
+    }
+
+    /// The same under a policy, for a series that has not been seen yet: another budget, limits of
+    /// people.
+    #[must_use]
+    pub fn under(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 
     /// Judges the next reading: finite values, in any order of names, each at most once. With more
@@ -50,18 +61,25 @@ impl Lone {
     /// # Errors
     /// As [`judge`](crate::judge).
     pub fn push(&mut self, time_ms: i64, values: &[Value<'_>]) -> Result<Judgement, DetectError> {
+        let mut parts: Vec<Vec<Value<'_>>> = vec![Vec::new(); self.states.len().max(1)];
         for value in values {
-            if !self.names.iter().any(|name| name == value.metric) {
-                self.names.push(value.metric.to_owned());
+            let place = match self.places.get(value.metric) {
+                Some(place) => *place,
+                None => {
+                    let place = self.places.len();
+                    self.places.insert(value.metric.to_owned(), place);
+                    place
+                }
+            };
+            let part = place / MAX_METRICS;
+            if part >= parts.len() {
+                parts.resize_with(part + 1, Vec::new);
             }
+            parts[part].push(*value);
         }
-        let parts = self.names.len().div_ceil(MAX_METRICS).max(1);
-        self.states.resize_with(parts, DeviceState::new);
+        self.states.resize_with(parts.len(), || DeviceState::with_policy(&self.policy));
         let mut whole: Option<Judgement> = None;
-        for (part, state) in self.states.iter_mut().enumerate() {
-            let names = self.names.iter().skip(part * MAX_METRICS).take(MAX_METRICS);
-            let of_name = |name: &String| values.iter().find(|value| value.metric == name).copied();
-            let mut own: Vec<Value<'_>> = names.filter_map(of_name).collect();
+        for (part, (state, mut own)) in self.states.iter_mut().zip(parts).enumerate() {
             own.sort_by(|a, b| a.metric.cmp(b.metric));
             if own.is_empty() && !(part == 0 && values.is_empty()) {
                 continue;

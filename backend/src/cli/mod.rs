@@ -2,17 +2,26 @@
 
 mod account;
 mod admin;
+mod backtest;
 mod client;
 mod drill;
 mod erase;
+mod evaluate;
 mod events;
 mod evidence;
 mod fsck;
+mod input;
+mod model;
+mod output;
+mod policy;
 mod progress;
 mod replay;
+mod rescore;
 mod restore;
+mod score;
 mod serve;
 mod simulate;
+mod train;
 mod verify;
 
 #[cfg(test)]
@@ -62,8 +71,18 @@ enum Command {
     Simulate(simulate::Args),
     /// Send a CSV file as readings.
     Replay(replay::Args),
+    /// Score every row of a file.
+    Score(score::Args),
+    /// Measure how well the detector does on labelled rows.
+    Evaluate(evaluate::Args),
+    /// Say how often rules and a model would have fired on past readings.
+    Backtest(backtest::Args),
+    /// Train a model from what is normal.
+    Train(train::Args),
     /// Fetch an entry's evidence bundle.
     Evidence(evidence::Args),
+    /// Compute a past verdict again: exit 0 the same, 30 a different one.
+    Rescore(rescore::Args),
     /// Examine an evidence bundle: exit 0 final, 10 anchored, 20 consistent, 25 unchecked, 30 invalid, 40 diverged.
     Verify(Box<verify::Args>),
     /// Hold the log's heartbeats against the log: is every anomaly of a device there that was counted?
@@ -92,7 +111,12 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Score(args) => score::run(&args),
+            Command::Evaluate(args) => evaluate::run(&args),
+            Command::Backtest(args) => backtest::run(&args),
+            Command::Train(args) => train::run(&args),
             Command::Evidence(args) => evidence::run(args),
+            Command::Rescore(args) => rescore::run(&args),
             Command::Verify(args) => verify::run(&args),
             Command::Account(args) => account::run(&args),
             Command::Fsck(args) => fsck::run(&args),

@@ -42,6 +42,14 @@ impl Progress {
         Self { bar: bar.with_style(style), what: "entries read", written }
     }
 
+    /// Begins to go through rows of a file, of which nobody knows how many there are.
+    pub(super) fn rows(what: &'static str) -> Self {
+        let Self { bar, written, .. } = Self::new(None);
+        let template = format!("{{spinner}} {{pos}} {what}, {{msg}} ({{per_sec}})");
+        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        Self { bar: bar.with_style(style), what, written }
+    }
+
     /// So many entries have been read.
     pub(super) fn reach(&mut self, entries: u64) {
         self.bar.set_position(entries);

@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use ledger::chain::query::Finality;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Outcome, WrongUse, client::parse_url, parse_duration};
+use super::{Outcome, WrongUse, client::parse_url, parse_duration, policy};
 use crate::{
     app,
     config::{self, ConfigError, ServeConfig},
@@ -61,6 +61,12 @@ pub(crate) struct Args {
     /// The most that a unit of gas may cost, in gwei.
     #[arg(long, default_value_t = 200, value_name = "GWEI")]
     max_fee_gwei: u64,
+    /// How many false alarms people put up with, and the limits that they set: for all, by profile, by device.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Grow models anew from recent ordinary readings this often, and use those that do no worse; 0: never.
+    #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "DURATION")]
+    refit: Duration,
     #[command(flatten)]
     times: Times,
     /// Write the log of the service as JSON.
@@ -127,6 +133,8 @@ pub(super) fn run(args: Args) -> Outcome {
         rpc_timeout: args.times.rpc_timeout,
         publish: args.publish == Publish::Payloads,
         periods: Periods { heartbeat: args.heartbeat.max(SHORTEST), beacon: args.beacon },
+        refit: args.refit,
+        policies: policy::read(args.policy.as_deref())?,
         anchorer: config::anchorer_from_env().map_err(WrongUse::new)?,
     };
     let config = config.check(args.trial).map_err(WrongUse::new)?;

@@ -6,6 +6,7 @@ mod lock;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
+use detect::Policies;
 use ledger::chain::query::Finality;
 
 use crate::domain::log::Periods;
@@ -48,6 +49,10 @@ pub(crate) struct ServeConfig {
     pub(crate) rpc_timeout: Duration,
     pub(crate) publish: bool,
     pub(crate) periods: Periods,
+    /// What people ask of the detector, for each device.
+    pub(crate) policies: Policies,
+    /// How often models are grown anew from recent readings; never, if this is nothing.
+    pub(crate) refit: Duration,
     pub(crate) anchorer: PrivateKeySigner,
 }
 

@@ -17,9 +17,9 @@ use ledger::{
 };
 
 use super::{
-    DeviceName, Key,
+    DeviceName, Key, Millis,
     log::Block,
-    verdict::{Accepted, Device, Judged, Pending},
+    verdict::{Accepted, Device, Feedback, Judged, Pending, PendingFinding, Verdict},
 };
 
 /// Why the store did not do what it was asked.
@@ -59,6 +59,8 @@ pub(crate) struct NewEntry {
     pub(crate) kind: &'static str,
     /// Payload and salt, where the kind has one.
     pub(crate) disclosure: Option<Disclosure>,
+    /// The detector's state before the reading, to be kept with the payload: with it the verdict can be computed again.
+    pub(crate) state: Option<Vec<u8>>,
     /// The row of the queue that it settles.
     pub(crate) queued: i64,
 }
@@ -98,6 +100,13 @@ pub(crate) trait Detections {
     /// queue's row of each that has one. The keys are new: the caller has looked.
     fn record(&mut self, judged: &[Judged]) -> Result<Vec<Option<i64>>, StoreError>;
 
+    /// Commits findings without a reading, in order, and queues them; gives the queue's row of each. They count as
+    /// anomalies for the next heartbeat, and not as readings.
+    fn record_silences(&mut self, silences: &[Silence]) -> Result<Vec<i64>, StoreError>;
+
+    /// Commits what was said of findings, each with a record in the audit log. Of none of them anything was said before.
+    fn record_feedback(&mut self, feedback: &[(Feedback, Record)]) -> Result<(), StoreError>;
+
     /// Commits devices as they are after those readings, new ones included.
     fn put_devices(&mut self, devices: &[Device]) -> Result<(), StoreError>;
 
@@ -106,6 +115,19 @@ pub(crate) trait Detections {
 
     /// Keeps a model, so that a past verdict can be computed again, and queues its entry.
     fn add_model(&mut self, model: &NewModel) -> Result<(), StoreError>;
+}
+
+/// That a device has sent nothing for too long.
+#[derive(Debug, Clone)]
+pub(crate) struct Silence {
+    /// The device; it is known.
+    pub(crate) device: DeviceName,
+    /// When it was noticed, by the service's clock.
+    pub(crate) at: Millis,
+    /// The verdict, as of a reading.
+    pub(crate) verdict: Verdict,
+    /// What the log is to record.
+    pub(crate) finding: PendingFinding,
 }
 
 /// A model that came into use.
@@ -118,6 +140,37 @@ pub(crate) struct NewModel {
     pub(crate) bytes: Vec<u8>,
     /// SHA-256 of the training sample.
     pub(crate) sample: Hash,
+}
+
+/// A file of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ModelPart {
+    /// What judges: its SHA-256 is the model's hash.
+    Model,
+    /// What it says of itself, as JSON.
+    Meta,
+    /// What it was trained on, as CSV.
+    Sample,
+}
+
+impl ModelPart {
+    /// All of them.
+    pub(crate) const ALL: [ModelPart; 3] = [ModelPart::Model, ModelPart::Meta, ModelPart::Sample];
+
+    /// The file's name.
+    pub(crate) fn file(self) -> &'static str {
+        match self {
+            ModelPart::Model => "model.bin",
+            ModelPart::Meta => "model_meta.json",
+            ModelPart::Sample => "sample.csv",
+        }
+    }
+}
+
+/// The files of all models that were ever in use. As they lie there: nothing here checks a hash.
+pub(crate) trait ModelFiles: Send + Sync {
+    /// A file of the model with this hash; `None` if there is none.
+    fn file(&self, hash: Hash, part: ModelPart) -> Result<Option<Vec<u8>>, StoreError>;
 }
 
 /// The sequencer's half: from the queue to the log. Idempotent: a queue row is settled by the entry it becomes.
@@ -151,6 +204,12 @@ pub(crate) trait DeviceReader: Send {
     /// A device; `None` if it never sent.
     fn device(&mut self, name: &DeviceName) -> Result<Option<Device>, StoreError>;
 
+    /// What was said of the finding at this index.
+    fn feedback(&mut self, index: u64) -> Result<Option<Feedback>, StoreError>;
+
+    /// Names and profiles of devices after a name in their order, at most `count`.
+    fn devices_after(&mut self, name: &str, count: usize) -> Result<Vec<(DeviceName, String)>, StoreError>;
+
     /// The stored values (as canonical text) and the verdict of the reading with this key.
     fn reading(&mut self, device: &DeviceName, key: Key) -> Result<Option<(StoredReading, Accepted)>, StoreError>;
 }
@@ -181,6 +240,8 @@ pub(crate) struct StoredAnomaly {
     pub(crate) entry: Vec<u8>,
     /// `None` if it was erased.
     pub(crate) payload: Option<Vec<u8>>,
+    /// What people said of it.
+    pub(crate) feedback: Option<Feedback>,
 }
 
 /// The log as everybody reads it. Entries come as stored, byte for byte; nothing here checks a hash.
@@ -197,6 +258,9 @@ pub(crate) trait LogReader: Send + Sync {
     /// Payload and salt of an entry; `None` if it has none, or they were erased.
     fn disclosure(&self, index: u64) -> Result<Option<Disclosure>, StoreError>;
 
+    /// The detector's state that is kept with an entry's payload; `None` where there is none, or it was erased.
+    fn state(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError>;
+
     /// The stored hashes of a tile, as bytes: at least as many as asked for, unless damaged.
     fn tile(&self, level: u32, index: u64) -> Result<Option<Vec<u8>>, StoreError>;
 
@@ -211,6 +275,9 @@ pub(crate) trait LogReader: Send + Sync {
 
     /// The anomalies among these indexes, newest first, at most `count`.
     fn anomalies(&self, indexes: Range<u64>, count: u64) -> Result<Vec<StoredAnomaly>, StoreError>;
+
+    /// The indexes of findings that people have called real, newest first, at most `count`.
+    fn confirmed(&self, count: u64) -> Result<Vec<u64>, StoreError>;
 
     /// The versions of all models that the service knows, by hash (hex). There are few: one for each profile and
     /// training.

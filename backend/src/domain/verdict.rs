@@ -5,10 +5,10 @@ use std::sync::Arc;
 use ledger::{Hash, checkpoint::LogKey};
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceName, Micros, Reading};
+use super::{DeviceName, Micros, Millis, Reading};
 
 /// The verdict's label, as it is stored and shown.
-pub(crate) use api::Label;
+pub(crate) use api::{FeedbackVerdict, Label};
 
 /// A reading with its verdict, ready to be committed.
 #[derive(Debug, Clone)]
@@ -123,6 +123,9 @@ pub(crate) struct PendingFinding {
     pub(crate) model: String,
     /// SHA-256 of the detector's state before the reading, hex.
     pub(crate) state: String,
+    /// That state; absent in rows of before it was kept.
+    #[serde(default, with = "base64_option")]
+    pub(crate) kept_state: Option<Vec<u8>>,
 }
 
 /// One metric's value with its unit.
@@ -141,10 +144,52 @@ pub(crate) struct Reason {
     pub(crate) metric: String,
     pub(crate) unit: String,
     pub(crate) value: f64,
+    /// Absent in rows of before this member; so are the other two.
+    #[serde(default)]
+    pub(crate) expected: Option<f64>,
     pub(crate) expected_low: f64,
     pub(crate) expected_high: f64,
     pub(crate) feature: String,
     pub(crate) score: f64,
+    #[serde(default)]
+    pub(crate) probability: Option<f64>,
+    #[serde(default)]
+    pub(crate) contribution: Option<f64>,
+}
+
+/// Bytes that may be absent, as base64: a list of numbers would be four times as long.
+mod base64_option {
+    use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        bytes.as_ref().map(|bytes| BASE64.encode(bytes)).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        let text: Option<String> = Option::deserialize(deserializer)?;
+        text.map(|text| BASE64.decode(text).map_err(D::Error::custom)).transpose()
+    }
+}
+
+/// What people said of a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Feedback {
+    /// The finding's entry.
+    pub(crate) index: u64,
+    /// Whether it was right.
+    pub(crate) verdict: FeedbackVerdict,
+    /// In words.
+    pub(crate) comment: Option<String>,
+    /// When it was said, by the service's clock.
+    pub(crate) at: Millis,
+}
+
+impl Feedback {
+    /// As the interface tells it.
+    pub(crate) fn into_api(self) -> api::Feedback {
+        api::Feedback { verdict: self.verdict, comment: self.comment, time: self.at.to_time().to_string() }
+    }
 }
 
 /// What came of submitting a reading that is now on disk.
@@ -171,6 +216,9 @@ pub(crate) enum Refusal {
         /// `sequence` or `time`.
         key: &'static str,
     },
+    /// Of a finding something else was said before. What was said first stands.
+    #[error("of entry {0} something else was said before, and stands")]
+    SaidOtherwise(u64),
     /// The detector cannot judge it.
     #[error("{0}")]
     Unjudgeable(String),

@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
-use api::{Anomaly, Code, EntryState, Metric, Page};
+use api::{Anomaly, Code, EntryState, Metric, Page, Reason};
 use axum::{
     Json,
     extract::{Query, State, rejection::QueryRejection},
 };
-use ledger::entry::{self, Entry, MetricValue, Payload};
+use ledger::{
+    entry::{self, Entry, MetricValue, Payload},
+    text::Decimal,
+};
 use serde::Deserialize;
 
 use super::{Site, canonical, excerpt};
@@ -15,11 +18,12 @@ use crate::{
     domain::{
         log::ChainView,
         ports::{StoreError, StoredAnomaly},
+        verdict::Feedback,
     },
     problem::{Fault, Guarded, Parameters, Stored, blocking},
 };
 
-/// Items of a page or list at most: about 0.3 MB.
+/// Items of a page or list at most: about 0.5 MB where each has a reason, and 2.5 MB where each has twelve.
 const MAX_PAGE: u64 = 500;
 
 /// What is shown instead of an entry that is damaged. The reader who verifies it sees how.
@@ -97,7 +101,8 @@ pub(super) fn among(site: &Site, indexes: Range<u64>, limit: u64) -> Result<Vec<
     let versions = site.log.model_versions()?;
     let view = site.view.borrow().clone();
     let anomaly = |stored: StoredAnomaly| {
-        let mut anomaly = Anomaly { state: state(&view, stored.index), ..unknown(stored.index) };
+        let feedback = stored.feedback.map(Feedback::into_api);
+        let mut anomaly = Anomaly { state: state(&view, stored.index), feedback, ..unknown(stored.index) };
         match Entry::from_bytes(&stored.entry) {
             Ok(Entry::Anomaly(entry)) => {
                 tell_entry(&mut anomaly, &entry);
@@ -140,8 +145,10 @@ fn unknown(index: u64) -> Anomaly {
         score: 0.0,
         threshold: 0.0,
         sentence: String::new(),
+        reasons: Vec::new(),
         values: Vec::new(),
         model_version: String::new(),
+        feedback: None,
     }
 }
 
@@ -165,6 +172,23 @@ fn tell_payload(anomaly: &mut Anomaly, payload: Payload) {
     let value =
         |value: MetricValue| Metric { metric: value.metric, unit: value.unit, value: number(value.value.as_str()) };
     anomaly.values = values.map(value).collect();
+    anomaly.reasons = payload.reasons.into_iter().map(reason).collect();
+}
+
+fn reason(reason: entry::Reason) -> Reason {
+    let perhaps = |decimal: Option<Decimal>| decimal.map(|decimal| number(decimal.as_str()));
+    Reason {
+        metric: reason.metric,
+        unit: reason.unit,
+        value: number(reason.value.as_str()),
+        expected: perhaps(reason.expected),
+        expected_low: number(reason.expected_low.as_str()),
+        expected_high: number(reason.expected_high.as_str()),
+        feature: reason.feature,
+        score: number(reason.score.as_str()),
+        probability: perhaps(reason.probability),
+        contribution: perhaps(reason.contribution),
+    }
 }
 
 /// The name by which a value goes in JSON.

@@ -4,7 +4,7 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{anomalies, compat, feed, health, heartbeats, log};
+use super::{anomalies, compat, feed, health, heartbeats, log, models};
 
 /// The interface, as `/api/openapi.json` gives it.
 #[derive(OpenApi)]
@@ -20,6 +20,10 @@ use super::{anomalies, compat, feed, health, heartbeats, log};
         log::evidence,
         heartbeats::heartbeats,
         heartbeats::device,
+        models::models,
+        models::meta,
+        models::model,
+        models::sample,
         log::ledger,
         log::trust,
         feed::feed,

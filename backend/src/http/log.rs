@@ -34,7 +34,7 @@ const TILE: &str = "application/octet-stream";
 
 /// What never changes may be kept for a year. A trial begins anew at the same address, with another log; and who
 /// changes a stored byte there, to see it noticed, must not be shown a copy of before.
-fn caching(site: &Site) -> &'static str {
+pub(super) fn caching(site: &Site) -> &'static str {
     if site.trial { "no-cache" } else { "public, max-age=31536000, immutable" }
 }
 
@@ -139,7 +139,8 @@ pub(crate) fn bundle(
         }
     };
     let (disclosure, keys) = (log.disclosure(index)?, key_links(log, checkpoint.size)?);
-    Ok(Some(Bundle { disclosure, keys, beacon, anchor, ..Bundle::new(entry, index, proof, checkpoint.note) }))
+    let state = if disclosure.is_some() { log.state(index)? } else { None };
+    Ok(Some(Bundle { disclosure, state, keys, beacon, anchor, ..Bundle::new(entry, index, proof, checkpoint.note) }))
 }
 
 /// The newest changes of key before the one that signed the checkpoint of this size, oldest first.
@@ -351,6 +352,7 @@ fn no_entry(index: u64) -> Fault {
     Fault::new(Code::NotFound, format!("the log has no entry {index}"))
 }
 
-fn typed(media_type: &'static str, caching: &'static str, bytes: Vec<u8>) -> Response {
+/// An answer of bytes.
+pub(super) fn typed(media_type: &'static str, caching: &'static str, bytes: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, caching)], bytes).into_response()
 }

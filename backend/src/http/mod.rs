@@ -15,6 +15,7 @@ mod guard;
 mod health;
 mod heartbeats;
 mod log;
+mod models;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ use utoipa::openapi::OpenApi;
 use crate::{
     domain::{
         log::{ChainView, Event, Halt},
-        ports::{AnchorStore, LogReader},
+        ports::{AnchorStore, LogReader, ModelFiles},
     },
     problem::Fault,
 };
@@ -47,6 +48,8 @@ const MAX_LISTENERS: usize = 256;
 pub(crate) struct Site {
     pub(crate) log: Arc<dyn LogReader>,
     pub(crate) anchors: Arc<dyn AnchorStore>,
+    /// The files of all models.
+    pub(crate) models: Arc<dyn ModelFiles>,
     pub(crate) view: watch::Receiver<ChainView>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) halt: Halt,
@@ -89,6 +92,10 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
         .route("/api/v1/heartbeats", get(heartbeats::heartbeats))
         .route("/api/v1/heartbeats/{index}/devices/{device}", get(heartbeats::device))
         .route("/api/v1/ledger", get(log::ledger))
+        .route("/api/v1/models", get(models::models))
+        .route("/api/v1/models/{hash}", get(models::meta))
+        .route("/api/v1/models/{hash}/model.bin", get(models::model))
+        .route("/api/v1/models/{hash}/sample.csv", get(models::sample))
         .route("/api/v1/trust", get(log::trust))
         .route("/api/v1/feed", get(feed::feed).with_state(feed))
         .route("/checkpoint", get(log::checkpoint))

@@ -36,7 +36,7 @@ struct Limits {
     /// for connections leave 256 for the store (32 reads at a time with 3 files each, and a few for writing), the
     /// chain and the rest. They hold at most 768 × 2 × 64 KiB = 96 MiB of buffers; beside them, what is being read
     /// of bodies (http/bodies.rs), and the answers that were made and not taken yet: a page of 500 anomalies is about
-    /// 0.3 MB, so 768 clients that do not read hold 230 MB until `write` has passed.
+    /// 0.5 MB, so 768 clients that do not read hold 380 MB until `write` has passed.
     connections: usize,
     /// Headers that take longer are not coming; nor is the next request on a connection that is kept open.
     header: Duration,

@@ -5,6 +5,7 @@
 mod body;
 mod compat;
 mod decode;
+mod feedback;
 mod readings;
 
 use std::sync::Arc;
@@ -13,14 +14,14 @@ use api::Code;
 use axum::{Router, routing::post};
 
 use crate::{
-    domain::{Clock, Reading, verdict::Accepted},
+    domain::{Clock, Reading, ports::LogReader, verdict::Accepted},
     pipeline::Pipeline,
     problem::Fault,
 };
 
 /// The interface of this module's routes, for the description of the whole.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(readings::readings, compat::predict, compat::sensor_data))]
+#[openapi(paths(readings::readings, feedback::feedback, compat::predict, compat::sensor_data))]
 pub(crate) struct Interface;
 
 /// What the intake routes work with.
@@ -28,6 +29,8 @@ pub(crate) struct Interface;
 pub(crate) struct Intake {
     /// Where readings go.
     pub(crate) pipeline: Pipeline,
+    /// What findings say: of which device they are.
+    pub(crate) log: Arc<dyn LogReader>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -46,6 +49,7 @@ impl Intake {
 pub(crate) fn router(intake: Intake) -> Router {
     Router::new()
         .route("/api/v1/readings", post(readings::readings))
+        .route("/api/v1/anomalies/{index}/feedback", post(feedback::feedback))
         .route("/predict", post(compat::predict))
         .route("/sensor_data", post(compat::sensor_data))
         .with_state(intake)

@@ -47,6 +47,8 @@ impl Rig {
             writer,
             devices: devices.collect::<Result<_, Failure>>()?,
             models: Arc::clone(&models),
+            policies: Arc::new(detect::Policies::default()),
+            refit: Duration::ZERO,
             sequencer,
             periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
             view: watch::channel(ChainView::default()).1,
@@ -59,6 +61,7 @@ impl Rig {
         let site = Site {
             log: Arc::clone(&log) as _,
             anchors: Arc::clone(&log) as _,
+            models: Arc::new(models.files()),
             view: watch::channel(ChainView::default()).1,
             events,
             halt,
@@ -84,7 +87,7 @@ impl Rig {
         let server = Server::bind(([127, 0, 0, 1], 0).into()).await?;
         let address = server.address();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let intake = ingest::router(Intake { pipeline: self.pipeline.clone(), clock });
+        let intake = ingest::router(Intake { pipeline: self.pipeline.clone(), log: Arc::clone(&self.log) as _, clock });
         let router = http::router(self.site.clone(), intake, ingest::Interface::openapi(), Guard { address });
         tokio::spawn(server.run(router, self.site.stop.clone()));
         Ok(address)

@@ -5,17 +5,25 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
 };
 
-use detect::{DeviceState, ReadingView, Value};
-use ledger::Hash;
+use detect::{DetectError, DeviceState, Policies};
 
-use super::{Job, Models, Results, writer::Slice};
+use super::{
+    Job, Models, ReadingsJob, Results, Shard,
+    finding::{self, Subject},
+    refit::{Offers, Ordinary},
+    silence::{LOOK, WatchList},
+    writer::{Commits, Slice},
+};
 use crate::domain::{
-    DeviceName, Key, Reading,
+    Clock, DeviceName, Key, Reading,
     ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading, values_text},
-    verdict::{Accepted, Device, Judged, Label, MetricValue, PendingFinding, Reason, Refusal, Verdict},
+    verdict::{Accepted, Device, Judged, Label, Refusal, Verdict},
 };
 
 /// Readings in a slice at most, so that no commit takes much longer than a tenth of a second.
@@ -26,11 +34,11 @@ const MAX_SLICE: usize = 4_096;
 const MAX_DEVICES: usize = 25_000;
 
 /// A device as of the last commit, or as of this slice.
-struct Known {
-    device: Device,
-    state: DeviceState,
+pub(super) struct Known {
+    pub(super) device: Device,
+    pub(super) state: DeviceState,
     /// Whether this slice has changed it.
-    changed: bool,
+    pub(super) changed: bool,
 }
 
 /// What became of one reading of a slice, before the commit.
@@ -43,35 +51,83 @@ enum Slot {
 
 /// One shard's detector.
 pub(super) struct Detector {
-    models: Arc<Models>,
-    store: Box<dyn DeviceReader>,
-    commits: mpsc::Sender<Slice>,
-    known: HashMap<DeviceName, Known>,
+    pub(super) models: Arc<Models>,
+    pub(super) policies: Arc<Policies>,
+    pub(super) store: Box<dyn DeviceReader>,
+    commits: Commits,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Which devices are its own.
+    pub(super) shard: Shard,
+    pub(super) known: HashMap<DeviceName, Known>,
     /// The devices that the slice in hand has changed.
-    changed: Vec<DeviceName>,
+    pub(super) changed: Vec<DeviceName>,
+    pub(super) watched: WatchList,
+    pub(super) offers: Option<Offers>,
+    /// Rows of the slice in hand, to be offered when it is on disk.
+    ordinary: Vec<Ordinary>,
+}
+
+/// What a detector works with.
+pub(super) struct Parts {
+    pub(super) models: Arc<Models>,
+    pub(super) policies: Arc<Policies>,
+    pub(super) store: Box<dyn DeviceReader>,
+    pub(super) commits: Commits,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Detector {
-    pub(super) fn new(models: Arc<Models>, store: Box<dyn DeviceReader>, commits: mpsc::Sender<Slice>) -> Self {
-        Self { models, store, commits, known: HashMap::new(), changed: Vec::new() }
+    /// A detector for its part of the devices; `offers` is where rows of ordinary readings go, if anywhere.
+    pub(super) fn new(parts: Parts, shard: Shard, offers: Option<Offers>) -> Self {
+        let Parts { models, policies, store, commits, clock } = parts;
+        let watched = WatchList::new(&policies);
+        let (known, changed, ordinary) = (HashMap::new(), Vec::new(), Vec::new());
+        Self { models, policies, store, commits, clock, shard, known, changed, watched, offers, ordinary }
     }
 
     /// Works until all senders of jobs are gone.
     pub(super) fn run(&mut self, jobs: &mpsc::Receiver<Job>) {
-        while let Ok(first) = jobs.recv() {
-            let mut size = first.readings.len();
-            let mut batch = vec![first];
-            while size < MAX_SLICE
-                && let Ok(next) = jobs.try_recv()
-            {
-                size += next.readings.len();
-                batch.push(next);
+        loop {
+            self.watch();
+            let first = match self.watched.rests() {
+                true => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => jobs.recv_timeout(LOOK),
+            };
+            match first {
+                Ok(Job::Readings(first)) => self.gather(first, jobs),
+                Ok(Job::Feedback(said)) => self.hear(said),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.work(batch);
         }
     }
 
-    fn work(&mut self, mut jobs: Vec<Job>) {
+    /// Takes along what else waits, up to a slice, or to what is no reading.
+    fn gather(&mut self, first: ReadingsJob, jobs: &mpsc::Receiver<Job>) {
+        let mut size = first.readings.len();
+        let mut batch = vec![first];
+        let mut said = None;
+        while size < MAX_SLICE
+            && let Ok(next) = jobs.try_recv()
+        {
+            match next {
+                Job::Readings(next) => {
+                    size += next.readings.len();
+                    batch.push(next);
+                }
+                Job::Feedback(next) => {
+                    said = Some(next);
+                    break;
+                }
+            }
+        }
+        self.work(batch);
+        if let Some(said) = said {
+            self.hear(said);
+        }
+    }
+
+    fn work(&mut self, mut jobs: Vec<ReadingsJob>) {
         let mut judged = Vec::new();
         let mut keys = HashMap::new();
         let slots: Vec<Vec<Slot>> = jobs
@@ -80,7 +136,7 @@ impl Detector {
             .collect();
         let verdicts: Vec<(Verdict, Option<String>)> =
             judged.iter().map(|j| (j.verdict.clone(), j.finding.as_ref().map(|f| f.sentence.clone()))).collect();
-        let committed = self.commit(judged);
+        let committed = self.commit(Slice { judged, ..Slice::default() });
         for (job, slots) in jobs.into_iter().zip(slots) {
             let results: Results = slots.into_iter().map(|slot| answer(slot, &verdicts, &committed)).collect();
             // Nobody may be waiting any more; the readings are stored all the same.
@@ -88,14 +144,15 @@ impl Detector {
         }
     }
 
-    /// Hands the slice to the writer and waits; gives the log index of each reading that has one.
-    fn commit(&mut self, judged: Vec<Judged>) -> Result<Vec<Option<u64>>, &'static str> {
-        if judged.is_empty() {
+    /// Hands the slice to the writer, with the devices that it has changed, and waits; gives the log index of each
+    /// reading that has one.
+    pub(super) fn commit(&mut self, mut slice: Slice) -> Result<Vec<Option<u64>>, &'static str> {
+        if slice.is_empty() {
             self.forget_some();
             return Ok(Vec::new());
         }
         let changed = std::mem::take(&mut self.changed);
-        let devices = changed
+        slice.devices = changed
             .iter()
             .map(|name| {
                 let known = &self.known[name];
@@ -103,8 +160,12 @@ impl Detector {
             })
             .collect();
         let (reply, answer) = mpsc::sync_channel(1);
-        let sent = self.commits.send(Slice { judged, devices, reply }).is_ok();
+        let sent = self.commits.send((slice, reply)).is_ok();
         let result = if sent { answer.recv().unwrap_or(Err(STOPPING)) } else { Err(STOPPING) };
+        let ordinary = std::mem::take(&mut self.ordinary);
+        if let (Some(offers), Ok(_)) = (&self.offers, &result) {
+            offers.offer(ordinary.into_iter());
+        }
         for name in &changed {
             if result.is_err() {
                 // Judged on a state that was never stored: forget it, and read what is stored.
@@ -163,30 +224,41 @@ impl Detector {
 
     /// Makes sure that the reading's device is in `known`.
     fn learn_device(&mut self, reading: &Reading) -> Result<(), StoreError> {
-        if self.known.contains_key(reading.device()) {
+        let name = reading.device();
+        if self.learn_stored(name)? {
             return Ok(());
         }
-        let known = match self.store.device(reading.device())? {
-            Some(device) => {
-                let state = DeviceState::from_bytes(&device.state)
-                    .map_err(|error| StoreError::Damaged(format!("the state of {}: {error}", device.name)))?;
-                Known { device, state, changed: false }
-            }
-            None => {
-                let metrics = reading.values().iter().map(|(metric, _)| metric.as_str());
-                let device = Device {
-                    name: reading.device().clone(),
-                    pseudonym: super::sequencer::random_hex::<16>(),
-                    profile: self.models.profile_of(metrics).to_owned(),
-                    state: Vec::new(),
-                    last_sequence: None,
-                    last_time: None,
-                };
-                Known { device, state: DeviceState::new(), changed: false }
-            }
+        let metrics = reading.values().iter().map(|(metric, _)| metric.as_str());
+        let profile = self.models.profile_of(metrics).to_owned();
+        let policy = self.policies.of(&profile, name.as_str());
+        let device = Device {
+            name: name.clone(),
+            pseudonym: super::sequencer::random_hex::<16>(),
+            profile,
+            state: Vec::new(),
+            last_sequence: None,
+            last_time: None,
         };
-        self.known.insert(reading.device().clone(), known);
+        self.watched.add(name, &policy, self.clock.now());
+        self.known.insert(name.clone(), Known { device, state: DeviceState::with_policy(&policy), changed: false });
         Ok(())
+    }
+
+    /// Makes sure that a device which the store knows is in `known`; `false` if it knows none of this name.
+    pub(super) fn learn_stored(&mut self, name: &DeviceName) -> Result<bool, StoreError> {
+        if self.known.contains_key(name) {
+            return Ok(true);
+        }
+        let Some(device) = self.store.device(name)? else { return Ok(false) };
+        let policy = self.policies.of(&device.profile, name.as_str());
+        let mut state = read_state(&device)?;
+        // The policy is part of the state, and so of every verdict; it may have been changed since.
+        if !state.follows(&policy) {
+            state.set_policy(&policy);
+        }
+        self.watched.add(name, &policy, self.clock.now());
+        self.known.insert(name.clone(), Known { device, state, changed: false });
+        Ok(true)
     }
 
     /// A reading with neither time nor sequence number has nothing to be recognised by, so it is always new: its
@@ -227,24 +299,32 @@ impl Detector {
     /// Judges a reading as the next one of its device, also when it is late: whoever could keep the state from moving
     /// by a key far ahead could blind the detector.
     fn judge(&mut self, reading: Reading) -> Result<Judged, Refusal> {
+        let now = self.clock.now();
         let known = self.known.get_mut(reading.device()).ok_or(Refusal::Unavailable("the device was not read"))?;
-        let model = self.models.of(&known.device.profile);
-        let values: Vec<Value<'_>> =
-            reading.values().iter().map(|(metric, value)| Value { metric, value: *value }).collect();
-        let view = ReadingView { time_ms: reading.time().millis().0, values: &values };
-        let (judgement, next) =
-            detect::judge(model, &known.state, &view).map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
+        // One model for all of this verdict, also if another comes into use meanwhile.
+        let kept = self.models.of(&known.device.profile);
+        let subject = Subject {
+            device: known.device.name.as_str(),
+            pseudonym: &known.device.pseudonym,
+            sequence: reading.sequence(),
+            time: reading.time().millis(),
+            values: reading.values(),
+        };
+        let (judgement, next) = finding::judge(&kept.model, &known.state, subject)
+            .map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
         let verdict = Verdict {
             score: judgement.score,
             threshold: judgement.threshold,
             label: label(judgement.label),
-            model_version: self.models.version_of(&known.device.profile),
+            model_version: Arc::clone(&kept.version),
         };
-        let finding = judgement.finding.map(|finding| {
-            let state = Hash(known.state.hash());
-            let hashes = (self.models.hash_of(&known.device.profile), state);
-            pending(&reading, &known.device, model, &verdict, finding, hashes)
-        });
+        if self.offers.is_some() && verdict.label == Label::Normal {
+            let (state, nth) = (&known.state, known.state.readings());
+            let row = || finding::row(state, subject);
+            let row = Ordinary::of(&known.device.profile, &known.device.name, (nth, verdict.score), now, row);
+            self.ordinary.extend(row);
+        }
+        let finding = finding::pending(subject, &kept.model, kept.hash, &known.state, judgement);
         known.state = next;
         let device = &mut known.device;
         device.last_sequence = device.last_sequence.max(reading.sequence());
@@ -253,6 +333,18 @@ impl Detector {
             self.changed.push(reading.device().clone());
         }
         Ok(Judged { reading, verdict, finding })
+    }
+}
+
+/// A device's state as it was stored. What another version of the detector remembered cannot be read: the device then
+/// warms up anew, which its readings say.
+fn read_state(device: &Device) -> Result<DeviceState, StoreError> {
+    match DeviceState::from_bytes(&device.state) {
+        Err(error @ DetectError::Version { .. }) => {
+            tracing::warn!(device = %device.name, %error, "the device warms up anew");
+            Ok(DeviceState::new())
+        }
+        state => state.map_err(|error| StoreError::Damaged(format!("the state of {}: {error}", device.name))),
     }
 }
 
@@ -298,59 +390,5 @@ fn label(label: detect::Label) -> Label {
         detect::Label::Normal => Label::Normal,
         detect::Label::Anomaly => Label::Anomaly,
         detect::Label::WarmingUp => Label::WarmingUp,
-    }
-}
-
-fn pending(
-    reading: &Reading,
-    device: &Device,
-    model: &detect::Model,
-    verdict: &Verdict,
-    finding: detect::Finding,
-    (model_hash, state): (Hash, Hash),
-) -> PendingFinding {
-    let unit = |metric: &str| {
-        let spec = model.metrics().iter().find(|spec| spec.name() == metric);
-        spec.map_or_else(String::new, |spec| spec.unit().to_owned())
-    };
-    PendingFinding {
-        device: device.name.as_str().to_owned(),
-        pseudonym: device.pseudonym.clone(),
-        sequence: reading.sequence(),
-        time_ms: reading.time().millis().0,
-        values: reading
-            .values()
-            .iter()
-            .map(|(metric, value)| MetricValue { metric: metric.clone(), unit: unit(metric), value: *value })
-            .collect(),
-        r#type: match finding.kind {
-            detect::Kind::Point => ledger::entry::Type::Point,
-            detect::Kind::Contextual => ledger::entry::Type::Contextual,
-            detect::Kind::ChangePoint => ledger::entry::Type::ChangePoint,
-            detect::Kind::Threshold => ledger::entry::Type::Threshold,
-        },
-        severity: match finding.severity {
-            detect::Severity::Info => ledger::entry::Severity::Info,
-            detect::Severity::Warning => ledger::entry::Severity::Warning,
-            detect::Severity::Critical => ledger::entry::Severity::Critical,
-        },
-        score: verdict.score,
-        threshold: verdict.threshold,
-        reasons: finding
-            .reasons
-            .into_iter()
-            .map(|reason| Reason {
-                metric: reason.metric,
-                unit: reason.unit,
-                value: reason.value,
-                expected_low: reason.expected_low,
-                expected_high: reason.expected_high,
-                feature: reason.feature.to_owned(),
-                score: reason.score,
-            })
-            .collect(),
-        sentence: finding.sentence,
-        model: model_hash.to_string(),
-        state: state.to_string(),
     }
 }

@@ -4,10 +4,16 @@
 //! judged, together with the log entries that follow from it, in one transaction at a time. A bounded number
 //! of readings is under way; when it is reached, the source is told to wait. Nothing is dropped.
 
+mod archive;
 mod detector;
+mod feedback;
+mod finding;
 mod models;
+mod refit;
+mod rescore;
 mod rounds;
 mod sequencer;
+mod silence;
 mod writer;
 
 #[cfg(test)]
@@ -17,8 +23,10 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher},
     sync::{Arc, mpsc},
     thread::JoinHandle,
+    time::Duration,
 };
 
+use detect::Policies;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 
 use crate::domain::{
@@ -27,7 +35,9 @@ use crate::domain::{
     ports::{DeviceReader, LogReader, StoreError, WriteStore},
     verdict::{Accepted, Refusal},
 };
-pub(crate) use models::{ModelError, Models, profile_of};
+pub(crate) use feedback::Said;
+pub(crate) use models::{ModelError, Models, built_in, profile_of};
+pub(crate) use rescore::{RescoreError, Rescored, model_of, rescore};
 pub(crate) use sequencer::Sequencer;
 
 /// Readings under way at most. At 100,000 a second this is the work of two thirds of a second, and some 20 MiB.
@@ -41,8 +51,14 @@ pub(crate) type Results = Vec<Result<Accepted, Refusal>>;
 #[error("the service is busy: try again in a second")]
 pub(crate) struct Busy;
 
+/// Work for one shard's detector.
+enum Job {
+    Readings(ReadingsJob),
+    Feedback(feedback::FeedbackJob),
+}
+
 /// Readings of one shard's devices, with the way to answer.
-struct Job {
+struct ReadingsJob {
     readings: Vec<Reading>,
     reply: oneshot::Sender<Results>,
     /// Given back when the job is dropped, answered or not.
@@ -56,6 +72,15 @@ pub(crate) struct Pipeline {
     under_way: Arc<Semaphore>,
 }
 
+/// Why the pipeline did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PipelineError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
 /// What the pipeline is made of.
 pub(crate) struct Parts<W> {
     /// The one that writes.
@@ -64,6 +89,10 @@ pub(crate) struct Parts<W> {
     pub(crate) devices: Vec<Box<dyn DeviceReader>>,
     /// The models.
     pub(crate) models: Arc<Models>,
+    /// What people ask of the detector.
+    pub(crate) policies: Arc<Policies>,
+    /// How often models are grown anew from recent readings; never, if this is nothing.
+    pub(crate) refit: Duration,
     /// From findings to entries.
     pub(crate) sequencer: Sequencer,
     /// How often entries are made that no reading asks for.
@@ -99,8 +128,8 @@ impl Pipeline {
     pub(crate) fn start<W: WriteStore + 'static>(
         parts: Parts<W>,
         log: Arc<dyn LogReader>,
-    ) -> Result<(Self, Threads), StoreError> {
-        let Parts { writer, devices, models, sequencer, periods, view, clock, halt, events } = parts;
+    ) -> Result<(Self, Threads), PipelineError> {
+        let Parts { writer, devices, models, policies, refit, sequencer, periods, view, clock, halt, events } = parts;
         let rounds = match rounds::Rounds::load(&*log, periods, view.clone(), clock.now()) {
             Ok(rounds) => rounds,
             // What is stored can still be read, and shown to be damaged; nothing more is appended.
@@ -108,20 +137,34 @@ impl Pipeline {
                 halt.set(why);
                 rounds::Rounds::unloaded(periods, view, clock.now())
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         let halted = halt.reason().is_some();
+        let now = Arc::clone(&clock);
         let mut writer = writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, clock, halt.clone(), events);
         if !halted {
             writer.recover(&models.unknown_to(&*log)?)?;
+            if halt.reason().is_none() {
+                models.note_use()?;
+            }
         }
 
         let (commits, slices) = mpsc::channel();
         let mut threads = vec![spawn("writer", &halt, move || writer.run(&slices))];
         let mut shards = Vec::new();
+        let offers = (!refit.is_zero()).then(|| {
+            let (mut refitter, offers) =
+                refit::Refitter::new(Arc::clone(&models), Arc::clone(&log), commits.clone(), Arc::clone(&now), refit);
+            threads.push(spawn("refit", &halt, move || refitter.run()));
+            offers
+        });
+        let of = devices.len();
         for (at, reader) in devices.into_iter().enumerate() {
             let (sender, jobs) = mpsc::channel();
-            let mut detector = detector::Detector::new(Arc::clone(&models), reader, commits.clone());
+            let (models, policies, now) = (Arc::clone(&models), Arc::clone(&policies), Arc::clone(&now));
+            let shard = Shard { at, of };
+            let parts = detector::Parts { models, policies, store: reader, commits: commits.clone(), clock: now };
+            let mut detector = detector::Detector::new(parts, shard, offers.clone());
             threads.push(spawn(&format!("detector-{at}"), &halt, move || detector.run(&jobs)));
             shards.push(sender);
         }
@@ -150,7 +193,8 @@ impl Pipeline {
             }
             let (reply, answer) = oneshot::channel();
             let Some(permit) = room.split(part.len()) else { return Err(Busy) };
-            shard.send(Job { readings: part, reply, _under_way: permit }).map_err(|_| Busy)?;
+            let job = ReadingsJob { readings: part, reply, _under_way: permit };
+            shard.send(Job::Readings(job)).map_err(|_| Busy)?;
             waiting.push((positions, answer));
         }
         let unavailable = || Err(Refusal::Unavailable("the service is stopping: send it again"));
@@ -163,11 +207,27 @@ impl Pipeline {
         Ok(results)
     }
 
-    /// A device always meets the same detector, so its readings stay in order.
     fn shard(&self, device: &DeviceName) -> usize {
+        Shard::of(device, self.shards.len())
+    }
+}
+
+/// One of several parts of all devices. A device always meets the same detector, so its readings stay in order.
+#[derive(Debug, Clone, Copy)]
+struct Shard {
+    at: usize,
+    of: usize,
+}
+
+impl Shard {
+    fn of(device: &DeviceName, shards: usize) -> usize {
         let mut hasher = DefaultHasher::new();
         device.hash(&mut hasher);
-        (hasher.finish() % self.shards.len() as u64) as usize
+        (hasher.finish() % shards as u64) as usize
+    }
+
+    fn is_of(self, device: &DeviceName) -> bool {
+        Self::of(device, self.of) == self.at
     }
 }
 

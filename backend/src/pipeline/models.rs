@@ -1,26 +1,26 @@
 //! The models: one for each profile, trained once from clean simulated streams, and kept as files.
 //!
-//! Beside each `model.bin` lie `model_meta.json` and the training sample, so that anybody can train it again
+//! Beside each model lie its description and the training sample ([`super::archive`]), so that anybody can train it again
 //! and compare the hash.
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use detect::{DetectError, MetricSpec, Model, TrainSpec, TrainingReading, TrainingSample};
 use ledger::Hash;
 
+use super::archive::{Archive, Files};
 use crate::domain::ports::{LogReader, NewModel, StoreError};
 
 /// The profile of devices whose metrics no other profile names.
-const GENERIC: &str = "generic";
+pub(super) const GENERIC: &str = "generic";
 
 /// Seed of the built-in training streams and forests. Any number would do; it is part of each model.
-const SEED: u64 = 20_261_120;
+pub(super) const SEED: u64 = 20_261_120;
 
 /// Devices of each profile in a training sample.
 const DEVICES: u32 = 8;
@@ -50,86 +50,135 @@ pub(crate) enum ModelError {
 }
 
 /// A model with what is kept beside it.
-struct Kept {
-    model: Model,
+pub(super) struct Kept {
+    pub(super) model: Model,
     /// SHA-256 of the model's bytes, worked out once: every finding names it.
-    hash: Hash,
-    version: Arc<str>,
+    pub(super) hash: Hash,
+    pub(super) version: Arc<str>,
     sample: Hash,
+}
+
+impl Kept {
+    /// As the log is to record it.
+    fn new_model(&self) -> NewModel {
+        NewModel {
+            hash: self.hash,
+            version: self.version.to_string(),
+            profile: self.model.profile().to_owned(),
+            bytes: self.model.to_bytes(),
+            sample: self.sample,
+        }
+    }
+}
+
+/// A profile's model in use. Another may take its place at any time; whoever judges holds on to one.
+struct InUse(RwLock<Arc<Kept>>);
+
+impl InUse {
+    fn get(&self) -> Arc<Kept> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, kept: Kept) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(kept);
+    }
+}
+
+impl From<Kept> for InUse {
+    fn from(kept: Kept) -> Self {
+        Self(RwLock::new(Arc::new(kept)))
+    }
 }
 
 /// All models, by profile.
 pub(crate) struct Models {
-    by_profile: BTreeMap<String, Kept>,
-    generic: Kept,
+    by_profile: BTreeMap<String, InUse>,
+    generic: InUse,
+    archive: Archive,
 }
 
 impl Models {
     /// Loads the models from a directory, and trains those that are not there.
     pub(crate) fn load_or_train(dir: &Path) -> Result<Self, ModelError> {
+        let archive = Archive::new(dir);
         let mut by_profile = BTreeMap::new();
         let mut all = TrainingSample::new();
         for profile in simulate::profiles() {
-            let kept = load(dir, profile.name, || {
+            let kept = load(&archive, profile.name, || {
                 let sample = clean_sample(profile).map_err(|source| detect_error(profile.name, source))?;
                 Ok((sample, metric_specs(profile).map_err(|source| detect_error(profile.name, source))?))
             })?;
-            by_profile.insert(profile.name.to_owned(), kept);
+            by_profile.insert(profile.name.to_owned(), kept.into());
         }
-        let generic = load(dir, GENERIC, || {
+        let generic = load(&archive, GENERIC, || {
             for profile in simulate::profiles() {
                 all.add_sample(&clean_sample(profile).map_err(|source| detect_error(GENERIC, source))?);
             }
             Ok((std::mem::take(&mut all), Vec::new()))
         })?;
-        Ok(Self { by_profile, generic })
+        Ok(Self { by_profile, generic: generic.into(), archive })
     }
 
-    fn kept(&self, profile: &str) -> &Kept {
-        self.by_profile.get(profile).unwrap_or(&self.generic)
+    /// The files of all models, also of those that are no longer in use.
+    pub(crate) fn files(&self) -> Archive {
+        self.archive.clone()
     }
 
-    /// The model of a profile; the generic one if there is none.
-    pub(crate) fn of(&self, profile: &str) -> &Model {
-        &self.kept(profile).model
+    /// Takes note of what is in use, now that the log records it.
+    pub(super) fn note_use(&self) -> Result<(), ModelError> {
+        for kept in self.all() {
+            self.archive.set_current(kept.model.profile(), kept.hash)?;
+        }
+        Ok(())
     }
 
-    /// SHA-256 of the bytes of a profile's model.
-    pub(crate) fn hash_of(&self, profile: &str) -> Hash {
-        self.kept(profile).hash
+    fn all(&self) -> impl Iterator<Item = Arc<Kept>> {
+        self.by_profile.values().chain([&self.generic]).map(InUse::get)
+    }
+
+    /// The model that a profile uses now; the generic one if there is none.
+    pub(super) fn of(&self, profile: &str) -> Arc<Kept> {
+        self.by_profile.get(profile).unwrap_or(&self.generic).get()
+    }
+
+    /// Keeps the files of a model that may come into use, and gives what the log is to record of it.
+    pub(super) fn keep(&self, model: Model, sample: &TrainingSample) -> Result<(Kept, NewModel), ModelError> {
+        let profile = model.profile().to_owned();
+        keep(&self.archive, &profile, &model, sample)?;
+        let kept = kept(&profile, model)?;
+        let new = kept.new_model();
+        Ok((kept, new))
+    }
+
+    /// Puts a model, which the log records by now, in the place of its profile's.
+    pub(super) fn put_in_use(&self, kept: Kept) -> Result<(), ModelError> {
+        let profile = kept.model.profile().to_owned();
+        self.archive.set_current(&profile, kept.hash)?;
+        self.by_profile.get(&profile).unwrap_or(&self.generic).set(kept);
+        Ok(())
     }
 
     /// The version of the model for unknown profiles.
     pub(crate) fn generic_version(&self) -> Arc<str> {
-        Arc::clone(&self.generic.version)
-    }
-
-    /// The version of a profile's model.
-    pub(crate) fn version_of(&self, profile: &str) -> Arc<str> {
-        Arc::clone(&self.kept(profile).version)
+        Arc::clone(&self.generic.get().version)
     }
 
     /// The profile whose metrics are exactly these.
     pub(crate) fn profile_of<'a>(&self, metrics: impl Iterator<Item = &'a str> + Clone) -> &str {
-        let fits = |kept: &&Kept| {
+        let fits = |in_use: &InUse| {
+            let kept = in_use.get();
             let specs = kept.model.metrics();
             specs.len() == metrics.clone().count() && metrics.clone().all(|m| specs.iter().any(|spec| spec.name() == m))
         };
-        self.by_profile.values().find(fits).map_or(GENERIC, |kept| kept.model.profile())
+        self.by_profile.iter().find(|(_, in_use)| fits(in_use)).map_or(GENERIC, |(profile, _)| profile)
     }
 
     /// The models that the store does not know yet: they are to be recorded in the log.
     pub(super) fn unknown_to(&self, log: &dyn LogReader) -> Result<Vec<NewModel>, StoreError> {
         let mut unknown = Vec::new();
-        for Kept { model, hash, version, sample } in self.by_profile.values().chain([&self.generic]) {
-            if log.model_version(&hash.to_string())?.is_none() {
-                unknown.push(NewModel {
-                    hash: *hash,
-                    version: version.to_string(),
-                    profile: model.profile().to_owned(),
-                    bytes: model.to_bytes(),
-                    sample: *sample,
-                });
+        for kept in self.all() {
+            if log.model_version(&kept.hash.to_string())?.is_none() {
+                unknown.push(kept.new_model());
             }
         }
         Ok(unknown)
@@ -145,47 +194,65 @@ pub(crate) fn profile_of<'a>(metrics: impl Iterator<Item = &'a str> + Clone) -> 
     simulate::profiles().iter().find(fits).map_or(GENERIC, |profile| profile.name)
 }
 
-/// Reads a model; makes sample, model and description if it is not there.
+/// The built-in model of a profile, as a service trains it, without reading or writing any file; the one for unknown
+/// devices where no built-in profile has this name.
+pub(crate) fn built_in(profile: &str) -> Result<Model, ModelError> {
+    let train = || {
+        let Some(known) = simulate::profile(profile) else {
+            let mut all = TrainingSample::new();
+            for known in simulate::profiles() {
+                all.add_sample(&clean_sample(known)?);
+            }
+            return train(GENERIC, &TrainSpec::new(GENERIC, Vec::new(), SEED)?, &all);
+        };
+        Model::train(&TrainSpec::new(known.name, metric_specs(known)?, SEED)?, &clean_sample(known)?)
+    };
+    train().map_err(|source| detect_error(profile, source))
+}
+
+/// Reads the model in use; makes sample, model and description if there is none, or if another version of the detector
+/// made it.
 fn load(
-    dir: &Path,
+    archive: &Archive,
     profile: &str,
     make: impl FnOnce() -> Result<(TrainingSample, Vec<MetricSpec>), ModelError>,
 ) -> Result<Kept, ModelError> {
-    let dir = dir.join(profile);
-    let file = dir.join("model.bin");
-    let bytes = match fs::read(&file) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let (sample, specs) = make()?;
-            let spec = TrainSpec::new(profile, specs, SEED).map_err(|source| detect_error(profile, source))?;
-            let model = Model::train(&spec, &sample).map_err(|source| detect_error(profile, source))?;
-            tracing::info!(profile, version = model.version(), rows = sample.rows(), "trained a model");
-            let meta = serde_json::to_string_pretty(&model.meta()).unwrap_or_default() + "\n";
-            fs::create_dir_all(&dir).map_err(|source| ModelError::File { path: dir.clone(), source })?;
-            write(&dir.join("sample.csv"), sample.to_csv().as_bytes())?;
-            write(&dir.join("model_meta.json"), meta.as_bytes())?;
-            write(&file, &model.to_bytes())?;
-            model.to_bytes()
+    if let Some(bytes) = archive.current(profile)? {
+        match Model::from_bytes(&bytes) {
+            Ok(model) => return kept(profile, model),
+            // The old one stays, for whoever has the version that reads it: the log's entries name it.
+            Err(error @ DetectError::Version { .. }) => {
+                tracing::warn!(profile, %error, "the model is of another version of the detector: another is trained");
+                archive.begin_anew(profile)?;
+            }
+            Err(source) => return Err(detect_error(profile, source)),
         }
-        Err(source) => return Err(ModelError::File { path: file, source }),
-    };
-    let model = Model::from_bytes(&bytes).map_err(|source| detect_error(profile, source))?;
+    }
+    let (sample, specs) = make()?;
+    let spec = TrainSpec::new(profile, specs, SEED).map_err(|source| detect_error(profile, source))?;
+    let model = train(profile, &spec, &sample).map_err(|source| detect_error(profile, source))?;
+    tracing::info!(profile, version = model.version(), rows = sample.rows(), "trained a model");
+    keep(archive, profile, &model, &sample)?;
+    kept(profile, model)
+}
+
+/// Devices of unknown profiles need not be like those of the sample: they are judged by their own past alone.
+fn train(profile: &str, spec: &TrainSpec, sample: &TrainingSample) -> Result<Model, DetectError> {
+    if profile == GENERIC { Model::train_for_strangers(spec, sample) } else { Model::train(spec, sample) }
+}
+
+fn keep(archive: &Archive, profile: &str, model: &Model, sample: &TrainingSample) -> Result<(), ModelError> {
+    let meta = serde_json::to_string_pretty(&model.meta()).unwrap_or_default() + "\n";
+    archive.keep(profile, &Files { model: &model.to_bytes(), meta: &meta, sample: &sample.to_csv() })
+}
+
+fn kept(profile: &str, model: Model) -> Result<Kept, ModelError> {
     let version = Arc::from(model.version());
     let sample = model.meta().training_sample_hash.parse().map_err(|_| {
         let actual = model.meta().training_sample_hash;
         detect_error(profile, DetectError::Malformed { what: "sample hash", expected: "64 hex digits".into(), actual })
     })?;
     Ok(Kept { hash: Hash(model.hash()), model, version, sample })
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let error = |source| ModelError::File { path: path.to_owned(), source };
-    let partial = path.with_extension("partial");
-    let mut file = fs::File::create(&partial).map_err(error)?;
-    // Else a power cut may leave the name without the bytes, and the service would not start again.
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(error)?;
-    fs::rename(&partial, path).map_err(error)
 }
 
 /// Clean streams of a simulated profile.
@@ -210,6 +277,6 @@ fn metric_specs(profile: &simulate::Profile) -> Result<Vec<MetricSpec>, DetectEr
     profile.metrics.iter().map(|metric| MetricSpec::new(metric.name, metric.unit, metric.low, metric.high)).collect()
 }
 
-fn detect_error(profile: &str, source: DetectError) -> ModelError {
+pub(super) fn detect_error(profile: &str, source: DetectError) -> ModelError {
     ModelError::Detect { profile: profile.to_owned(), source }
 }

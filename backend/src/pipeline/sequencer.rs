@@ -8,16 +8,17 @@ use std::sync::Arc;
 use alloy::primitives::hex;
 use ledger::{
     checkpoint::LogKey,
-    entry::{self, Entry, EntryError, Judged, MetricValue, Payload, Reason, commitment},
+    entry::{self, Entry, commitment},
     evidence::Disclosure,
     hash::{Hash, leaf_hash},
     heartbeat::Totals,
     keys::KeyHistory,
     publication::{Item, MAX_PUBLICATION},
-    text::{Decimal, Id, TextError, Time},
+    text::{Id, TextError, Time},
     tile::Frontier,
 };
 
+use super::finding::{self, EncodeError};
 use crate::domain::{
     Keyring, Millis,
     log::{key_history, read_tile},
@@ -31,17 +32,6 @@ pub(crate) struct Sequencer {
     frontier: Frontier,
     history: KeyHistory,
     keyring: Arc<Keyring>,
-}
-
-/// The pending row cannot become an entry. It is a fault of this program: the row came from it.
-#[derive(Debug, thiserror::Error)]
-enum EncodeError {
-    #[error(transparent)]
-    Text(#[from] TextError),
-    #[error(transparent)]
-    Hash(#[from] ledger::hash::HashTextError),
-    #[error(transparent)]
-    Entry(#[from] EntryError),
 }
 
 impl Sequencer {
@@ -159,11 +149,11 @@ fn encode(pending: &Pending, now: Millis) -> Result<NewEntry, EncodeError> {
         Pending::Key { log_key } => Entry::Key(entry::Key::new(id, recorded, log_key.clone())),
         Pending::Audit { from, records, root } => Entry::Audit(entry::Audit::new(id, recorded, *from, *records, *root)),
     };
-    Ok(NewEntry { bytes: entry.to_bytes()?, kind: entry.kind(), disclosure: None, queued: 0 })
+    Ok(NewEntry { bytes: entry.to_bytes()?, kind: entry.kind(), disclosure: None, state: None, queued: 0 })
 }
 
 fn encode_finding(id: Id, recorded: Time, finding: &PendingFinding) -> Result<NewEntry, EncodeError> {
-    let payload = payload(id.clone(), finding)?;
+    let payload = finding::payload(id.clone(), finding)?;
     let bytes = payload.to_bytes()?;
     let salt = random();
     let entry = entry::Anomaly::new(
@@ -176,42 +166,8 @@ fn encode_finding(id: Id, recorded: Time, finding: &PendingFinding) -> Result<Ne
         finding.severity,
     );
     let disclosure = Some(Disclosure { payload: bytes, salt });
-    Ok(NewEntry { bytes: Entry::Anomaly(entry).to_bytes()?, kind: "anomaly", disclosure, queued: 0 })
-}
-
-fn payload(id: Id, finding: &PendingFinding) -> Result<Payload, EncodeError> {
-    let values = finding.values.iter().map(|value| {
-        Ok(MetricValue { metric: value.metric.clone(), unit: value.unit.clone(), value: Decimal::new(value.value)? })
-    });
-    let reasons = finding.reasons.iter().map(|reason| {
-        Ok(Reason {
-            metric: reason.metric.clone(),
-            unit: reason.unit.clone(),
-            value: decimal(reason.value)?,
-            expected_low: decimal(reason.expected_low)?,
-            expected_high: decimal(reason.expected_high)?,
-            feature: reason.feature.clone(),
-            score: decimal(reason.score)?,
-        })
-    });
-    let judged = Judged {
-        r#type: finding.r#type,
-        severity: finding.severity,
-        score: decimal(finding.score)?,
-        threshold: decimal(finding.threshold)?,
-        reasons: reasons.collect::<Result<_, TextError>>()?,
-        sentence: finding.sentence.clone(),
-        model: finding.model.parse()?,
-        state: finding.state.parse()?,
-    };
-    let time = Millis(finding.time_ms).to_time();
-    let values = values.collect::<Result<_, TextError>>()?;
-    Ok(Payload::new(id, finding.device.clone(), finding.sequence, time, values, judged))
-}
-
-/// A computed number: negative zero and subnormal results are zero for our purposes.
-fn decimal(value: f64) -> Result<Decimal, TextError> {
-    Decimal::new(if value.abs() < f64::MIN_POSITIVE { 0.0 } else { value })
+    let state = finding.kept_state.clone();
+    Ok(NewEntry { bytes: Entry::Anomaly(entry).to_bytes()?, kind: "anomaly", disclosure, state, queued: 0 })
 }
 
 fn new_id(now: Millis) -> Result<Id, TextError> {

@@ -10,14 +10,15 @@ use std::{
     time::Duration,
 };
 
+use ledger::audit::Record;
 use tokio::sync::broadcast;
 
 use super::{Sequencer, rounds::Rounds};
 use crate::domain::{
     Clock, Millis,
     log::{Event, Halt},
-    ports::{Extension, LogReader, NewModel, StoreError, Transaction, WriteStore},
-    verdict::{Device, Judged},
+    ports::{Extension, LogReader, NewModel, Silence, StoreError, Transaction, WriteStore},
+    verdict::{Device, Feedback, Judged},
 };
 
 /// Slices committed together at most: one of each detector, and a few that arrive meanwhile.
@@ -33,12 +34,30 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const UNQUEUED: i64 = 0;
 
 /// What a detector wants committed.
+#[derive(Default)]
 pub(super) struct Slice {
     pub(super) judged: Vec<Judged>,
+    pub(super) silences: Vec<Silence>,
+    /// What was said of findings, each with its record for the audit log.
+    pub(super) feedback: Vec<(Feedback, Record)>,
+    /// Models that are to be recorded before they are used.
+    pub(super) models: Vec<NewModel>,
+    /// The devices that all this has changed.
     pub(super) devices: Vec<Device>,
-    /// Told the log index of each reading that has one, or why nothing was committed.
-    pub(super) reply: mpsc::SyncSender<Result<Vec<Option<u64>>, &'static str>>,
 }
+
+impl Slice {
+    pub(super) fn is_empty(&self) -> bool {
+        self.judged.is_empty() && self.silences.is_empty() && self.feedback.is_empty()
+    }
+}
+
+/// The log index of each reading of a slice that has one, or why nothing was committed.
+type Committed = Result<Vec<Option<u64>>, &'static str>;
+
+/// The way to the writer: a slice, and whom to tell what came of it.
+pub(super) type Commits = mpsc::Sender<Told>;
+pub(super) type Told = (Slice, mpsc::SyncSender<Committed>);
 
 /// The one that writes.
 pub(super) struct Writer<W> {
@@ -78,7 +97,7 @@ impl<W: WriteStore> Writer<W> {
     }
 
     /// Works until all detectors are gone.
-    pub(super) fn run(&mut self, slices: &mpsc::Receiver<Slice>) {
+    pub(super) fn run(&mut self, slices: &mpsc::Receiver<Told>) {
         loop {
             let first = match slices.recv_timeout(self.idle()) {
                 Ok(first) => first,
@@ -117,10 +136,11 @@ impl<W: WriteStore> Writer<W> {
         }
     }
 
-    fn work(&mut self, group: Vec<Slice>) {
+    fn work(&mut self, group: Vec<Told>) {
+        let (group, replies): (Vec<Slice>, Vec<_>) = group.into_iter().unzip();
         if self.halt.reason().is_some() {
             let why = "the log is halted and accepts nothing: /ready says why";
-            group.into_iter().for_each(|slice| drop(slice.reply.send(Err(why))));
+            replies.into_iter().for_each(|reply| drop(reply.send(Err(why))));
             return;
         }
         let readings: usize = group.iter().map(|slice| slice.judged.len()).sum();
@@ -130,15 +150,15 @@ impl<W: WriteStore> Writer<W> {
             Ok(indexes) => {
                 metrics::counter!("readings_committed_total").increment(readings as u64);
                 metrics::counter!("commits_total").increment(1);
-                for (slice, indexes) in group.iter().zip(indexes) {
-                    let _ = slice.reply.send(Ok(indexes));
+                for (reply, indexes) in replies.into_iter().zip(indexes) {
+                    let _ = reply.send(Ok(indexes));
                 }
             }
             Err(error) => {
                 tracing::error!(%error, readings, "a commit failed; the senders are told to send again");
                 metrics::counter!("commits_failed_total").increment(1);
                 let why = "the readings could not be stored now: send them again";
-                group.into_iter().for_each(|slice| drop(slice.reply.send(Err(why))));
+                replies.into_iter().for_each(|reply| drop(reply.send(Err(why))));
             }
         }
     }
@@ -167,8 +187,10 @@ impl<W: WriteStore> Writer<W> {
             for slice in group {
                 tx.put_devices(&slice.devices)?;
                 queued.push(tx.record(&slice.judged)?);
+                tx.record_silences(&slice.silences)?;
+                tx.record_feedback(&slice.feedback)?;
             }
-            for model in new {
+            for model in new.iter().chain(group.iter().flat_map(|slice| &slice.models)) {
                 tx.add_model(model)?;
             }
             if group.is_empty() && new.is_empty() {

@@ -8,17 +8,18 @@ use crate::domain::ports::{AuditLog, StoreError};
 
 impl AuditLog for Reader {
     fn add_audit_record(&self, record: &Record) -> Result<u64, StoreError> {
-        let bytes = record.to_bytes().map_err(|error| StoreError::Engine(Box::new(error)))?;
-        let mut number = 0;
-        self.write(|connection| {
-            // One statement, so that two processes cannot take the same number.
-            let sql = "INSERT INTO audit (number, bytes) SELECT coalesce(max(number) + 1, 0), ? FROM audit
-                       RETURNING number";
-            number = connection.query_row(sql, [bytes], |row| row.get(0))?;
-            Ok(1)
-        })?;
-        Ok(from_sql(number))
+        let connection = self.anchors.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        add(&connection, record)
     }
+}
+
+/// Adds a record at the end, and gives its number.
+pub(super) fn add(connection: &Connection, record: &Record) -> Result<u64, StoreError> {
+    let bytes = record.to_bytes().map_err(|error| StoreError::Engine(Box::new(error)))?;
+    // One statement, so that two processes cannot take the same number.
+    let sql = "INSERT INTO audit (number, bytes) SELECT coalesce(max(number) + 1, 0), ? FROM audit RETURNING number";
+    let mut insert = connection.prepare_cached(sql)?;
+    Ok(from_sql(insert.query_row([bytes], |row| row.get(0))?))
 }
 
 impl Reader {

@@ -201,10 +201,15 @@ impl Eraser {
         Ok(select.query_map([list(indexes)], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
-    /// Puts a device's detector state in place. Only while no service runs: it would write its own again.
-    pub(crate) fn put_state(&self, device: &str, state: &[u8]) -> Result<(), StoreError> {
-        self.connection.execute("UPDATE device SET state = ? WHERE name = ?", params![state, device])?;
-        Ok(())
+    /// Puts a device's detector state in place, and erases those that are kept with its findings: each remembers
+    /// values from before its reading. Only while no service runs: it would write its own again.
+    pub(crate) fn put_state(&mut self, device: &str, state: &[u8]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute("UPDATE device SET state = ? WHERE name = ?", params![state, device])?;
+        let sql = "UPDATE payload SET state = NULL WHERE idx IN (SELECT entry FROM reading
+                   WHERE device = (SELECT id FROM device WHERE name = ?) AND entry IS NOT NULL)";
+        transaction.execute(sql, [device])?;
+        Ok(transaction.commit()?)
     }
 
     /// Whether a reading that is still stored has this time and these values.
@@ -284,8 +289,8 @@ mod tests {
                      WITH RECURSIVE n (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM n WHERE n < 2 * {readings} - 1)
                      SELECT 1 + n % 2, n % 3 = 0, n, n, '{{}}', 0, 0, 0, 'm', iif(n % 100 = 0, n / 100, NULL) FROM n;
                  INSERT INTO entry SELECT entry, 'anomaly', x'' FROM reading WHERE entry IS NOT NULL;
-                 INSERT INTO payload SELECT entry, zeroblob(32), CAST('{{\"device\":\"one\"}}' AS BLOB) FROM reading
-                     WHERE entry IS NOT NULL;"
+                 INSERT INTO payload SELECT entry, zeroblob(32), CAST('{{\"device\":\"one\"}}' AS BLOB), x'07'
+                     FROM reading WHERE entry IS NOT NULL;"
             ))
             .unwrap();
         eraser
@@ -321,5 +326,26 @@ mod tests {
         assert_eq!((eraser.held(3).unwrap(), eraser.held(4).unwrap()), (Held::Erased, Held::Payload));
         assert_eq!(eraser.held(10_000).unwrap(), Held::NoEntry);
         assert_eq!(eraser.device("one").unwrap().readings, 499);
+    }
+
+    #[test]
+    fn a_forgotten_device_leaves_no_state_beside_its_findings() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut eraser = filled(dir.path(), 500);
+        let kept = |eraser: &Eraser| -> Vec<u64> {
+            let mut select = eraser.connection.prepare("SELECT idx FROM payload WHERE state IS NOT NULL").unwrap();
+            let rows = select.query_map([], |row| row.get(0).map(from_sql)).unwrap();
+            rows.collect::<Result<_, _>>().unwrap()
+        };
+        assert_eq!(kept(&eraser).len(), 10);
+        // Erased with its payload, as a row.
+        eraser.entries(&[3], &mut |_| {}).unwrap();
+        assert_eq!(kept(&eraser), [0, 1, 2, 4, 5, 6, 7, 8, 9]);
+        // Every hundredth reading is an even one: all findings are of the one device.
+        eraser.put_state("two", b"new").unwrap();
+        assert_eq!(kept(&eraser).len(), 9);
+        eraser.put_state("one", b"new").unwrap();
+        assert!(kept(&eraser).is_empty());
+        assert_eq!(eraser.held(4).unwrap(), Held::Payload);
     }
 }

@@ -9,7 +9,8 @@ use crate::domain::ports::{LogReader, StoreError, StoredAnomaly, StoredCheckpoin
 use ledger::evidence::Disclosure;
 
 /// A page of anomalies: as many rows read as given.
-const ANOMALIES: &str = "SELECT entry.idx, entry.bytes, payload.bytes FROM entry LEFT JOIN payload USING (idx)
+const ANOMALIES: &str = "SELECT entry.idx, entry.bytes, payload.bytes, feedback.idx, real, comment, given_ms
+    FROM entry LEFT JOIN payload USING (idx) LEFT JOIN feedback ON feedback.idx = entry.idx
     WHERE entry.kind = 'anomaly' AND entry.idx >= ? AND entry.idx < ? ORDER BY entry.idx DESC LIMIT ?";
 
 impl LogReader for Reader {
@@ -53,6 +54,13 @@ impl LogReader for Reader {
         })
     }
 
+    fn state(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|connection| {
+            let mut select = connection.prepare_cached("SELECT state FROM payload WHERE idx = ?")?;
+            Ok(select.query_row([to_sql(index)], |row| row.get(0)).optional()?.flatten())
+        })
+    }
+
     fn tile(&self, level: u32, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|connection| {
             let mut select = connection.prepare_cached("SELECT hashes FROM tile WHERE level = ? AND idx = ?")?;
@@ -86,8 +94,16 @@ impl LogReader for Reader {
         self.read(|connection| {
             let params = params![to_sql(indexes.start), to_sql(indexes.end), to_sql(count)];
             all(connection, ANOMALIES, params, |row| {
-                Ok(StoredAnomaly { index: from_sql(row.get(0)?), entry: row.get(1)?, payload: row.get(2)? })
+                let feedback = super::feedback::row_at(row, 3)?;
+                Ok(StoredAnomaly { index: from_sql(row.get(0)?), entry: row.get(1)?, payload: row.get(2)?, feedback })
             })
+        })
+    }
+
+    fn confirmed(&self, count: u64) -> Result<Vec<u64>, StoreError> {
+        self.read(|connection| {
+            let sql = "SELECT idx FROM feedback WHERE real = 1 ORDER BY idx DESC LIMIT ?";
+            all(connection, sql, [to_sql(count)], |row| row.get(0).map(from_sql))
         })
     }
 
@@ -144,6 +160,7 @@ mod tests {
             bytes: vec![index],
             kind: if index.is_multiple_of(2) { "anomaly" } else { "model" },
             disclosure: (index != 4).then(|| Disclosure { payload: vec![index, index], salt: [index; 32] }),
+            state: index.is_multiple_of(2).then(|| vec![index; 3]),
             queued: 0,
         };
         let extension = Extension { entries: (0..10).map(entry).collect(), ..Extension::default() };
@@ -159,6 +176,8 @@ mod tests {
         assert_eq!(anomalies(2..6, 500), [row(4), row(2)]);
         assert_eq!(anomalies(5..6, 500), []);
         assert!(reader.model_versions().unwrap().is_empty());
+        // Kept with the payload: without one, nothing is.
+        assert_eq!([2, 3, 4].map(|index| reader.state(index).unwrap()), [Some(vec![2; 3]), None, None]);
     }
 
     #[test]
@@ -172,6 +191,7 @@ mod tests {
         let plan = plan.unwrap();
         assert!(plan[0].starts_with("SEARCH entry USING INDEX entry_anomaly"), "{plan:?}");
         assert!(plan[1].starts_with("SEARCH payload USING INTEGER PRIMARY KEY"), "{plan:?}");
-        assert_eq!(plan.len(), 2, "{plan:?}");
+        assert!(plan[2].starts_with("SEARCH feedback USING INTEGER PRIMARY KEY"), "{plan:?}");
+        assert_eq!(plan.len(), 3, "{plan:?}");
     }
 }

@@ -4,11 +4,11 @@ use std::{path::Path, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{from_sql, writer::key_to_sql};
+use super::{from_sql, to_sql, writer::key_to_sql};
 use crate::domain::{
     DeviceName, Key, Micros,
     ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading},
-    verdict::{Accepted, Device, Label, Verdict},
+    verdict::{Accepted, Device, Feedback, Label, Verdict},
 };
 
 /// What is told of a reading whose values were erased.
@@ -42,6 +42,23 @@ impl DeviceReader for SqliteDevices {
             })
         });
         Ok(device.optional()?)
+    }
+
+    fn feedback(&mut self, index: u64) -> Result<Option<Feedback>, StoreError> {
+        super::feedback::of(&self.connection, index)
+    }
+
+    fn devices_after(&mut self, name: &str, count: usize) -> Result<Vec<(DeviceName, String)>, StoreError> {
+        let mut select =
+            self.connection.prepare_cached("SELECT name, profile FROM device WHERE name > ? ORDER BY name LIMIT ?")?;
+        let rows =
+            select.query_map(params![name, to_sql(count as u64)], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        rows.map(|row| {
+            let (name, profile) = row?;
+            let damaged = |error| StoreError::Damaged(format!("a device's name: {error}"));
+            Ok((DeviceName::new(&name).map_err(damaged)?, profile))
+        })
+        .collect()
     }
 
     fn reading(&mut self, device: &DeviceName, key: Key) -> Result<Option<(StoredReading, Accepted)>, StoreError> {
@@ -89,7 +106,7 @@ pub(super) fn label_to_sql(label: Label) -> i64 {
     }
 }
 
-fn label_from_sql(label: i64) -> Label {
+pub(super) fn label_from_sql(label: i64) -> Label {
     match label {
         1 => Label::Anomaly,
         2 => Label::WarmingUp,

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::domain::ports::StoreError;
 
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     r#"
 -- The service's own settings, such as the trust roots that it has seen.
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -97,6 +97,21 @@ CREATE TABLE counter (
 -- The audit log, numbered from 0. Append only.
 CREATE TABLE audit (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
 "#,
+    r#"
+-- The detector's state before the reading: with it a verdict can be computed again. None for payloads of before, and
+-- for those that were restored from the chain. In the payload's row, so that it is erased with it.
+ALTER TABLE payload ADD COLUMN state BLOB;
+-- From here on a row of `reading` may have by_sequence = 2: no reading came, and key and time are when that was noticed.
+-- Such a row has no metrics, and its label is 1.
+
+-- What people said of findings. Erased with the payload that it is about.
+CREATE TABLE feedback (
+    idx      INTEGER PRIMARY KEY REFERENCES payload (idx) ON DELETE CASCADE,
+    real     INTEGER NOT NULL,          -- 0 false alarm, 1 real
+    comment  TEXT,
+    given_ms INTEGER NOT NULL
+) STRICT;
+"#,
 ];
 
 /// The version that this program writes and reads.
@@ -118,4 +133,30 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_payload_of_before_states_were_kept_has_none() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..2] {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        let rows = "INSERT INTO entry VALUES (0, 'anomaly', x'01'); INSERT INTO payload VALUES (0, x'02', x'03');";
+        connection.execute_batch(rows).unwrap();
+        migrate(&mut connection).unwrap();
+        let row = connection.query_row("SELECT salt, bytes, state FROM payload", [], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
+        });
+        assert_eq!(row.unwrap(), (vec![2], vec![3], None));
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, VERSION as i64);
+        migrate(&mut connection).unwrap();
+    }
 }

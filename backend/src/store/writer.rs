@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, path::Path};
 
-use ledger::heartbeat::Counter;
+use ledger::{audit::Record, heartbeat::Counter};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -14,9 +14,12 @@ use super::{
     to_sql,
 };
 use crate::domain::{
-    Key,
-    ports::{Detections, Extension, NewModel, Sequencing, StoreError, Transaction, WriteStore, values_text},
-    verdict::{Device, Judged, Pending},
+    Key, Micros,
+    ports::{
+        Detections, ERASED_VALUES, Extension, NewModel, Sequencing, Silence, StoreError, Transaction, WriteStore,
+        values_text,
+    },
+    verdict::{Device, Feedback, Judged, Pending},
 };
 
 /// The write half of the embedded store.
@@ -131,6 +134,33 @@ impl Detections for SqliteTransaction<'_> {
         Ok(queued)
     }
 
+    fn record_silences(&mut self, silences: &[Silence]) -> Result<Vec<i64>, StoreError> {
+        let mut insert = self.transaction.prepare_cached(
+            "INSERT INTO reading (device, by_sequence, key, time_us, metrics, score, threshold, label, model_version)
+             VALUES ((SELECT id FROM device WHERE name = ?1), ?2, ?3, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        let mut queued = Vec::with_capacity(silences.len());
+        for Silence { device, at, verdict, finding } in silences {
+            insert.execute(params![
+                device.as_str(),
+                NO_READING,
+                Micros::from(*at).0,
+                ERASED_VALUES,
+                verdict.score,
+                verdict.threshold,
+                label_to_sql(verdict.label),
+                &*verdict.model_version,
+            ])?;
+            let id = self.transaction.last_insert_rowid();
+            queued.push(self.queue_row(Some(id), Pending::Finding(finding.clone()))?);
+        }
+        Ok(queued)
+    }
+
+    fn record_feedback(&mut self, feedback: &[(Feedback, Record)]) -> Result<(), StoreError> {
+        super::feedback::record(self.transaction, feedback)
+    }
+
     fn probe(&mut self) -> Result<(), StoreError> {
         let next = "INSERT INTO setting (name, value) VALUES ('probe', '0')
                     ON CONFLICT DO UPDATE SET value = CAST(value AS INTEGER) + 1";
@@ -217,13 +247,14 @@ impl Sequencing for SqliteTransaction<'_> {
             return Err(StoreError::Fenced { expected: extension.from, found });
         }
         let mut entry = self.transaction.prepare_cached("INSERT INTO entry (idx, kind, bytes) VALUES (?, ?, ?)")?;
-        let mut payload = self.transaction.prepare_cached("INSERT INTO payload (idx, salt, bytes) VALUES (?, ?, ?)")?;
+        let mut payload =
+            self.transaction.prepare_cached("INSERT INTO payload (idx, salt, bytes, state) VALUES (?, ?, ?, ?)")?;
         let mut count = self.transaction.prepare_cached(counts::ANOMALY)?;
         for (index, new) in (extension.from..).zip(&extension.entries) {
             let index = to_sql(index);
             entry.execute(params![index, new.kind, new.bytes])?;
             if let Some(disclosure) = &new.disclosure {
-                payload.execute(params![index, disclosure.salt, disclosure.payload])?;
+                payload.execute(params![index, disclosure.salt, disclosure.payload, new.state])?;
             }
             let reading = self.settle(new.queued, index)?;
             if let Some(reading) = reading.filter(|_| new.kind == "anomaly") {
@@ -256,6 +287,9 @@ impl Sequencing for SqliteTransaction<'_> {
         super::audit::records(self.transaction, from, count)
     }
 }
+
+/// In place of what a reading's key is: there is no reading.
+pub(super) const NO_READING: i64 = 2;
 
 /// A key as the two columns of the table.
 pub(super) fn key_to_sql(key: Key) -> (bool, i64) {
@@ -301,6 +335,7 @@ mod tests {
                     bytes: vec![1],
                     kind: "model",
                     disclosure: None,
+                    state: None,
                     queued: *queued,
                 };
                 let entries: Vec<NewEntry> = rows.iter().take(1).map(entry).collect();

@@ -2,7 +2,9 @@
 
 pub(crate) mod feed;
 
-use api::{Account, Anomaly, Heartbeat, LedgerStatus, Page, Problem, Readings};
+use api::{
+    Account, Anomaly, Feedback, FeedbackRequest, FeedbackVerdict, Heartbeat, LedgerStatus, Page, Problem, Readings,
+};
 use gloo_net::http::{Method, RequestBuilder};
 use ledger::{
     Hash,
@@ -22,6 +24,19 @@ pub(crate) const PAGE: usize = 50;
 /// The newest anomalies, or those after a cursor.
 pub(crate) async fn anomalies(cursor: Option<&str>) -> Result<Page<Anomaly>, Fault> {
     json(&format!("/api/v1/anomalies?limit={PAGE}{}", after(cursor))).await
+}
+
+/// The anomaly at this index; `None` where there is none.
+pub(crate) async fn anomaly(index: u64) -> Result<Option<Anomaly>, Fault> {
+    let page: Page<Anomaly> = json(&format!("/api/v1/anomalies?limit=1&cursor={}", index + 1)).await?;
+    Ok(page.items.into_iter().find(|anomaly| anomaly.index == index))
+}
+
+/// Says whether a finding was right; gives what stands.
+pub(crate) async fn feedback(index: u64, verdict: FeedbackVerdict) -> Result<Feedback, Fault> {
+    let request = FeedbackRequest { verdict, comment: None };
+    let body = serde_json::to_string(&request).map_err(|error| Fault::Malformed(error.to_string()))?;
+    parse(&good(http::post(WHOM, &format!("/api/v1/anomalies/{index}/feedback"), body).await?)?)
 }
 
 fn after(cursor: Option<&str>) -> String {

@@ -78,6 +78,9 @@ pub struct Reason {
     pub unit: String,
     /// The value.
     pub value: Decimal,
+    /// The value that was expected; absent in payloads of before this member, and where none is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Decimal>,
     /// Lower end of what was expected.
     pub expected_low: Decimal,
     /// Upper end of what was expected.
@@ -86,6 +89,12 @@ pub struct Reason {
     pub feature: String,
     /// How strongly, from 0 to 1.
     pub score: Decimal,
+    /// How probable a deviation this large is in an ordinary reading of the device, from 0 to 1; may be absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<Decimal>,
+    /// The share of this reason in the finding's evidence, from 0 to 1; may be absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contribution: Option<Decimal>,
 }
 
 /// The parts of a payload that [`Payload::new`] takes from the detector.
@@ -160,9 +169,12 @@ impl Payload {
     /// What the types do not say.
     fn check(&self) -> Result<(), EntryError> {
         let share = |decimal: &Decimal| decimal.as_str().parse().is_ok_and(|value: f64| (0.0..=1.0).contains(&value));
-        let shares = [&self.score, &self.threshold].into_iter().chain(self.reasons.iter().map(|reason| &reason.score));
-        if !shares.into_iter().all(share) {
+        if ![&self.score, &self.threshold].into_iter().chain(self.reasons.iter().map(|reason| &reason.score)).all(share)
+        {
             return Err(EntryError::Member("scores and threshold from 0 to 1"));
+        }
+        if !self.reasons.iter().flat_map(|reason| [&reason.probability, &reason.contribution]).flatten().all(share) {
+            return Err(EntryError::Member("probabilities and contributions from 0 to 1"));
         }
         if !self.values.is_sorted_by(|a, b| a.metric < b.metric) {
             return Err(EntryError::Member("values sorted by metric, each metric once"));

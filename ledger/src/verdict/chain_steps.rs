@@ -1,4 +1,4 @@
-//! Steps 9 to 20, but for those against a contract: trust, seen before, stored anchor, chain, finality, stored block, time.
+//! Steps 10 to 21, but for those against a contract: trust, seen before, stored anchor, chain, finality, stored block, time.
 
 use alloy_primitives::B256;
 

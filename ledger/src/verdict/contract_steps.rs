@@ -1,4 +1,4 @@
-//! Steps 13 to 17: block, code, predecessor, record, history: what the contracts hold at one block.
+//! Steps 14 to 18: block, code, predecessor, record, history: what the contracts hold at one block.
 
 use alloy_primitives::{Address, Bytes};
 

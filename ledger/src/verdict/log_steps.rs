@@ -1,4 +1,4 @@
-//! Steps 1 to 8: payload, entry, leaf, inclusion, keys, signature, beacon, tile.
+//! Steps 1 to 9: payload, state, entry, leaf, inclusion, keys, signature, beacon, tile.
 
 use super::{Case, Outcome, Step};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     checkpoint::{Checkpoint, LogKey},
     entry::{Anomaly, Beacon, Entry, EntryError, Payload, commitment},
     evidence::BeaconProof,
-    hash::{leaf_hash, root_of},
+    hash::{leaf_hash, root_of, sha256},
     keys::signing_key,
     merkle::root_from_inclusion,
     tile,
@@ -24,6 +24,7 @@ pub(super) struct OfLog {
 pub(super) fn take(case: &Case<'_>, steps: &mut Vec<Step>) -> OfLog {
     let entry = Entry::from_bytes(&case.bundle.entry);
     steps.push(payload(case, &entry));
+    steps.extend(state(case));
     steps.push(well_formed(&entry));
     let leaf = leaf_hash(&case.bundle.entry);
     steps.push(Step::holds("leaf", "SHA-256(0x00 ‖ entry)", leaf));
@@ -149,6 +150,21 @@ fn payload(case: &Case<'_>, entry: &Result<Entry, EntryError>) -> Step {
             None => Step::holds(NAME, "SHA-256(salt ‖ payload) is the entry's commitment", computed),
         },
     }
+}
+
+/// The state fits the hash in the payload; that this is the payload is the step before.
+fn state(case: &Case<'_>) -> Option<Step> {
+    const NAME: &str = "state";
+    let state = case.bundle.state.as_ref()?;
+    let payload = case.bundle.disclosure.as_ref().map(|disclosure| Payload::from_bytes(&disclosure.payload));
+    Some(match payload {
+        Some(Ok(payload)) => {
+            let note = "SHA-256(state) is what the payload names";
+            Step::compared(NAME, note, payload.state.to_string(), sha256(&[state]).to_string(), Outcome::Fails)
+        }
+        Some(Err(_)) => Step::skipped(NAME, "the payload that names its hash cannot be read"),
+        None => Step::failed(NAME, "a payload that names its hash", "no payload"),
+    })
 }
 
 /// The first member in which an entry and its payload contradict each other.

@@ -10,14 +10,15 @@ use serde_json::Value;
 use crate::{same, vectors};
 
 pub(crate) fn entries() -> Result<usize, String> {
-    let cases = vectors("entry/anomaly.json")?;
-    same("cases", cases.len(), 1)?;
+    let mut cases = vectors("entry/anomaly.json")?;
+    cases.extend(vectors("entry/explained.json")?);
+    same("cases", cases.len(), 2)?;
+    let mut held = cases.len();
     for (path, case) in &cases {
-        anomaly(case).map_err(|error| format!("{path}: {error}"))?;
+        held += anomaly(case).map_err(|error| format!("{path}: {error}"))?;
     }
     let others = vectors("entry/kinds.json")?;
     same("cases", others.len(), 1)?;
-    let mut held = cases.len();
     for (path, case) in &others {
         held += kinds(case).map_err(|error| format!("{path}: {error}"))?;
     }
@@ -44,8 +45,9 @@ fn kinds(case: &Value) -> Result<usize, String> {
     Ok(held)
 }
 
-/// What is read is written again as the same bytes, and hashes to what the case says.
-fn anomaly(case: &Value) -> Result<(), String> {
+/// What is read is written again as the same bytes, and hashes to what the case says; what is nearly a payload is
+/// refused. Gives how many were.
+fn anomaly(case: &Value) -> Result<usize, String> {
     let text = |name: &str| case[name].as_str().ok_or_else(|| format!("no {name}"));
     let (entry, payload) = (text("entry")?, text("payload")?);
     let read = Entry::from_bytes(entry.as_bytes()).map_err(|error| error.to_string())?;
@@ -54,5 +56,13 @@ fn anomaly(case: &Value) -> Result<(), String> {
     same("payload", read.to_bytes().map_err(|error| error.to_string())?.as_slice(), payload.as_bytes())?;
     same("leaf hash", leaf_hash(entry.as_bytes()).to_string().as_str(), text("leaf_hash")?)?;
     let salt: Hash = text("salt")?.parse().map_err(|_| "the salt is malformed")?;
-    same("commitment", commitment(&salt.0, payload.as_bytes()).to_string().as_str(), text("commitment")?)
+    same("commitment", commitment(&salt.0, payload.as_bytes()).to_string().as_str(), text("commitment")?)?;
+    let Some(reject) = case.get("reject") else { return Ok(0) };
+    let reject = reject.as_object().ok_or("reject is no object")?;
+    for (what, bytes) in reject {
+        if Payload::from_bytes(bytes.as_str().unwrap_or_default().as_bytes()).is_ok() {
+            return Err(format!("{what}: was taken for a payload"));
+        }
+    }
+    Ok(reject.len())
 }

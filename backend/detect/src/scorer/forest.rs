@@ -102,12 +102,12 @@ impl Forest {
         let sample_size = spec.sample_size.min(count);
         let limit = height_limit(sample_size);
         let mut trees = Trees::ended(spec.trees, limit);
-        let width = trees.width();
+        let depth = trees.depth();
         let mut random = Random::new(spec.seed);
         let mut order: Vec<u32> = (0..count as u32).collect();
         let mut candidates: Vec<u32> = (0..columns as u32).collect();
         let mut sample = vec![0.0; sample_size * columns];
-        for (nodes, leaves) in trees.nodes.chunks_mut(width).zip(trees.leaves.chunks_mut(width)) {
+        for tree in 0..spec.trees {
             // Fisher and Yates, only as far as needed: a sample without replacement.
             for i in 0..sample_size {
                 let j = i + random.below(count - i);
@@ -118,12 +118,13 @@ impl Forest {
                 }
             }
             let mut chosen: Vec<u16> = (0..sample_size as u16).collect();
+            let (nodes, leaves) = trees.tree_mut(tree);
             Grower {
                 sample: &sample,
                 rows: sample_size,
                 columns: &mut candidates,
                 limit,
-                depth: trees.depth,
+                depth,
                 random: &mut random,
                 nodes,
                 leaves,
@@ -198,15 +199,15 @@ impl Forest {
         writer.u16(self.sample_size as u16);
         // A shallow tree stands at the left of the deeper one that it was padded to.
         let used = 1 << height_limit(self.sample_size);
-        let padding = self.trees.depth - height_limit(self.sample_size);
-        for nodes in self.trees.nodes.chunks(self.trees.width()) {
-            for node in &nodes[..used] {
+        let padding = self.trees.depth() - height_limit(self.sample_size);
+        for tree in 0..self.trees() {
+            for node in &self.trees.tree(tree).0[..used] {
                 writer.u16(node.column as u16);
                 writer.u32(if *node == ENDED { f32::INFINITY } else { value(node.threshold) }.to_bits());
             }
         }
-        for leaves in self.trees.leaves.chunks(self.trees.width()) {
-            for leaf in leaves.iter().step_by(1 << padding) {
+        for tree in 0..self.trees() {
+            for leaf in self.trees.tree(tree).1.iter().step_by(1 << padding) {
                 writer.u16(*leaf);
             }
         }
@@ -224,14 +225,13 @@ impl Forest {
         let mut nodes = Reader::new("forest nodes", reader.take((6 * trees) << limit)?);
         let mut leaves = Reader::new("forest leaves", reader.take((2 * trees) << limit)?);
         let mut grown = Trees::ended(trees, limit);
-        let (width, padding) = (grown.width(), grown.depth - limit);
-        for tree in grown.nodes.chunks_mut(width) {
-            for node in &mut tree[..1 << limit] {
+        let padding = grown.depth() - limit;
+        for tree in 0..trees {
+            let (to_nodes, to_leaves) = grown.tree_mut(tree);
+            for node in &mut to_nodes[..1 << limit] {
                 *node = read_node(&mut nodes, columns)?;
             }
-        }
-        for tree in grown.leaves.chunks_mut(width) {
-            for leaf in tree.chunks_mut(1 << padding) {
+            for leaf in to_leaves.chunks_mut(1 << padding) {
                 leaf.fill(leaves.u16()?);
             }
         }

@@ -213,7 +213,8 @@ impl Victim {
         let mut files = Vec::new();
         if let Ok(profiles) = std::fs::read_dir(self.dir.join("models")) {
             for profile in profiles {
-                files.push(profile?.path().join("model.bin"));
+                let models = std::fs::read_dir(profile?.path()).into_iter().flatten();
+                files.extend(models.flatten().map(|model| model.path().join("model.bin")));
             }
         }
         files.retain(|file| file.exists());

@@ -46,7 +46,8 @@ const NAMED: usize = 100;
     Destroys payload, salt and the stored values of the reading; of a device, of all its readings. The service may run, \
     except with --forget-state. Then looks for what was erased in every file of the data directory.\n\
     Stays: the entry (the device's pseudonym, times, severity, model, commitment), the reading's key, time, score and \
-    label, the device's name, and, without --forget-state, what the detector remembers, the last two values among it. \
+    label, the device's name, and, without --forget-state, what the detector remembers, the last two values among it: \
+    now, and as it is kept with the device's other findings. \
     Backups, exports and evidence bundles elsewhere are not touched: erase them yourself.\n\n\
     Exit codes: 0 erased, and found in no file; 1 something failed on the way, 2 wrong use, 3 erased, but bytes of it \
     are still in a file (it says which, and how to finish), 4 nothing erased: published, or about to be.")]
@@ -279,10 +280,11 @@ fn report(args: &Args, selection: &Selection, on_chain: Option<String>) {
         }
     }
     if args.forget_state {
-        println!("erased: what the detector remembers of the device; it begins anew");
+        println!("erased: what the detector remembers of the device, also beside its other findings; it begins anew");
     } else {
         println!(
-            "not erased: what the detector remembers of the device, the last two values among it (--forget-state)"
+            "not erased: what the detector remembers of the device, the last two values among it, now and beside its \
+             other findings (--forget-state)"
         );
     }
     if let Some(sentence) = on_chain {

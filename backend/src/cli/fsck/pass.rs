@@ -203,14 +203,17 @@ impl<'a> Pass<'a> {
             let disclosure = if row.disclosed { self.log.disclosure(row.index.unsigned_abs()) } else { Ok(None) };
             let what = format_args!("payload {}: cannot be read", row.index);
             let disclosure = disclosure.or_else(|error| self.found.damaged(what, error).map(|()| None))?;
-            read.push((row, disclosure));
+            let state = if row.disclosed { self.log.state(row.index.unsigned_abs()) } else { Ok(None) };
+            let what = format_args!("state {}: cannot be read", row.index);
+            let state = state.or_else(|error| self.found.damaged(what, error).map(|()| None))?;
+            read.push((row, disclosure.map(|disclosure| (disclosure, state))));
         }
         let trust = &self.trust();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let share = read.len().div_ceil(cores).max(1);
         Ok(std::thread::scope(|scope| {
-            let judge = |part: &[(&StoredEntry, Option<Disclosure>)]| -> Vec<Shown> {
-                part.iter().map(|(row, disclosure)| shown(row, disclosure.as_ref(), trust)).collect()
+            let judge = |part: &[(&StoredEntry, Option<Private>)]| -> Vec<Shown> {
+                part.iter().map(|(row, private)| shown(row, private.as_ref(), trust)).collect()
             };
             let parts: Vec<_> = read.chunks(share).map(|part| scope.spawn(move || judge(part))).collect();
             let judged = parts.into_iter().map(|part| part.join().unwrap_or_else(|why| std::panic::resume_unwind(why)));
@@ -394,7 +397,10 @@ struct Shown {
     erased: bool,
 }
 
-fn shown(row: &StoredEntry, disclosure: Option<&Disclosure>, trust: &TrustRoots) -> Shown {
+/// What an entry commits to, and the detector's state that is kept with it.
+type Private = (Disclosure, Option<Vec<u8>>);
+
+fn shown(row: &StoredEntry, private: Option<&Private>, trust: &TrustRoots) -> Shown {
     let index = row.index;
     let mut shown = Shown { leaf: leaf_hash(&row.bytes), entry: None, damage: Vec::new(), erased: false };
     let kind = match Entry::from_bytes(&row.bytes) {
@@ -414,17 +420,18 @@ fn shown(row: &StoredEntry, disclosure: Option<&Disclosure>, trust: &TrustRoots)
         shown.damage.push(format!("entry {index}: it is of kind {kind:?}, its row says {:?}", row.kind));
     }
     shown.erased = !row.disclosed && kind == "anomaly";
-    shown.damage.extend(disclosure.and_then(|disclosure| payload(row, disclosure, trust)));
+    shown.damage.extend(private.into_iter().flat_map(|private| payload(row, private, trust)));
     shown
 }
 
-/// Judges a payload as the verifier does; says what is wrong.
-fn payload(row: &StoredEntry, disclosure: &Disclosure, trust: &TrustRoots) -> Option<String> {
+/// Judges a payload and its state as the verifier does; says what is wrong.
+fn payload(row: &StoredEntry, (disclosure, state): &Private, trust: &TrustRoots) -> Vec<String> {
     let index = row.index.unsigned_abs();
-    let disclosure = Some(disclosure.clone());
-    let bundle = Bundle { disclosure, ..bundle(row.bytes.clone(), index, String::new(), None) };
-    let step = step(&bundle, trust, "payload").filter(|step| step.outcome == Outcome::Fails)?;
-    Some(format!("payload {index}: {}", explain(&step)))
+    let (disclosure, state) = (Some(disclosure.clone()), state.clone());
+    let bundle = Bundle { disclosure, state, ..bundle(row.bytes.clone(), index, String::new(), None) };
+    let fails = |name: &str| step(&bundle, trust, name).filter(|step| step.outcome == Outcome::Fails);
+    let named = ["payload", "state"].into_iter();
+    named.filter_map(|name| fails(name).map(|step| format!("{name} {index}: {}", explain(&step)))).collect()
 }
 
 /// A bundle that carries only what one step of the verdict is to look at.

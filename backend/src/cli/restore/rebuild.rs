@@ -91,7 +91,13 @@ impl Growing<'_> {
                     "entry {index} is of a kind that this version does not know: go on with a later one"
                 ))
             })?;
-            extension.entries.push(NewEntry { bytes: item.entry, kind, disclosure: item.disclosure, queued: 0 });
+            extension.entries.push(NewEntry {
+                bytes: item.entry,
+                kind,
+                disclosure: item.disclosure,
+                state: None,
+                queued: 0,
+            });
         }
         let (size, root) = (self.frontier.size(), self.frontier.root());
         // Signed is only what was anchored.

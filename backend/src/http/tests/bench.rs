@@ -18,6 +18,7 @@ use axum::{
     routing::post,
 };
 use ledger::{
+    Hash,
     checkpoint::LogSigner,
     evidence::Disclosure,
     hash::{EMPTY_ROOT, leaf_hash},
@@ -28,7 +29,7 @@ use tower::ServiceExt;
 use super::super::{Guard, Site, router};
 use crate::domain::{
     log::{ChainHealth, ChainView, Event, Halt},
-    ports::{AnchorRow, AnchorStore, LogReader, StoreError, StoredAnomaly, StoredCheckpoint},
+    ports::{AnchorRow, AnchorStore, LogReader, ModelFiles, ModelPart, StoreError, StoredAnomaly, StoredCheckpoint},
 };
 
 /// How reads fail.
@@ -88,6 +89,10 @@ impl LogReader for Log {
         self.query(|_| None)
     }
 
+    fn state(&self, _: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.query(|_| None)
+    }
+
     fn tile(&self, level: u32, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
         self.query(|anomalies| {
             let rows = anomalies.iter().skip(index as usize * 256).take(256);
@@ -117,10 +122,15 @@ impl LogReader for Log {
                 index,
                 entry: entry.clone(),
                 payload: payload.clone(),
+                feedback: None,
             });
             let all: Vec<_> = all.filter(|anomaly| indexes.contains(&anomaly.index)).collect();
             all.into_iter().rev().take(count as usize).collect()
         })
+    }
+
+    fn confirmed(&self, _: u64) -> Result<Vec<u64>, StoreError> {
+        self.query(|_| Vec::new())
     }
 
     fn model_versions(&self) -> Result<HashMap<String, String>, StoreError> {
@@ -129,6 +139,15 @@ impl LogReader for Log {
 
     fn model_version(&self, _: &str) -> Result<Option<String>, StoreError> {
         self.query(|_| None)
+    }
+}
+
+/// One model, whose hash is nothing but zeros.
+struct OneModel;
+
+impl ModelFiles for OneModel {
+    fn file(&self, hash: Hash, part: ModelPart) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok((hash == Hash([0; 32])).then(|| part.file().into()))
     }
 }
 
@@ -206,6 +225,7 @@ impl Bench {
         let site = Site {
             log: Arc::clone(&log) as _,
             anchors: Arc::new(NoAnchors),
+            models: Arc::new(OneModel),
             view: seen,
             events: events.clone(),
             halt: halt.clone(),

@@ -9,7 +9,11 @@ use super::{PAGES, bench::Bench};
 
 /// Where intake names its routes. They are compared as text: this module knows nothing of that one.
 pub(super) const INTAKE: &str = include_str!("../../ingest/mod.rs");
-const INTAKE_HANDLERS: [&str; 2] = [include_str!("../../ingest/readings.rs"), include_str!("../../ingest/compat.rs")];
+const INTAKE_HANDLERS: [&str; 3] = [
+    include_str!("../../ingest/readings.rs"),
+    include_str!("../../ingest/feedback.rs"),
+    include_str!("../../ingest/compat.rs"),
+];
 const READERS: [&str; 2] = [include_str!("../mod.rs"), include_str!("../assets.rs")];
 
 /// Paths and their methods, by `/api/openapi.json` of the read side.
@@ -45,7 +49,7 @@ async fn what_is_served_is_documented() {
 async fn documented_methods_are_those_served() {
     let bench = Bench::new();
     for (path, methods) in documented(&bench).await {
-        let path = path.replace("{index}", "0").replace("{path}", "0/000.p/1");
+        let path = path.replace("{index}", "0").replace("{path}", "0/000.p/1").replace("{hash}", &"0".repeat(64));
         let refused = bench.send(Method::from_bytes(b"BREW").unwrap(), &path).await.unwrap();
         assert_eq!(refused.status, 405, "{path}");
         let allowed = refused.headers["allow"].to_str().unwrap().split(',').map(str::to_owned);

@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod feedback;
 mod keys;
+mod refit;
+mod rescore;
 mod rounds;
+mod silence;
 
 use std::{
     path::Path,
@@ -72,6 +76,17 @@ fn start(dir: &Path, compared: bool) -> (Bench, Threads) {
 
 /// The same, with a clock and a chain of the test's own.
 fn start_at(dir: &Path, compared: bool, clock: Arc<dyn Clock>, view: watch::Receiver<ChainView>) -> (Bench, Threads) {
+    start_with(dir, compared, clock, view, Policies::default())
+}
+
+/// The same, with what people ask of the detector.
+fn start_with(
+    dir: &Path,
+    compared: bool,
+    clock: Arc<dyn Clock>,
+    view: watch::Receiver<ChainView>,
+    policies: Policies,
+) -> (Bench, Threads) {
     let fault = Arc::new(AtomicU8::new(FINE));
     let writer = Faulty { store: SqliteWriter::create(dir).unwrap(), fault: Arc::clone(&fault) };
     let log = Arc::new(Reader::open(dir).unwrap());
@@ -88,6 +103,8 @@ fn start_at(dir: &Path, compared: bool, clock: Arc<dyn Clock>, view: watch::Rece
         writer,
         devices: (0..2).map(|_| Box::new(SqliteDevices::open(dir).unwrap()) as Box<dyn DeviceReader>).collect(),
         models: Arc::new(Models::load_or_train(&dir.join("models")).unwrap()),
+        policies: Arc::new(policies),
+        refit: Duration::from_secs(24 * 3_600),
         sequencer: Sequencer::load(&*log, Arc::new(Keyring::new(first.clone(), secrets, next))).unwrap(),
         periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
         view,

@@ -20,7 +20,7 @@ const START: i64 = 1_767_700_000_000;
 
 /// A clock that stands still until it is moved.
 #[derive(Clone)]
-struct HandClock(Arc<AtomicI64>);
+pub(super) struct HandClock(pub(super) Arc<AtomicI64>);
 
 impl Clock for HandClock {
     fn now(&self) -> Millis {

@@ -102,22 +102,41 @@ fn PayloadFacts(payload: Payload) -> impl IntoView {
 fn Reasons(reasons: Vec<Reason>) -> impl IntoView {
     (!reasons.is_empty()).then(|| {
         let rows = reasons.into_iter().map(|reason| {
-            let expected = format!("{} to {}", short(reason.expected_low.as_str()), short(reason.expected_high.as_str()));
+            let range = format!("{} to {}", short(reason.expected_low.as_str()), short(reason.expected_high.as_str()));
+            let expected = reason.expected.as_ref().map(|expected| format!("{}, ", short(expected.as_str())));
+            // Payloads of before these members do not say; a dash is no claim.
+            let dash = || "–".to_owned();
+            let odds = reason.probability.as_ref().and_then(|p| p.as_str().parse().ok()).map_or_else(dash, format::odds);
+            let share = reason.contribution.as_ref().and_then(|c| c.as_str().parse().ok());
+            let share = share.map_or_else(dash, format::percent);
             view! {
                 <tr>
                     <th scope="row">{reason.metric}<small>{format::words(&reason.feature)}</small></th>
                     <td>{short(reason.value.as_str())} {unit(&reason.unit)}</td>
-                    <td>{expected}</td>
+                    <td>{expected}{range}</td>
+                    <td>{odds}</td>
+                    <td>{share}</td>
                     <td>{short(reason.score.as_str())}</td>
                 </tr>
             }
         });
         view! {
-            <table>
-                <caption>"Reasons, strongest first"</caption>
-                <thead><tr><th scope="col">"Metric"</th><th scope="col">"Value"</th><th scope="col">"Expected"</th><th scope="col">"Score"</th></tr></thead>
-                <tbody>{rows.collect_view()}</tbody>
-            </table>
+            <div class="scroll">
+                <table>
+                    <caption>"Reasons, strongest first"</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Metric"</th>
+                            <th scope="col">"Value"</th>
+                            <th scope="col">"Expected"</th>
+                            <th scope="col" title="How often an ordinary reading of this device deviates as much">"As far by chance"</th>
+                            <th scope="col" title="This reason's part in the finding">"Share"</th>
+                            <th scope="col">"Score"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows.collect_view()}</tbody>
+                </table>
+            </div>
         }
     })
 }

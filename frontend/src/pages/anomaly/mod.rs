@@ -2,6 +2,7 @@
 
 mod bound;
 mod facts;
+mod feedback;
 mod kinds;
 mod steps;
 mod take;
@@ -18,6 +19,7 @@ use crate::{
     trust::{Claim, Trust},
 };
 use facts::Facts;
+use feedback::FeedbackPanel;
 use steps::Steps;
 use take::TakeAlong;
 use verdict::VerdictPanel;
@@ -67,6 +69,7 @@ pub(crate) fn AnomalyPage(index: u64) -> impl IntoView {
         </Show>
         <VerdictPanel progress index/>
         <Outcome progress index retry=move |()| untrack(verify)/>
+        <FeedbackPanel index/>
     }
 }
 

@@ -143,6 +143,9 @@ fn model() -> NewModel {
     NewModel { hash, version: "m".into(), profile: "generic".into(), bytes: b"model".to_vec(), sample: hash }
 }
 
+/// In place of a detector's state: only its hash is looked at.
+const STATE: &[u8] = b"state";
+
 fn judged(sequence: u64, label: Label) -> Judged {
     let time = Millis(START + sequence as i64 * 60_000);
     let values = vec![("temperature".into(), 200.0)];
@@ -162,7 +165,8 @@ fn judged(sequence: u64, label: Label) -> Judged {
         reasons: Vec::new(),
         sentence: "Temperature is 200 °C.".into(),
         model: hash.clone(),
-        state: hash,
+        state: sha256(&[STATE]).to_string(),
+        kept_state: Some(STATE.to_vec()),
     };
     let verdict = Verdict { score: 0.9, threshold: 0.5, label, model_version: "m".into() };
     Judged { reading, verdict, finding: Some(finding) }
@@ -315,13 +319,38 @@ fn an_honest_log_has_no_differences_and_is_not_touched() {
 fn a_model_file_that_the_log_does_not_record_is_damage() {
     let trial = Trial::new();
     let dir = trial.dir.path().join("models/generic");
-    std::fs::create_dir_all(&dir).unwrap();
-    std::fs::write(dir.join("model.bin"), b"model").unwrap();
+    let put = |place: &str, bytes: &[u8]| {
+        let file = dir.join(place);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    };
+    let damaged = |line: &str| {
+        let found = trial.check();
+        assert_eq!(found.exit_code(), 30);
+        assert!(found.first().unwrap().contains(line), "{line}: {found:?}");
+    };
+    // As it lay before a profile had several.
+    put("model.bin", b"model");
     assert_eq!(trial.check().exit_code(), 0);
-    std::fs::write(dir.join("model.bin"), b"modem").unwrap();
-    let found = trial.check();
-    assert_eq!(found.exit_code(), 30);
-    assert!(found.first().unwrap().starts_with("models/generic/model.bin: its hash is "), "{found:?}");
+    put("model.bin", b"modem");
+    damaged("models/generic/model.bin: its hash is ");
+    std::fs::remove_file(dir.join("model.bin")).unwrap();
+
+    let (own, other) = (sha256(&[b"model"]), sha256(&[b"modem"]));
+    put(&format!("{own}/model.bin"), b"model");
+    put("current", format!("{own}\n").as_bytes());
+    assert_eq!(trial.check().exit_code(), 0);
+    // Trained, and not in use yet: the service was stopped before it had recorded it.
+    put(&format!("{other}/model.bin"), b"modem");
+    let waiting = trial.check();
+    assert_eq!((waiting.exit_code(), waiting.notes.len()), (0, 1), "{waiting:?}");
+    put("current", format!("{other}\n").as_bytes());
+    damaged("a model that the log does not record");
+    put("current", b"elsewhere\n");
+    damaged("models/generic/current: it names \"elsewhere\"");
+    put("current", format!("{own}\n").as_bytes());
+    put(&format!("{own}/model.bin"), b"modem");
+    damaged("not that of its folder");
 }
 
 #[test]
@@ -337,7 +366,14 @@ fn every_change_is_damage_and_named() {
         // Payloads.
         ("UPDATE payload SET salt = x'00' WHERE idx = 7", "payload 7: cannot be read: the salt"),
         ("UPDATE payload SET salt = zeroblob(32) WHERE idx = 7", "payload 7: SHA-256(salt ‖ payload) is not"),
-        ("INSERT INTO payload SELECT 0, salt, bytes FROM payload WHERE idx = 7", "payload 0: expected no payload"),
+        (
+            "INSERT INTO payload SELECT 0, salt, bytes, NULL FROM payload WHERE idx = 7",
+            "payload 0: expected no payload",
+        ),
+        (
+            "UPDATE payload SET state = x'00' WHERE idx = 7",
+            "state 7: SHA-256(state) is what the payload names: expected",
+        ),
         // Checkpoints.
         ("DELETE FROM checkpoint", "checkpoints: none, though there are 301 entries"),
         ("DELETE FROM checkpoint WHERE size > 101", "entries: 200 beyond the newest checkpoint, whose size is 101"),
