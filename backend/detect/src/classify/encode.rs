@@ -120,6 +120,9 @@ impl Encoder {
         for _ in 0..count {
             let name = reader.text()?;
             let kind = if flag(reader)? { ColumnKind::Category } else { ColumnKind::Number };
+            if name.trim() != name {
+                return Err(reader.error("a name without space around it", name));
+            }
             columns.push(Column::new(&name, kind)?);
             encodings.push(Encoding::read(reader, kind)?);
         }
