@@ -1,0 +1,4 @@
+//! Measures of a detector. Pure: scores and truth in, figures out.
+
+pub mod bootstrap;
+pub mod nab;

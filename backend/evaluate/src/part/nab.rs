@@ -1,0 +1,106 @@
+//! NAB: the best single threshold, the detector's own, and each category by the others'.
+
+use std::path::Path;
+
+use detect::Value;
+
+use crate::{
+    Result,
+    data::nab::{Series, read, read_scores},
+    lone::Lone,
+    metric::{
+        bootstrap,
+        nab::{PROFILES, STANDARD, Scored},
+    },
+    table::Line,
+};
+
+/// Published detectors on the 34 files here, standard profile, each with its own best threshold.
+const REFERENCES: [(&str, f64); 4] = [("HTM", 73.56), ("CAD", 71.72), ("ARTime", 71.05), ("RCF", 56.71)];
+const SET: &str = "NAB";
+
+/// The detector's scores of a series, one for each row.
+///
+/// # Errors
+/// As the detector.
+pub fn scores(series: &Series) -> Result<Vec<f64>> {
+    let mut lone = Lone::new()?;
+    let score = |(time, value): (&i64, &f64)| Ok(lone.push(*time, &[Value { metric: "value", value: *value }])?.score);
+    series.times.iter().zip(&series.values).map(score).collect()
+}
+
+/// Scores all series under `dir`, or takes the scores that lie in `results` in the same folders.
+///
+/// # Errors
+/// [`EvaluateError`](crate::EvaluateError) for files that are missing or malformed.
+pub fn scored(dir: &Path, results: Option<&Path>) -> Result<Scored> {
+    let series = read(dir)?;
+    let one = |series: &Series| results.map_or_else(|| scores(series), |results| read_scores(results, series));
+    let scores: Vec<Vec<f64>> = series.iter().map(one).collect::<Result<_>>()?;
+    Scored::new(&series, &scores)
+}
+
+/// The lines of the table, from the series under `dir`.
+///
+/// # Errors
+/// As [`scored`].
+pub fn measure(dir: &Path) -> Result<Vec<Line>> {
+    Ok(lines(&scored(dir, None)?))
+}
+
+/// The lines of the table.
+pub fn lines(scored: &Scored) -> Vec<Line> {
+    let all = scored.all();
+    let mut lines = Vec::new();
+    for profile in &PROFILES {
+        let best = |times: &[u32]| scored.best(profile, times).0.score();
+        let line = Line::new(SET, format!("{}, best threshold", profile.name), best(&all));
+        let line = line.within(bootstrap::interval(scored.files(), best));
+        lines.push(if profile.name == STANDARD.name { line.against(REFERENCES[0].0, REFERENCES[0].1) } else { line });
+    }
+    let best = lines[0].ours;
+    for (who, figure) in &REFERENCES[1..] {
+        let line = Line::new(SET, format!("{}, best threshold", STANDARD.name), best.unwrap_or(f64::NAN));
+        lines.push(line.against(*who, *figure));
+    }
+    for profile in &PROFILES {
+        let held_out = |times: &[u32]| scored.held_out(profile, times).0.score();
+        let line = Line::new(SET, format!("{}, each category by the others' threshold", profile.name), held_out(&all));
+        lines.push(line.within(bootstrap::interval(scored.files(), held_out)));
+    }
+    for profile in &PROFILES {
+        let fixed = |times: &[u32]| scored.at(profile, times, 0.5).score();
+        let line = Line::new(SET, format!("{}, threshold 0.5", profile.name), fixed(&all));
+        lines.push(line.within(bootstrap::interval(scored.files(), fixed)));
+    }
+    lines
+}
+
+/// What stands behind the figures, for whoever works on the detector: thresholds, and each category's share.
+pub fn details(scored: &Scored) -> String {
+    let all = scored.all();
+    let mut text = String::new();
+    for profile in &PROFILES {
+        let (gain, threshold) = scored.best(profile, &all);
+        let (pooled, each) = scored.held_out(profile, &all);
+        text +=
+            &format!("{}: best {:.2} at {threshold:.9}; held out {:.2}\n", profile.name, gain.score(), pooled.score());
+        for held_out in each {
+            let of = scored.only(&all, &held_out.category, true);
+            let at_best = scored.at(profile, &of, threshold);
+            let own = scored.best(profile, &of);
+            text += &format!(
+                "  {:24} held out {:7.2} at {:.6}; at the one best {:7.2}; at its own best {:7.2} ({:.6}); points of the whole {:6.2} of {:.2}\n",
+                held_out.category,
+                held_out.gain.score(),
+                held_out.threshold,
+                at_best.score(),
+                own.0.score(),
+                own.1,
+                100.0 * held_out.gain.gained / pooled.possible,
+                100.0 * held_out.gain.possible / pooled.possible,
+            );
+        }
+    }
+    text
+}
