@@ -28,15 +28,7 @@ impl Lone {
     /// # Errors
     /// As the detector's training.
     pub fn new() -> Result<Self> {
-        static GENERIC: OnceLock<Model> = OnceLock::new();
-        let model = match GENERIC.get() {
-            Some(model) => model,
-            None => {
-                let trained = generic_model()?;
-                GENERIC.get_or_init(|| trained)
-            }
-        };
-        Ok(Self { model, state: DeviceState::new() })
+        Ok(Self { model: generic()?, state: DeviceState::new() })
     }
 
     /// Judges the next reading; values sorted by metric.
@@ -48,16 +40,42 @@ impl Lone {
     }
 }
 
-/// A model for metrics that it does not know, from clean streams of all simulated devices.
+/// Judges a whole series from its first row on. `rows[i]` has a value for each of `names`, in any
+/// order of names; what is not a number is left out of the reading, and a row without any value
+/// scores 0 without being judged.
+///
+/// # Errors
+/// As the detector.
+pub fn judge_all(names: &[impl AsRef<str>], times: &[i64], rows: &[impl AsRef<[f64]>]) -> Result<Vec<f64>> {
+    let mut order: Vec<usize> = (0..names.len()).collect();
+    order.sort_by_key(|at| names[*at].as_ref());
+    let mut lone = Lone::new()?;
+    let mut scores = Vec::with_capacity(rows.len());
+    let mut values = Vec::with_capacity(names.len());
+    for (time, row) in times.iter().zip(rows) {
+        let value = |at: &usize| Value { metric: names[*at].as_ref(), value: row.as_ref()[*at] };
+        values.clear();
+        values.extend(order.iter().map(value).filter(|value| value.value.is_finite()));
+        scores.push(if values.is_empty() { 0.0 } else { lone.push(*time, &values)?.score });
+    }
+    Ok(scores)
+}
+
+/// A model for metrics that it does not know, from clean streams of all simulated devices. Made once.
 ///
 /// # Errors
 /// As the simulator and the detector's training.
-pub fn generic_model() -> Result<Model> {
+pub fn generic() -> Result<&'static Model> {
+    static GENERIC: OnceLock<Model> = OnceLock::new();
+    if let Some(model) = GENERIC.get() {
+        return Ok(model);
+    }
     let mut all = TrainingSample::new();
     for profile in simulate::profiles() {
         all.add_sample(&sample(profile)?);
     }
-    Ok(Model::train(&TrainSpec::new("generic", Vec::new(), 42)?, &all)?)
+    let trained = Model::train(&TrainSpec::new("generic", Vec::new(), 42)?, &all)?;
+    Ok(GENERIC.get_or_init(|| trained))
 }
 
 fn sample(profile: &'static Profile) -> Result<TrainingSample> {

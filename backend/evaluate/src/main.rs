@@ -1,9 +1,19 @@
 //! The command that `scripts/bench detect` runs. Parses, calls, prints.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
 
-use clap::{Parser, Subcommand};
-use evaluate::{Result, part, table};
+use clap::{Parser, Subcommand, ValueEnum};
+use evaluate::{
+    Result,
+    devices::{self, Fleet},
+    part::{self, simulator::Size},
+    peers::Peers,
+    table::{self, Line},
+};
 
 /// Measures the detector.
 #[derive(Parser)]
@@ -15,6 +25,38 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Everything, or what `--only` names, in one table.
+    Detect {
+        /// The folder of public data sets.
+        data: PathBuf,
+        /// Less of everything: what fits into a few seconds.
+        #[arg(long)]
+        quick: bool,
+        /// Other people's detectors as well, by this Python, which has them.
+        #[arg(long, value_name = "PYTHON")]
+        peers: Option<PathBuf>,
+        /// Only these parts.
+        #[arg(long, value_enum, value_delimiter = ',')]
+        only: Vec<Part>,
+        /// A line for each table of ADBench as well.
+        #[arg(long)]
+        each: bool,
+    },
+    /// Many devices at once: memory, readings a second, saving and loading all states.
+    Devices {
+        /// How many.
+        #[arg(long, default_value_t = 1_000_000)]
+        devices: usize,
+        /// Metrics in each reading, at most 12.
+        #[arg(long, default_value_t = 3)]
+        metrics: usize,
+        /// Readings of each device.
+        #[arg(long, default_value_t = 10)]
+        rounds: usize,
+        /// Where the saved states go, and are removed from.
+        #[arg(long, default_value = ".")]
+        dir: PathBuf,
+    },
     /// NAB alone, with what stands behind its figures.
     Nab {
         /// The folder with `combined_windows.json` and `data`.
@@ -24,6 +66,37 @@ enum Command {
         results: Option<PathBuf>,
     },
 }
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Nab,
+    Merlion,
+    Adbench,
+    Skab,
+    NslKdd,
+    Bidmc,
+    Simulator,
+    Speed,
+}
+
+impl Part {
+    fn measure(self, data: &Path, quick: bool, each: bool, peers: Option<&Peers>) -> Result<Vec<Line>> {
+        match self {
+            Self::Nab => part::nab::measure(&data.join("nab"), peers),
+            Self::Merlion => part::merlion::measure(&data.join("merlion")),
+            Self::Adbench => part::adbench::measure(&data.join("adbench"), quick, each, peers),
+            Self::Skab => part::skab::measure(&data.join("skab/valve1")),
+            Self::NslKdd => part::nsl_kdd::measure(&data.join("nsl_kdd"), quick, peers),
+            Self::Bidmc => part::bidmc::measure(&data.join("bidmc")),
+            Self::Simulator => part::simulator::measure(if quick { QUICK } else { FULL }),
+            Self::Speed => part::speed::measure(peers),
+        }
+    }
+}
+
+const FULL: Size = Size { devices: 20, days: 5 };
+const QUICK: Size = Size { devices: 4, days: 3 };
 
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
@@ -37,6 +110,22 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
+        Command::Detect { data, quick, peers, only, each } => {
+            let peers = peers.as_deref().map(Peers::new);
+            let chosen = Part::value_variants().iter().filter(|part| only.is_empty() || only.contains(part));
+            let mut lines = Vec::new();
+            for part in chosen {
+                let begin = Instant::now();
+                lines.extend(part.measure(&data, quick, each, peers.as_ref())?);
+                eprintln!("{part:?}: {:.1} s", begin.elapsed().as_secs_f64());
+            }
+            print!("{}", table::render(&lines));
+            Ok(())
+        }
+        Command::Devices { devices, metrics, rounds, dir } => {
+            print!("{}", table::render(&devices::measure(Fleet { devices, metrics, rounds }, &dir)?));
+            Ok(())
+        }
         Command::Nab { dir, results } => {
             let scored = part::nab::scored(&dir, results.as_deref())?;
             println!("{}", part::nab::details(&scored));

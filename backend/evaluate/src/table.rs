@@ -15,13 +15,22 @@ pub struct Line {
     pub interval: Option<(f64, f64)>,
     /// Who else, and their figure.
     pub reference: Option<(String, f64)>,
+    /// What else there is to know.
+    pub beside: String,
 }
 
 impl Line {
     /// A line without interval and reference.
     pub fn new(set: &str, measure: impl Into<String>, ours: f64) -> Self {
         let ours = ours.is_finite().then_some(ours);
-        Self { set: set.to_owned(), measure: measure.into(), ours, interval: None, reference: None }
+        Self {
+            set: set.to_owned(),
+            measure: measure.into(),
+            ours,
+            interval: None,
+            reference: None,
+            beside: String::new(),
+        }
     }
 
     /// With an interval.
@@ -38,16 +47,25 @@ impl Line {
         self
     }
 
-    /// Our figure over the reference's.
+    /// With what else there is to know.
+    #[must_use]
+    pub fn beside(mut self, text: impl Into<String>) -> Self {
+        self.beside = text.into();
+        self
+    }
+
+    /// Our figure over the reference's; says nothing of what is below zero.
     fn ratio(&self) -> Option<f64> {
         let (ours, (_, theirs)) = (self.ours?, self.reference.as_ref()?);
-        (*theirs != 0.0).then(|| ours / theirs)
+        (ours >= 0.0 && *theirs > 0.0).then(|| ours / theirs)
     }
 }
 
 /// The lines as a table.
 pub fn render(lines: &[Line]) -> String {
-    let mut text = String::from("| data | measure | ours | 95 % | reference | ratio |\n|---|---|---:|---|---|---:|\n");
+    let mut text = String::from(
+        "| data | measure | ours | 95 % | reference | ratio | beside |\n|---|---|---:|---|---|---:|---|\n",
+    );
     for line in lines {
         let ours = line.ours.map_or_else(|| "–".to_owned(), number);
         let interval =
@@ -56,7 +74,11 @@ pub fn render(lines: &[Line]) -> String {
             line.reference.as_ref().map_or_else(String::new, |(who, figure)| format!("{who} {}", number(*figure)));
         let ratio = line.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}"));
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "| {} | {} | {ours} | {interval} | {reference} | {ratio} |", line.set, line.measure);
+        let _ = writeln!(
+            text,
+            "| {} | {} | {ours} | {interval} | {reference} | {ratio} | {} |",
+            line.set, line.measure, line.beside
+        );
     }
     text
 }
@@ -92,8 +114,8 @@ mod tests {
     #[test]
     fn a_line_says_what_is_known() {
         let full = Line::new("NAB", "score", 74.0).within(Some((60.0, 80.5))).against("HTM", 73.56);
-        assert!(render(&[full]).ends_with("| NAB | score | 74.00 | 60.00 … 80.50 | HTM 73.56 | 1.01 |\n"));
-        assert!(render(&[Line::new("X", "y", f64::NAN)]).ends_with("| X | y | – |  |  |  |\n"));
+        assert!(render(&[full]).ends_with("| NAB | score | 74.00 | 60.00 … 80.50 | HTM 73.56 | 1.01 |  |\n"));
+        assert!(render(&[Line::new("X", "y", f64::NAN)]).ends_with("| X | y | – |  |  |  |  |\n"));
     }
 
     #[test]

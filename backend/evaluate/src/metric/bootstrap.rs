@@ -1,7 +1,7 @@
 //! How far a figure may be off: the percentile bootstrap (Efron, 1979), seeded.
 //!
-//! What is drawn again is the unit of chance: a file, a data set, a patient, an event; never a
-//! single row, as neighbouring rows say nearly the same.
+//! What is drawn again is the unit of chance: a file, a data set, a patient, an event. Never a single
+//! row of a series, as neighbouring rows say nearly the same; of a table without time, a row.
 
 use simulate::random::Random;
 

@@ -2,3 +2,5 @@
 
 pub mod bootstrap;
 pub mod nab;
+pub mod rank;
+pub mod window;

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use detect::Value;
-
 use crate::{
     Result,
     data::nab::{Series, read, read_scores},
-    lone::Lone,
+    lone::judge_all,
     metric::{
         bootstrap,
         nab::{PROFILES, STANDARD, Scored},
     },
+    peers::{Method, Peers, Task},
     table::Line,
 };
 
@@ -24,9 +23,8 @@ const SET: &str = "NAB";
 /// # Errors
 /// As the detector.
 pub fn scores(series: &Series) -> Result<Vec<f64>> {
-    let mut lone = Lone::new()?;
-    let score = |(time, value): (&i64, &f64)| Ok(lone.push(*time, &[Value { metric: "value", value: *value }])?.score);
-    series.times.iter().zip(&series.values).map(score).collect()
+    let rows: Vec<[f64; 1]> = series.values.iter().map(|value| [*value]).collect();
+    judge_all(&["value"], &series.times, &rows)
 }
 
 /// Scores all series under `dir`, or takes the scores that lie in `results` in the same folders.
@@ -43,9 +41,36 @@ pub fn scored(dir: &Path, results: Option<&Path>) -> Result<Scored> {
 /// The lines of the table, from the series under `dir`.
 ///
 /// # Errors
-/// As [`scored`].
-pub fn measure(dir: &Path) -> Result<Vec<Line>> {
-    Ok(lines(&scored(dir, None)?))
+/// As [`scored`], and if peers fail.
+pub fn measure(dir: &Path, peers: Option<&Peers>) -> Result<Vec<Line>> {
+    let ours = scored(dir, None)?;
+    let mut lines = lines(&ours);
+    if let Some(peers) = peers {
+        lines.extend(of_peers(dir, &ours, peers)?);
+    }
+    Ok(lines)
+}
+
+/// Our figures again, beside those of detectors that were run on the same rows just now.
+fn of_peers(dir: &Path, ours: &Scored, peers: &Peers) -> Result<Vec<Line>> {
+    let series = read(dir)?;
+    let values: Vec<Vec<f32>> =
+        series.iter().map(|series| series.values.iter().map(|value| *value as f32).collect()).collect();
+    let mut lines = Vec::new();
+    for (method, who) in [(Method::HalfSpaceTrees, "River HST"), (Method::RandomCutForest, "rcf3")] {
+        let task = |test| Task { method, columns: 1, train: &[], test, seed: 1 };
+        let answers = peers.run(&values.iter().map(|values| task(values)).collect::<Vec<_>>())?;
+        let theirs = Scored::new(&series, &answers.into_iter().map(|answer| answer.scores).collect::<Vec<_>>())?;
+        let ways: [(&str, fn(&Scored) -> f64); 2] = [
+            ("best threshold", |scored| scored.best(&STANDARD, &scored.all()).0.score()),
+            ("each category by the others' threshold", |scored| scored.held_out(&STANDARD, &scored.all()).0.score()),
+        ];
+        for (way, figure) in ways {
+            let line = Line::new(SET, format!("{}, {way}", STANDARD.name), figure(ours));
+            lines.push(line.against(who, figure(&theirs)).beside("peer run on the same rows"));
+        }
+    }
+    Ok(lines)
 }
 
 /// The lines of the table.
