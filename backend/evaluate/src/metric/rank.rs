@@ -119,6 +119,13 @@ impl Ranked {
         Counts { hits, alarms, misses: anomalous - hits, quiet: ordinary - alarms }
     }
 
+    /// The lowest threshold at which at most this share of the ordinary rows is called anomalous.
+    pub fn at_rate(&self, times: &[u32], rate: f64) -> f64 {
+        let (_, ordinary) = self.totals(times);
+        let few = self.steps(times).take_while(|(_, _, alarms)| *alarms <= rate * ordinary);
+        few.last().map_or(f64::INFINITY, |(score, _, _)| score)
+    }
+
     /// The threshold with the highest F1; infinity without rows.
     pub fn best_f1(&self, times: &[u32]) -> f64 {
         let (anomalous, _) = self.totals(times);
@@ -169,5 +176,7 @@ mod tests {
         assert_eq!(ranked.best_f1(&ranked.all()), 0.1);
         let counts = ranked.at(&ranked.all(), 0.8);
         assert!((counts.f1() - 0.8).abs() < 1e-12 && counts.false_alarm_rate() == 0.0);
+        assert_eq!(ranked.at_rate(&ranked.all(), 0.5), 0.8);
+        assert_eq!(ranked.at_rate(&ranked.all(), 1.0), 0.1);
     }
 }

@@ -96,9 +96,10 @@ mod tests {
 
     #[test]
     fn alarming_at_every_row_finds_everything_and_never_nothing_else() {
-        let outcome = Outcome::new(&[true; 20], &[5..10, 15..18]);
+        let windows = [5..10, 15..18];
+        let outcome = Outcome::new(&[true; 20], &windows);
         assert_eq!((outcome.found(), outcome.false_alarms), (2, 0), "one run; rates of rows tell this apart");
-        assert_eq!(Outcome::new(&[false; 20], &[5..10]).f1(), 0.0);
+        assert_eq!(Outcome::new(&[false; 20], &windows).f1(), 0.0);
     }
 
     #[test]

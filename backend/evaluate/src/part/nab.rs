@@ -61,13 +61,15 @@ fn of_peers(dir: &Path, ours: &Scored, peers: &Peers) -> Result<Vec<Line>> {
         let task = |test| Task { method, columns: 1, train: &[], test, seed: 1 };
         let answers = peers.run(&values.iter().map(|values| task(values)).collect::<Vec<_>>())?;
         let theirs = Scored::new(&series, &answers.into_iter().map(|answer| answer.scores).collect::<Vec<_>>())?;
-        let ways: [(&str, fn(&Scored) -> f64); 2] = [
-            ("best threshold", |scored| scored.best(&STANDARD, &scored.all()).0.score()),
-            ("each category by the others' threshold", |scored| scored.held_out(&STANDARD, &scored.all()).0.score()),
+        let best = |scored: &Scored| scored.best(&STANDARD, &scored.all()).0.score();
+        let held_out = |scored: &Scored| scored.held_out(&STANDARD, &scored.all()).0.score();
+        let figures = [
+            ("best threshold", best(ours), best(&theirs)),
+            ("each category by the others' threshold", held_out(ours), held_out(&theirs)),
         ];
-        for (way, figure) in ways {
-            let line = Line::new(SET, format!("{}, {way}", STANDARD.name), figure(ours));
-            lines.push(line.against(who, figure(&theirs)).beside("peer run on the same rows"));
+        for (way, ours, theirs) in figures {
+            let line = Line::new(SET, format!("{}, {way}", STANDARD.name), ours);
+            lines.push(line.against(who, theirs).beside("peer run on the same rows"));
         }
     }
     Ok(lines)

@@ -20,6 +20,9 @@ const TRAINING: usize = 400;
 /// The leaderboard's T² + Q, over the whole of SKAB: outlier F1 and false-alarm rate.
 const REFERENCE: (&str, f64, f64) = ("T²+Q", 0.76, 0.266);
 
+/// A way to choose the threshold, and what it gives.
+type Way = fn(&Ranked, &[u32]) -> Counts;
+
 /// The lines of the table.
 ///
 /// # Errors
@@ -36,20 +39,26 @@ pub fn measure(dir: &Path) -> Result<Vec<Line>> {
 }
 
 fn lines(ranked: &Ranked) -> Vec<Line> {
-    let ways: [(&str, &dyn Fn(&[u32]) -> Counts); 3] = [
-        ("best threshold", &|times| ranked.at(times, ranked.best_f1(times))),
-        ("each file by the others' threshold", &|times| held_out(ranked, times)),
-        ("threshold 0.5", &|times| ranked.at(times, 0.5)),
+    let ways: [(&str, Way); 4] = [
+        ("as many false alarms as T²+Q", |ranked, times| ranked.at(times, ranked.at_rate(times, REFERENCE.2))),
+        ("best threshold", |ranked, times| ranked.at(times, ranked.best_f1(times))),
+        ("each file by the others' threshold", held_out),
+        ("threshold 0.5", |ranked, times| ranked.at(times, 0.5)),
     ];
+    let everything = ranked.at(&ranked.all(), f64::NEG_INFINITY).f1();
     let mut lines = Vec::new();
-    for (way, counts) in ways {
+    for (way, count) in ways {
+        let counts = |times: &[u32]| count(ranked, times);
         let of = |figure: fn(&Counts) -> f64| {
             (figure(&counts(&ranked.all())), bootstrap::interval(ranked.units(), |times| figure(&counts(times))))
         };
         let (f1, interval) = of(Counts::f1);
         let recall = counts(&ranked.all()).recall();
         let line = Line::new("SKAB valve1", format!("outlier F1, {way}"), f1).within(interval);
-        lines.push(line.against(REFERENCE.0, REFERENCE.1).beside(format!("recall of rows {recall:.2}")));
+        lines.push(
+            line.against(REFERENCE.0, REFERENCE.1)
+                .beside(format!("recall of rows {recall:.2}; calling all rows anomalous gives {everything:.3}")),
+        );
         let (rate, interval) = of(Counts::false_alarm_rate);
         let line = Line::new("SKAB valve1", format!("false-alarm rate, {way}"), rate).within(interval);
         lines.push(line.against(REFERENCE.0, REFERENCE.2).beside("lower is better"));
