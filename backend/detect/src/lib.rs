@@ -6,7 +6,7 @@
 //! order, and randomness comes from a seed.
 //!
 //! - [`features`] turns a value into unitless numbers by means of what the device did before.
-//! - [`forest`] is the Isolation Forest (Liu, Ting and Zhou, 2008).
+//! - [`scorer::forest`] is the Isolation Forest (Liu, Ting and Zhou, 2008).
 //! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
 //! - [`judge`] fuses forest and residual rules and says what a nurse would want to know.
@@ -57,12 +57,12 @@ mod detector;
 mod error;
 mod explain;
 pub mod features;
-pub mod forest;
 mod learn;
 mod model;
 mod random;
 mod reading;
 mod sample;
+pub mod scorer;
 mod state;
 mod verdict;
 

@@ -14,7 +14,7 @@ use crate::{
     bytes::{Reader, Writer},
     detector::evidence,
     features::{COLUMNS, NAMES, Row, expand},
-    forest::{Forest, ForestSpec},
+    scorer::forest::{Forest, ForestSpec},
 };
 
 const MAGIC: &[u8; 4] = b"ALDM";

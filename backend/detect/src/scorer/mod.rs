@@ -1,0 +1,3 @@
+//! Scorers: numbers in, one number out. None of them knows metrics, devices or time.
+
+pub mod forest;
