@@ -1,6 +1,6 @@
 //! Rows without time: the only place that knows how the detector is driven over a table.
 
-use detect::forest::{Forest, ForestSpec};
+use detect::scorer::forest::{Forest, ForestSpec};
 
 use crate::Result;
 

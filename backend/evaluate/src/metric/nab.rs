@@ -5,7 +5,7 @@
 //! a file, at most 750 rows, do not count. 100 is a perfect detector, 0 one that detects nothing.
 //! One threshold serves all files. There is no way here to choose one for each file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{EvaluateError, Result, data::nab::Series};
 
@@ -141,6 +141,14 @@ impl Scored {
     /// What a threshold gives where file `i` counts `times[i]` times.
     pub fn at(&self, profile: &Profile, times: &[u32], threshold: f64) -> Gain {
         self.sweep(profile, times, Some(threshold)).0
+    }
+
+    /// Windows found and rows outside windows that alarm, at a threshold.
+    pub fn tally(&self, times: &[u32], threshold: f64) -> (usize, usize) {
+        let counts = |row: &&Row| row.score >= threshold && times[row.file] > 0;
+        let alarming = || self.rows.iter().filter(counts);
+        let found: BTreeSet<usize> = alarming().filter_map(|row| row.window).collect();
+        (found.len(), alarming().filter(|row| row.window.is_none()).count())
     }
 
     /// The one threshold that scores best, and what it gives; infinity if that is to detect nothing.

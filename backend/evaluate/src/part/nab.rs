@@ -114,16 +114,16 @@ pub fn details(scored: &Scored) -> String {
             &format!("{}: best {:.2} at {threshold:.9}; held out {:.2}\n", profile.name, gain.score(), pooled.score());
         for held_out in each {
             let of = scored.only(&all, &held_out.category, true);
+            let (found, alarms) = scored.tally(&of, held_out.threshold);
             let at_best = scored.at(profile, &of, threshold);
-            let own = scored.best(profile, &of);
+            let (own, own_threshold) = scored.best(profile, &of);
             text += &format!(
-                "  {:24} held out {:7.2} at {:.6}; at the one best {:7.2}; at its own best {:7.2} ({:.6}); points of the whole {:6.2} of {:.2}\n",
+                "  {:22} held out {:7.2} at {:.6} ({found} windows found, {alarms} alarming rows outside); at the one best {:7.2}; at its own best {:7.2} ({own_threshold:.6}); points of the whole {:6.2} of {:.2}\n",
                 held_out.category,
                 held_out.gain.score(),
                 held_out.threshold,
                 at_best.score(),
-                own.0.score(),
-                own.1,
+                own.score(),
                 100.0 * held_out.gain.gained / pooled.possible,
                 100.0 * held_out.gain.possible / pooled.possible,
             );

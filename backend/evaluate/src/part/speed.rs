@@ -6,7 +6,7 @@ use std::{hint::black_box, time::Instant};
 
 use detect::{
     Value,
-    forest::{Forest, ForestSpec},
+    scorer::forest::{Forest, ForestSpec},
 };
 use simulate::random::Random;
 
