@@ -79,6 +79,6 @@ fn faults_in_vital_signs() {
 #[test]
 fn the_water_loop() {
     let Some(dir) = data_set("skab") else { return };
-    let lines = skab::measure(&dir.join("valve1")).unwrap();
+    let lines = skab::measure(&dir.join("valve1"), None).unwrap();
     at_most(&lines, &[("false-alarm rate, threshold 0.5", 0.1)]);
 }
