@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use simulate::random::Random;
+
 use crate::{
     Result,
     data::nab::{Series, read, read_scores},
     lone::judge_all,
     metric::{
         bootstrap,
-        nab::{PROFILES, STANDARD, Scored},
+        nab::{PROFILES, Profile, STANDARD, Scored},
     },
     peers::{Method, Peers, Task},
     table::Line,
@@ -103,6 +105,21 @@ pub fn lines(scored: &Scored) -> Vec<Line> {
     lines
 }
 
+/// Mean score over files whose threshold was chosen on the other half of the files, over random halves.
+fn halves(scored: &Scored, profile: &Profile) -> f64 {
+    let mut random = Random::new(34);
+    let (mut sum, mut count) = (0.0, 0.0);
+    for _ in 0..100 {
+        let chosen: Vec<u32> = (0..scored.files()).map(|_| u32::from(random.unit() < 0.5)).collect();
+        let others: Vec<u32> = chosen.iter().map(|times| 1 - times).collect();
+        let score = scored.at(profile, &others, scored.best(profile, &chosen).1).score();
+        if score.is_finite() {
+            (sum, count) = (sum + score, count + 1.0);
+        }
+    }
+    sum / count
+}
+
 /// What stands behind the figures, for whoever works on the detector: thresholds, and each category's share.
 pub fn details(scored: &Scored) -> String {
     let all = scored.all();
@@ -110,8 +127,13 @@ pub fn details(scored: &Scored) -> String {
     for profile in &PROFILES {
         let (gain, threshold) = scored.best(profile, &all);
         let (pooled, each) = scored.held_out(profile, &all);
-        text +=
-            &format!("{}: best {:.2} at {threshold:.9}; held out {:.2}\n", profile.name, gain.score(), pooled.score());
+        text += &format!(
+            "{}: best {:.2} at {threshold:.9}; held out by category {:.2}; at thresholds of random other halves {:.2}\n",
+            profile.name,
+            gain.score(),
+            pooled.score(),
+            halves(scored, profile),
+        );
         for held_out in each {
             let of = scored.only(&all, &held_out.category, true);
             let (found, alarms) = scored.tally(&of, held_out.threshold);
