@@ -1,7 +1,7 @@
 //! A trained model: made once, never changed. Does not judge and does not adapt; what adapts is a
 //! device's state.
 //!
-//! Byte form, version 1, little-endian: `"ALDM"`, version u16, profile text, number of metrics
+//! Byte form, version 2, little-endian: `"ALDM"`, version u16, profile text, number of metrics
 //! u16, for each name text, unit text, low f64, high f64; seed u64; training rows u64; training
 //! sample hash 32 bytes; limits 5 × f64; tail f64; training figures 4 × f64; forest (trees u16,
 //! columns u16, sample size u16, nodes, leaves). A text is a u16 length and UTF-8 bytes.
@@ -18,7 +18,7 @@ use crate::{
 };
 
 const MAGIC: &[u8; 4] = b"ALDM";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 /// Metrics in a model; generous for profiles that unite several kinds of device.
 const MAX_SPECS: usize = 256;
 const MAX_TEXT: usize = 128;
