@@ -36,6 +36,9 @@ enum Command {
         /// Other people's detectors as well, by this Python, which has them.
         #[arg(long, value_name = "PYTHON")]
         peers: Option<PathBuf>,
+        /// Forests of other crates as well: the program that `backend/detect/peers` gives.
+        #[arg(long, value_name = "PROGRAM", requires = "peers")]
+        crates: Option<PathBuf>,
         /// Only these parts.
         #[arg(long, value_enum, value_delimiter = ',')]
         only: Vec<Part>,
@@ -111,8 +114,8 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
-        Command::Detect { data, quick, peers, only, each } => {
-            let peers = peers.as_deref().map(Peers::new);
+        Command::Detect { data, quick, peers, crates, only, each } => {
+            let peers = peers.as_deref().map(|python| Peers::new(python, crates.as_deref()));
             let chosen = Part::value_variants().iter().filter(|part| only.is_empty() || only.contains(part));
             let mut lines = Vec::new();
             for part in chosen {

@@ -4,11 +4,13 @@
 //! `scripts/tools/peers-requirements.txt` lists. Nothing is installed here.
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     path::{Path, PathBuf},
     process::Command,
 };
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{EvaluateError, Result};
@@ -65,16 +67,35 @@ pub struct Answer {
     pub score_seconds: f64,
 }
 
-/// A Python that has the peers.
+/// Where the peers are.
 #[derive(Clone, Debug)]
 pub struct Peers {
     python: PathBuf,
+    crates: Option<PathBuf>,
 }
 
 impl Peers {
-    /// The peers that this interpreter has.
-    pub fn new(python: &Path) -> Self {
-        Self { python: python.to_owned() }
+    /// The peers that this interpreter has, and those of the program `backend/detect/peers`, if it was built.
+    pub fn new(python: &Path, crates: Option<&Path>) -> Self {
+        Self { python: python.to_owned(), crates: crates.map(Path::to_owned) }
+    }
+
+    /// Rows a second of other crates' forests, one at a time, by name; rows of 12 columns. Nothing
+    /// without the program.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Peers`] if the program fails.
+    pub fn speeds(&self, rows: &[f32]) -> Result<Vec<(String, f64)>> {
+        let Some(program) = &self.crates else { return Ok(Vec::new()) };
+        let dir = tempfile::tempdir().map_err(EvaluateError::io(&std::env::temp_dir()))?;
+        let path = dir.path().join("rows");
+        write_floats(&path, rows)?;
+        let answer: BTreeMap<String, Value> = answer(Command::new(program).arg(&path), program)?;
+        let speed = |(name, figures): (String, Value)| {
+            let speed = figures["one_at_a_time_rows_per_s"].as_f64();
+            Ok((name, speed.ok_or_else(|| EvaluateError::Peers(format!("no speed in {figures}")))?))
+        };
+        answer.into_iter().map(speed).collect()
     }
 
     /// Runs tasks one after the other, in one process.
@@ -93,15 +114,8 @@ impl Peers {
         let (script, wanted) = (dir.join("peers.py"), dir.join("tasks.json"));
         std::fs::write(&script, SCRIPT).map_err(EvaluateError::io(&script))?;
         std::fs::write(&wanted, Value::from(list).to_string()).map_err(EvaluateError::io(&wanted))?;
-        let output =
-            Command::new(&self.python).arg(&script).arg(dir).output().map_err(EvaluateError::io(&self.python))?;
-        if !output.status.success() {
-            let error = String::from_utf8_lossy(&output.stderr);
-            return Err(EvaluateError::Peers(error.lines().last().unwrap_or("no word of why").to_owned()));
-        }
+        let answers: Vec<Value> = answer(Command::new(&self.python).arg(&script).arg(dir), &self.python)?;
         let seconds = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
-        let answers: Vec<Value> =
-            serde_json::from_slice(&output.stdout).map_err(|error| EvaluateError::Peers(error.to_string()))?;
         let answer = |(number, (answer, task)): (usize, (&Value, &Task<'_>))| {
             let path = dir.join(format!("{number}.scores"));
             let scores = read_doubles(&path)?;
@@ -117,6 +131,16 @@ impl Peers {
         };
         answers.iter().zip(tasks).enumerate().map(answer).collect()
     }
+}
+
+/// Runs a peer and reads the JSON that it prints.
+fn answer<T: DeserializeOwned>(command: &mut Command, program: &Path) -> Result<T> {
+    let output = command.output().map_err(EvaluateError::io(program))?;
+    if !output.status.success() {
+        let error = String::from_utf8_lossy(&output.stderr);
+        return Err(EvaluateError::Peers(error.lines().last().unwrap_or("no word of why").to_owned()));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|error| EvaluateError::Peers(error.to_string()))
 }
 
 fn write_floats(path: &Path, floats: &[f32]) -> Result<()> {
