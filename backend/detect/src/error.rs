@@ -73,6 +73,12 @@ pub enum DetectError {
         /// The rows that were given.
         actual: usize,
     },
+    /// A file does not have columns that a model was trained on.
+    #[error("the header has no column {names}; expected every column that the model was trained on")]
+    MissingColumns {
+        /// Their names, with commas between.
+        names: String,
+    },
 }
 
 impl DetectError {

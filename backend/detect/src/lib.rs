@@ -7,6 +7,7 @@
 //!
 //! - [`features`] turns a value into unitless numbers by means of what the device did before.
 //! - [`scorer::forest`] is the Isolation Forest (Liu, Ting and Zhou, 2008).
+//! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
 //! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
 //! - [`judge`] fuses forest and residual rules and says what a nurse would want to know.
@@ -53,6 +54,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 mod bytes;
+pub mod classify;
 mod detector;
 mod error;
 mod explain;

@@ -399,6 +399,6 @@ fn quantile(numbers: impl Iterator<Item = f64>, share: f64) -> f64 {
     numbers.get(position as usize).copied().unwrap_or(0.0)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,20 +3,48 @@
 
 mod rows;
 
-use detect::scorer::forest::{Forest, ForestSpec};
+use detect::{
+    classify::{Classifier, ClassifierSpec, LabelledTable, schema},
+    scorer::forest::{Forest, ForestSpec},
+};
 use rows::rows;
 
 /// What is compared.
 pub(crate) fn lines() -> Vec<String> {
-    forest()
+    forest().into_iter().chain(classes()).collect()
 }
 
 fn forest() -> Vec<String> {
     let forest = Forest::train(&ForestSpec { seed: 4, ..ForestSpec::default() }, 12, &rows(2000, 12)).expect("grown");
-    // FNV-1a: enough to see that a byte moved.
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    let print = forest.to_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step);
     let scores = rows(5, 12).chunks(12).map(|row| forest.score(row).expect("scored").to_bits()).collect::<Vec<_>>();
     let scores = scores.iter().map(|bits| format!("forest score {bits:016x}"));
-    [format!("forest bytes {print:016x}")].into_iter().chain(scores).collect()
+    [format!("forest bytes {:016x}", print(&forest.to_bytes()))].into_iter().chain(scores).collect()
+}
+
+fn classes() -> Vec<String> {
+    let header = ["a", "b", "c"];
+    let mut table = LabelledTable::new(schema(&header, &[], &[]).expect("a schema")).expect("a table");
+    let rows =
+        rows(400, 3).chunks(3).map(|row| [row[0], row[1], row[2]].map(|number| number.to_string())).collect::<Vec<_>>();
+    for row in &rows {
+        let label = if row[0] > row[1] {
+            "left"
+        } else if row[2].starts_with('1') {
+            "one"
+        } else {
+            "right"
+        };
+        table.push(&[&row[0], &row[1], &row[2]], label).expect("a row");
+    }
+    let classifier = Classifier::train(&table, &ClassifierSpec::labels(7)).expect("trained");
+    let matching = classifier.matching(&header).expect("matched");
+    let votes =
+        |row: &[String; 3]| classifier.probabilities(&matching, &[&row[0], &row[1], &row[2]]).expect("classified");
+    let votes = rows[..3].iter().map(|row| format!("class probabilities {:?}", votes(row)));
+    [format!("classifier bytes {:016x}", print(&classifier.to_bytes()))].into_iter().chain(votes).collect()
+}
+
+/// FNV-1a: enough to see that a byte moved.
+fn print(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -1,0 +1,210 @@
+//! Classes of network flows, or of any rows, where somebody has labelled them: smartcore's random forest (L. Breiman,
+//! "Random forests", Machine Learning 45, 2001), with a model file of its own.
+//!
+//! Rows in, classes out: no files, no clock, no threads. It does not find what nobody has labelled: that is what the
+//! other scorers are for. A model says how well it does on rows that it has not learnt from, and predicts the same bits
+//! on every machine, since a prediction compares numbers and counts votes. Training gives the same model for the same
+//! rows and seed on every 64-bit machine with the same smartcore; on others the trees may differ.
+//!
+//! ```
+//! use detect::classify::{Classifier, ClassifierSpec, LabelledTable, schema};
+//!
+//! let header = ["Protocol", "Rate", "Label"];
+//! let row = |i: u32| [if i % 3 == 0 { "udp" } else { "tcp" }.to_owned(), (i * (1 + 9 * (i % 2))).to_string()];
+//! let first = row(1);
+//! let columns = schema(&header, &["label"], &[vec![&first[0], &first[1], "benign"]])?;
+//! let mut table = LabelledTable::new(columns)?;
+//! for i in 100..200 {
+//!     let [protocol, rate] = row(i);
+//!     table.push(&[&protocol, &rate], if i % 2 == 0 { "BenignTraffic" } else { "DDoS-UDP_Flood" })?;
+//! }
+//! let classifier = Classifier::train(&table, &ClassifierSpec::binary(42))?;
+//! assert!(classifier.figures().accuracy > 0.9);
+//!
+//! // Another file has other columns, in another order.
+//! let matching = classifier.matching(&["rate", "Number", "PROTOCOL"])?;
+//! let class = classifier.classify(&matching, &["1990", "7", "udp"])?;
+//! assert_eq!(class.name, "attack");
+//! # Ok::<(), detect::DetectError>(())
+//! ```
+
+mod columns;
+mod encode;
+mod figures;
+mod file;
+mod spec;
+mod table;
+mod trees;
+
+use smartcore::ensemble::random_forest_classifier::RandomForestClassifierParameters;
+
+pub use self::{
+    columns::{Column, ColumnKind, Matching, NSL_KDD, nsl_kdd_family, schema},
+    figures::{ClassFigures, Figures},
+    file::ClassifierMeta,
+    spec::{ClassifierSpec, Task},
+    table::LabelledTable,
+};
+use self::{encode::Encoder, trees::Trees};
+use crate::{DetectError, random::Random};
+
+/// Rows that trees are grown from, at most; smartcore looks at every row for every node, so that its time grows faster
+/// than they do. Of more rows a sample is drawn, class by class.
+const TRAINING_ROWS: usize = 60_000;
+/// Rows that a class keeps in that sample, if it has them.
+const LEAST_ROWS: usize = 100;
+
+/// What a row is taken for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Class {
+    /// The class with the most votes; of several the first in the model's order.
+    pub name: String,
+    /// The share of trees that voted for it, 0 to 1.
+    pub probability: f64,
+}
+
+/// A trained classifier; immutable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Classifier {
+    spec: ClassifierSpec,
+    encoder: Encoder,
+    classes: Vec<String>,
+    training_rows: u64,
+    training_hash: [u8; 32],
+    figures: Figures,
+    trees: Trees,
+}
+
+impl Classifier {
+    /// Holds back a share of every class, learns from the rest, and works out how well it does on what was held back.
+    ///
+    /// # Errors
+    /// [`DetectError::TooFewRows`] below 8 rows; [`DetectError::Malformed`] for fewer than two classes, a missing cell
+    /// where the spec does not let it be imputed, or a failure in smartcore.
+    pub fn train(table: &LabelledTable, spec: &ClassifierSpec) -> Result<Self, DetectError> {
+        if table.rows() < 8 {
+            return Err(DetectError::TooFewRows { expected: 8, actual: table.rows() });
+        }
+        let (classes, labels) = spec.task().classes(table);
+        if classes.len() < 2 {
+            return Err(DetectError::malformed("labels", "at least two classes", classes.join(", ")));
+        }
+        let (training, held_back) = divide(&labels, classes.len(), spec);
+        let largest = largest(&labels, classes.len());
+        let rare: Vec<bool> = labels.iter().map(|class| *class != largest).collect();
+        let encoder = Encoder::learn(table, &training, &rare, spec.impute());
+        let mut rows = Vec::with_capacity(training.len() * table.columns().len());
+        for row in &training {
+            encoder.table_row(table, *row, &mut rows)?;
+        }
+        let known: Vec<u32> = training.iter().map(|row| u32::from(labels[*row])).collect();
+        let trees = Trees::grow(table.columns().len(), rows, &known, parameters(spec, table.columns().len()))?;
+
+        let mut found = Vec::with_capacity(held_back.len());
+        let (mut row, mut votes) = (Vec::new(), vec![0; classes.len()]);
+        for place in held_back {
+            row.clear();
+            encoder.table_row(table, place, &mut row)?;
+            trees.vote(&row, &mut votes);
+            found.push((usize::from(labels[place]), most(&votes), share(votes[1], &trees)));
+        }
+        let figures = Figures::count(&classes, &found);
+        let (training_rows, training_hash) = (training.len() as u64, table.hash());
+        Ok(Self { spec: spec.clone(), encoder, classes, training_rows, training_hash, figures, trees })
+    }
+
+    /// The columns that the model was trained on.
+    pub fn columns(&self) -> &[Column] {
+        &self.encoder.columns
+    }
+
+    /// The classes, in the model's order; of two the second is the attack.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    /// How well it does on the rows that were held back from its training.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Finds the model's columns in a file's header.
+    ///
+    /// # Errors
+    /// [`DetectError::MissingColumns`] naming those that are not there, if the model does not allow that;
+    /// [`DetectError::Parameter`] for a name that is there twice.
+    pub fn matching(&self, header: &[&str]) -> Result<Matching, DetectError> {
+        Matching::new(&self.encoder.columns, header, self.encoder.impute)
+    }
+
+    /// What a row of the file with that header is: a cell for each of the header's columns, as text.
+    ///
+    /// # Errors
+    /// [`DetectError::Malformed`] for another number of cells, text in a column of numbers, or a missing cell, if the
+    /// model does not allow that.
+    pub fn classify(&self, matching: &Matching, cells: &[&str]) -> Result<Class, DetectError> {
+        let votes = self.votes(matching, cells)?;
+        let class = most(&votes);
+        Ok(Class { name: self.classes[class].clone(), probability: share(votes[class], &self.trees) })
+    }
+
+    /// The share of trees that vote for each class, in the model's order.
+    ///
+    /// # Errors
+    /// As [`classify`](Self::classify).
+    pub fn probabilities(&self, matching: &Matching, cells: &[&str]) -> Result<Vec<f64>, DetectError> {
+        Ok(self.votes(matching, cells)?.into_iter().map(|votes| share(votes, &self.trees)).collect())
+    }
+
+    fn votes(&self, matching: &Matching, cells: &[&str]) -> Result<Vec<u32>, DetectError> {
+        let mut row = Vec::with_capacity(self.encoder.columns.len());
+        self.encoder.cells(matching, cells, &mut row)?;
+        let mut votes = vec![0; self.classes.len()];
+        self.trees.vote(&row, &mut votes);
+        Ok(votes)
+    }
+}
+
+fn share(votes: u32, trees: &Trees) -> f64 {
+    f64::from(votes) / trees.count() as f64
+}
+
+/// The first of the largest.
+fn most(votes: &[u32]) -> usize {
+    (0..votes.len()).rev().max_by_key(|class| votes[*class]).unwrap_or(0)
+}
+
+fn largest(labels: &[u16], classes: usize) -> u16 {
+    let mut counts = vec![0u32; classes];
+    labels.iter().for_each(|class| counts[usize::from(*class)] += 1);
+    most(&counts) as u16
+}
+
+/// Rows to learn from and rows to hold back, of every class its share, both in ascending order.
+fn divide(labels: &[u16], classes: usize, spec: &ClassifierSpec) -> (Vec<usize>, Vec<usize>) {
+    let mut random = Random::new(spec.seed());
+    let (mut training, mut held_back) = (Vec::new(), Vec::new());
+    for class in 0..classes {
+        let mut rows: Vec<usize> = (0..labels.len()).filter(|row| usize::from(labels[*row]) == class).collect();
+        for i in (1..rows.len()).rev() {
+            rows.swap(i, random.below(i + 1));
+        }
+        let back = (rows.len() as f64 * spec.held_back()) as usize;
+        held_back.extend_from_slice(&rows[..back]);
+        let learnt = &rows[back..];
+        let quota = (rows.len() * TRAINING_ROWS).div_ceil(labels.len()).max(LEAST_ROWS);
+        training.extend_from_slice(&learnt[..quota.min(learnt.len())]);
+    }
+    training.sort_unstable();
+    held_back.sort_unstable();
+    (training, held_back)
+}
+
+fn parameters(spec: &ClassifierSpec, columns: usize) -> RandomForestClassifierParameters {
+    RandomForestClassifierParameters::default()
+        .with_n_trees(spec.trees())
+        .with_max_depth(spec.max_depth())
+        .with_min_samples_leaf(usize::from(spec.least_rows()))
+        .with_m((columns.isqrt()).max(1))
+        .with_seed(spec.seed())
+}
