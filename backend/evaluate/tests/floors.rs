@@ -5,7 +5,7 @@ mod common;
 
 use common::data_set;
 use evaluate::{
-    part::{adbench, bidmc, merlion, nab, nsl_kdd, simulator, skab},
+    part::{adbench, bidmc, classes, merlion, nab, nsl_kdd, simulator, skab},
     table::{Line, render},
 };
 
@@ -64,6 +64,13 @@ fn tables_without_labels() {
 fn network_flows_without_labels() {
     let Some(dir) = data_set("nsl_kdd") else { return };
     at_least(&nsl_kdd::measure(&dir, true, None).unwrap(), &[("AUROC, forest alone", 0.94)]);
+}
+
+#[test]
+fn network_flows_with_labels() {
+    let Some(dir) = data_set("nsl_kdd") else { return };
+    let lines = classes::measure(&dir).unwrap();
+    at_least(&lines, &[("accuracy, benign", 0.98), ("AUROC, benign", 0.99), ("macro F1, families", 0.7)]);
 }
 
 #[test]

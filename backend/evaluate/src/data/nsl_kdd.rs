@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::{Result, data::Csv};
+use crate::{EvaluateError, Result, data::Csv};
 
 /// Columns of words: protocol, service, flag.
 const WORDS: [usize; 3] = [1, 2, 3];
@@ -12,8 +12,10 @@ pub const COLUMNS: usize = 41;
 /// All connections of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connections {
+    /// 41 cells of each, as in the file.
+    pub cells: Vec<Vec<String>>,
+    /// The columns that are not words, as numbers.
     numbers: Vec<Vec<f64>>,
-    words: Vec<[String; 3]>,
     /// `normal`, or the attack.
     pub labels: Vec<String>,
 }
@@ -21,15 +23,16 @@ pub struct Connections {
 /// Reads a file such as `KDDTrain+_20Percent.txt`.
 ///
 /// # Errors
-/// [`EvaluateError`](crate::EvaluateError) for a file that is missing or malformed.
+/// [`EvaluateError`] for a file that is missing or malformed.
 pub fn read(path: &Path) -> Result<Connections> {
     let csv = Csv::read(path, b',', false)?;
-    let mut all = Connections { numbers: Vec::new(), words: Vec::new(), labels: Vec::new() };
+    let mut all = Connections { cells: Vec::new(), numbers: Vec::new(), labels: Vec::new() };
     for row in &csv.rows {
         let numeric = (0..COLUMNS).filter(|column| !WORDS.contains(column));
         all.numbers.push(numeric.map(|column| csv.number(row, column)).collect::<Result<_>>()?);
-        all.words.push(WORDS.map(|column| row.get(column).cloned().unwrap_or_default()));
-        all.labels.push(row.get(COLUMNS).cloned().unwrap_or_default());
+        let label = row.get(COLUMNS).ok_or_else(|| EvaluateError::malformed(path, "42 columns or more", row.len()))?;
+        all.labels.push(label.clone());
+        all.cells.push(row[..COLUMNS].to_vec());
     }
     Ok(all)
 }
@@ -40,16 +43,15 @@ impl Connections {
     pub fn rows(&self, known: &[usize]) -> Vec<f32> {
         let mut shares: [BTreeMap<&str, f32>; 3] = Default::default();
         for row in known {
-            for (share, word) in shares.iter_mut().zip(&self.words[*row]) {
-                *share.entry(word).or_default() += 1.0 / known.len() as f32;
+            for (share, column) in shares.iter_mut().zip(WORDS) {
+                *share.entry(&self.cells[*row][column]).or_default() += 1.0 / known.len() as f32;
             }
         }
         let mut rows = Vec::with_capacity(self.labels.len() * COLUMNS);
-        for (numbers, words) in self.numbers.iter().zip(&self.words) {
+        for (numbers, cells) in self.numbers.iter().zip(&self.cells) {
             rows.extend(numbers.iter().map(|number| *number as f32));
-            rows.extend(
-                words.iter().zip(&shares).map(|(word, share)| share.get(word.as_str()).copied().unwrap_or(0.0)),
-            );
+            let share = |(column, share): (usize, &BTreeMap<&str, f32>)| share.get(cells[column].as_str()).copied();
+            rows.extend(WORDS.into_iter().zip(&shares).map(|word| share(word).unwrap_or(0.0)));
         }
         rows
     }

@@ -2,6 +2,7 @@
 
 pub mod adbench;
 pub mod bidmc;
+pub mod classes;
 pub mod merlion;
 pub mod nab;
 pub mod nsl_kdd;
