@@ -93,7 +93,7 @@ impl Part {
             Self::Adbench => part::adbench::measure(&data.join("adbench"), quick, each, peers),
             Self::Skab => part::skab::measure(&data.join("skab/valve1"), peers),
             Self::NslKdd => part::nsl_kdd::measure(&data.join("nsl_kdd"), quick, peers),
-            Self::Classes => part::classes::measure(&data.join("nsl_kdd")),
+            Self::Classes => part::classes::measure(&data.join("nsl_kdd"), quick),
             Self::Bidmc => part::bidmc::measure(&data.join("bidmc")),
             Self::Simulator => part::simulator::measure(if quick { QUICK } else { FULL }),
             Self::Speed => part::speed::measure(peers),

@@ -97,12 +97,12 @@ fn number(value: f64) -> String {
         }
         return format!("{}{grouped}", if value < 0.0 { "−" } else { "" });
     }
-    let decimals = if size >= 100.0 {
-        1
-    } else if size >= 1.5 || size == 0.0 {
-        2
-    } else {
-        3
+    let decimals = match size {
+        0.0 | 1.5..100.0 => 2,
+        100.0.. => 1,
+        // What is nearly one differs in what is left.
+        0.995..1.0 => 5,
+        _ => 3,
     };
     format!("{value:.decimals$}").replace('-', "−")
 }
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn numbers_are_as_long_as_they_need_to_be() {
         assert_eq!(
-            [1_234_567.8, 0.9512, 12.345, -3.0, 123.45].map(number),
-            ["1,234,568", "0.951", "12.35", "−3.00", "123.5"]
+            [1_234_567.8, 0.9512, 12.345, -3.0, 123.45, 0.99971].map(number),
+            ["1,234,568", "0.951", "12.35", "−3.00", "123.5", "0.99971"]
         );
     }
 }

