@@ -1,8 +1,8 @@
 //! What others are compared with: grows a forest from a file of rows and scores them, and says how long that took.
 //!
-//! `forest ROWS COLUMNS SCORES [FOREST]`: ROWS holds little-endian f32, row-major; SCORES is written as little-endian f64.
-//! With FOREST, a forest in our byte form is read instead of grown. Prints one JSON object; of each time the best of
-//! ten is taken, since the machine may have other things to do.
+//! `forest ROWS COLUMNS SCORES [SEED | FOREST]`: ROWS holds little-endian f32, row-major; SCORES is written as
+//! little-endian f64. With FOREST, the path of a file, a forest in our byte form is read instead of grown. Prints one
+//! JSON object; of each time the best of ten is taken, since the machine may have other things to do.
 
 use std::{env, error::Error, fs, hint::black_box, time::Instant};
 
@@ -13,14 +13,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (rows, columns, scores, given) = match arguments.as_slice() {
         [rows, columns, scores] => (rows, columns, scores, None),
         [rows, columns, scores, forest] => (rows, columns, scores, Some(forest)),
-        _ => return Err("usage: forest ROWS COLUMNS SCORES [FOREST]".into()),
+        _ => return Err("usage: forest ROWS COLUMNS SCORES [SEED | FOREST]".into()),
     };
     let columns: usize = columns.parse()?;
     let rows: Vec<f32> = fs::read(rows)?.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    let spec = ForestSpec::default();
+    let seed = given.map_or(Some(0), |given| given.parse().ok());
+    let spec = ForestSpec { seed: seed.unwrap_or(0), ..ForestSpec::default() };
     let (forest, growing) = match given {
-        Some(path) => (Forest::from_bytes(&fs::read(path)?)?, 0.0),
-        None => timed(|| Forest::train(&spec, columns, black_box(&rows)))?,
+        Some(path) if seed.is_none() => (Forest::from_bytes(&fs::read(path)?)?, 0.0),
+        _ => timed(|| Forest::train(&spec, columns, black_box(&rows)))?,
     };
     let mut batch = vec![0.0; rows.len() / columns];
     let (_, in_batch) = timed(|| forest.score_batch(black_box(&rows), &mut batch))?;

@@ -10,6 +10,7 @@
 //! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
 //! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
+//! - [`TableModel`] judges the rows of a table without time.
 //! - [`judge`] fuses forest and residual rules and says what a nurse would want to know.
 //!
 //! # From streams to findings
@@ -66,6 +67,7 @@ mod reading;
 mod sample;
 pub mod scorer;
 mod state;
+mod table;
 mod verdict;
 
 pub use detector::{judge, judge_in_place};
@@ -74,4 +76,5 @@ pub use model::{MetricSpec, Model, ModelMeta, TrainSpec, TrainingFigures};
 pub use reading::{ReadingView, Value};
 pub use sample::{TrainingReading, TrainingSample};
 pub use state::{DeviceState, MAX_METRICS, MAX_STATE_BYTES, WARM_UP};
+pub use table::{TableFigures, TableMeta, TableModel};
 pub use verdict::{Finding, Judgement, Kind, Label, Reason, Severity};

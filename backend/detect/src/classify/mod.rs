@@ -29,6 +29,7 @@
 //! ```
 
 mod columns;
+mod draw;
 mod encode;
 mod figures;
 mod file;
@@ -45,14 +46,8 @@ pub use self::{
     spec::{ClassifierSpec, Task},
     table::LabelledTable,
 };
-use self::{encode::Encoder, trees::Trees};
+use self::{draw::TREE_ROWS, encode::Encoder, trees::Trees};
 use crate::{DetectError, random::Random};
-
-/// Rows that trees are grown from, at most; smartcore looks at every row for every node, so that its time grows faster
-/// than they do. Of more rows a sample is drawn, class by class.
-const TRAINING_ROWS: usize = 60_000;
-/// Rows that a class keeps in that sample, if it has them.
-const LEAST_ROWS: usize = 100;
 
 /// What a row is taken for.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,16 +84,14 @@ impl Classifier {
         if classes.len() < 2 {
             return Err(DetectError::malformed("labels", "at least two classes", classes.join(", ")));
         }
-        let (training, held_back) = divide(&labels, classes.len(), spec);
-        let largest = largest(&labels, classes.len());
-        let rare: Vec<bool> = labels.iter().map(|class| *class != largest).collect();
-        let encoder = Encoder::learn(table, &training, &rare, spec.impute());
-        let mut rows = Vec::with_capacity(training.len() * table.columns().len());
-        for row in &training {
-            encoder.table_row(table, *row, &mut rows)?;
-        }
-        let known: Vec<u32> = training.iter().map(|row| u32::from(labels[*row])).collect();
-        let trees = Trees::grow(table.columns().len(), rows, &known, parameters(spec, table.columns().len()))?;
+        let mut random = Random::new(spec.seed());
+        let mut training = draw::by_class(&labels, classes.len());
+        let held_back = draw::hold_back(&mut training, spec.held_back(), &mut random);
+        let learnt = training.concat();
+        let largest = largest(&training);
+        let rare: Vec<bool> = labels.iter().map(|class| usize::from(*class) != largest).collect();
+        let encoder = Encoder::learn(table, &learnt, &rare, spec.impute());
+        let trees = grow(table, &encoder, &labels, &mut training, spec, &mut random)?;
 
         let mut found = Vec::with_capacity(held_back.len());
         let (mut row, mut votes) = (Vec::new(), vec![0; classes.len()]);
@@ -109,7 +102,7 @@ impl Classifier {
             found.push((usize::from(labels[place]), most(&votes), share(votes[1], &trees)));
         }
         let figures = Figures::count(&classes, &found);
-        let (training_rows, training_hash) = (training.len() as u64, table.hash());
+        let (training_rows, training_hash) = (learnt.len() as u64, table.hash());
         Ok(Self { spec: spec.clone(), encoder, classes, training_rows, training_hash, figures, trees })
     }
 
@@ -174,37 +167,40 @@ fn most(votes: &[u32]) -> usize {
     (0..votes.len()).rev().max_by_key(|class| votes[*class]).unwrap_or(0)
 }
 
-fn largest(labels: &[u16], classes: usize) -> u16 {
-    let mut counts = vec![0u32; classes];
-    labels.iter().for_each(|class| counts[usize::from(*class)] += 1);
-    most(&counts) as u16
+/// The first of the classes with the most rows.
+fn largest(rows: &[Vec<usize>]) -> usize {
+    most(&rows.iter().map(|rows| rows.len() as u32).collect::<Vec<_>>())
 }
 
-/// Rows to learn from and rows to hold back, of every class its share, both in ascending order.
-fn divide(labels: &[u16], classes: usize, spec: &ClassifierSpec) -> (Vec<usize>, Vec<usize>) {
-    let mut random = Random::new(spec.seed());
-    let (mut training, mut held_back) = (Vec::new(), Vec::new());
-    for class in 0..classes {
-        let mut rows: Vec<usize> = (0..labels.len()).filter(|row| usize::from(labels[*row]) == class).collect();
-        for i in (1..rows.len()).rev() {
-            rows.swap(i, random.below(i + 1));
+/// Where there are many rows, every tree draws its own.
+fn grow(
+    table: &LabelledTable,
+    encoder: &Encoder,
+    labels: &[u16],
+    training: &mut [Vec<usize>],
+    spec: &ClassifierSpec,
+    random: &mut Random,
+) -> Result<Trees, DetectError> {
+    let columns = table.columns().len();
+    let together = if training.iter().map(Vec::len).sum::<usize>() <= TREE_ROWS { spec.trees() } else { 1 };
+    let mut trees = Trees::default();
+    for done in (0..spec.trees()).step_by(usize::from(together)) {
+        let drawn = draw::for_tree(training, random);
+        let mut rows = Vec::with_capacity(drawn.len() * columns);
+        for row in &drawn {
+            encoder.table_row(table, *row, &mut rows)?;
         }
-        let back = (rows.len() as f64 * spec.held_back()) as usize;
-        held_back.extend_from_slice(&rows[..back]);
-        let learnt = &rows[back..];
-        let quota = (rows.len() * TRAINING_ROWS).div_ceil(labels.len()).max(LEAST_ROWS);
-        training.extend_from_slice(&learnt[..quota.min(learnt.len())]);
+        let classes: Vec<u32> = drawn.iter().map(|row| u32::from(labels[*row])).collect();
+        let seed = spec.seed().wrapping_add(u64::from(done));
+        let parameters = parameters(spec, columns).with_n_trees(together).with_seed(seed);
+        trees.extend(Trees::grow(columns, rows, &classes, parameters)?);
     }
-    training.sort_unstable();
-    held_back.sort_unstable();
-    (training, held_back)
+    Ok(trees)
 }
 
 fn parameters(spec: &ClassifierSpec, columns: usize) -> RandomForestClassifierParameters {
     RandomForestClassifierParameters::default()
-        .with_n_trees(spec.trees())
         .with_max_depth(spec.max_depth())
         .with_min_samples_leaf(usize::from(spec.least_rows()))
-        .with_m((columns.isqrt()).max(1))
-        .with_seed(spec.seed())
+        .with_m(columns.isqrt())
 }

@@ -16,8 +16,8 @@ use crate::{
     bytes::{Reader, Writer},
 };
 
-/// A tree has fewer nodes than twice its training rows, which are fewer than 100,000.
-const MAX_NODES: usize = 200_000;
+/// A tree has fewer nodes than twice its rows, which are at most 20,000 and 32 for each of 256 classes.
+const MAX_NODES: usize = 65_536;
 pub(super) const MAX_TREES: usize = 500;
 const LEAF: u16 = u16::MAX;
 
@@ -30,7 +30,7 @@ struct Node {
 }
 
 /// Trees that vote.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Trees(Vec<Vec<Node>>);
 
 /// smartcore's forest as its serde form has it; the fields are private there.
@@ -72,6 +72,11 @@ impl Trees {
         let grown: Grown = serde_json::from_value(form).map_err(|error| refused(&error))?;
         let trees = grown.trees.iter().map(|tree| take_over(&tree.nodes));
         trees.collect::<Option<_>>().map(Self).ok_or_else(|| refused(&"another form of tree"))
+    }
+
+    /// Takes the other trees in.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
     }
 
     pub(super) fn count(&self) -> usize {
@@ -151,7 +156,7 @@ fn take_over(nodes: &[GrownNode]) -> Option<Vec<Node>> {
 fn read_tree(reader: &mut Reader<'_>, columns: usize, classes: usize) -> Result<Vec<Node>, DetectError> {
     let count = reader.u32()? as usize;
     if !(1..=MAX_NODES).contains(&count) {
-        return Err(reader.error("1 to 200000 nodes", count));
+        return Err(reader.error("1 to 65536 nodes", count));
     }
     let mut nodes = Vec::new();
     for here in 0..count {

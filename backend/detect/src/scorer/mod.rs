@@ -1,3 +1,4 @@
 //! Scorers: numbers in, one number out. None of them knows metrics, devices or time.
 
 pub mod forest;
+pub mod joint;
