@@ -1,7 +1,7 @@
 //! Says in plain words what was found. Decides nothing, and escapes nothing: whoever shows a
 //! sentence escapes it for the place where it is shown. Control characters are left out.
 
-use crate::{Kind, Reason, Value, detector, model::MetricSpec};
+use crate::{Kind, Reason, Value, calibrate, detector, model::MetricSpec};
 
 /// One metric's evidence that is to be reported.
 pub(crate) struct Clue<'a> {
@@ -11,6 +11,8 @@ pub(crate) struct Clue<'a> {
     pub(crate) feature: &'static str,
     /// In limits, at least 1.
     pub(crate) strength: f64,
+    /// The same in nats.
+    pub(crate) nats: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
 }
@@ -29,7 +31,8 @@ impl Clue<'_> {
     }
 }
 
-pub(crate) fn reason(clue: &Clue<'_>) -> Reason {
+/// `sum` is of the strengths of all the finding's clues.
+pub(crate) fn reason(clue: &Clue<'_>, sum: f64) -> Reason {
     let (expected_low, expected_high) = clue.range();
     Reason {
         metric: clue.value.metric.to_owned(),
@@ -39,9 +42,9 @@ pub(crate) fn reason(clue: &Clue<'_>) -> Reason {
         expected_low,
         expected_high,
         feature: clue.feature,
-        score: detector::score(clue.strength),
-        probability: libm::exp(-clue.strength),
-        contribution: 1.0,
+        score: calibrate::score(clue.strength),
+        probability: calibrate::probability(clue.nats),
+        contribution: clue.strength / sum,
     }
 }
 
@@ -58,6 +61,9 @@ pub(crate) fn sentence(clue: &Clue<'_>) -> String {
         }
         detector::SHIFT => {
             format!("{name} has changed lastingly, to {value}; {range} was expected at this time.")
+        }
+        detector::CREEP => {
+            format!("{name} has crept away over days, now at {value}; {range} is what was learnt.")
         }
         detector::DRIFT => {
             format!("{name} is moving away, now at {value}; {range} was expected at this time.")
@@ -76,7 +82,7 @@ pub(crate) fn sentence(clue: &Clue<'_>) -> String {
 const SUFFIXES: [&str; 9] = ["_c", "_f", "_pct", "_percent", "_db", "_hpa", "_bpm", "_ppm", "_lux"];
 
 /// A metric's name for people: "temperature_c" becomes "Temperature".
-fn title(metric: &str, unit: &str) -> String {
+pub(crate) fn title(metric: &str, unit: &str) -> String {
     let plain: String = metric.chars().map(|c| if c == '_' || c.is_control() { ' ' } else { c }).take(64).collect();
     // Only where the unit is shown anyway.
     let suffix = SUFFIXES.iter().find(|suffix| !unit.is_empty() && metric.ends_with(**suffix));
@@ -91,7 +97,7 @@ fn title(metric: &str, unit: &str) -> String {
     }
 }
 
-fn with_unit(number: &str, unit: &str) -> String {
+pub(crate) fn with_unit(number: &str, unit: &str) -> String {
     match unit {
         "" => number.to_owned(),
         "%" => format!("{number} %"),
@@ -109,7 +115,7 @@ fn places(width: f64) -> usize {
 }
 
 /// As few decimals as tell the number apart; huge and tiny numbers with a power of ten.
-fn number(value: f64, places: usize) -> String {
+pub(crate) fn number(value: f64, places: usize) -> String {
     if value.abs() >= 1e9 || (value != 0.0 && value.abs() < 1e-6) {
         return format!("{value:.3e}");
     }
@@ -132,6 +138,7 @@ mod tests {
             kind: Kind::Point,
             feature: detector::JUMP,
             strength: 2.0,
+            nats: 20.0,
             low: 18.4321,
             high: 22.9321,
         }

@@ -5,13 +5,14 @@
 //! the same bits on every machine: transcendental functions come from `libm`, sums have a fixed
 //! order, and randomness comes from a seed.
 //!
-//! - [`features`] turns a value into unitless numbers by means of what the device did before.
-//! - [`scorer::forest`] is the Isolation Forest (Liu, Ting and Zhou, 2008).
-//! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
+//! - [`Lone`] judges one series alone, with default settings: the shortest way in.
 //! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
+//! - [`Policy`] and [`Rule`] are what people ask: a budget of false alarms, and limits of their own.
 //! - [`TableModel`] judges the rows of a table without time.
-//! - [`judge`] fuses forest and residual rules and says what a nurse would want to know.
+//! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
+//! - [`judge`] fuses what a metric's own records say with the tails of its group, weighed by the
+//!   Isolation Forest of [`scorer::forest`], and says what a nurse would want to know.
 //!
 //! # From streams to findings
 //! ```
@@ -54,27 +55,43 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+mod adapt;
 mod bytes;
+mod calibrate;
 pub mod classify;
 mod detector;
+mod episode;
 mod error;
 mod explain;
-pub mod features;
-mod learn;
+mod group;
+mod judging;
+mod lone;
 mod model;
+mod policy;
 mod random;
 mod reading;
+mod row;
+mod rules;
 mod sample;
 pub mod scorer;
+mod series;
 mod state;
 mod table;
 mod verdict;
 
+pub use adapt::{
+    Candidate, Comparison, LEAST_BASE_SHARE, LEAST_PROBES, Objection, Probes, Reservoir, ReservoirSpec, compare, refit,
+};
 pub use detector::{judge, judge_in_place};
 pub use error::DetectError;
+pub use lone::Lone;
 pub use model::{MetricSpec, Model, ModelMeta, TrainSpec, TrainingFigures};
+pub use policy::{Budget, MAX_RULES, Policies, Policy};
 pub use reading::{ReadingView, Value};
+pub use row::{COLUMNS, NAMES, Row};
+pub use rules::{Condition, Lasting, Per, Rule, WHOLE_DEVICE};
 pub use sample::{TrainingReading, TrainingSample};
-pub use state::{DeviceState, MAX_METRICS, MAX_STATE_BYTES, WARM_UP};
+pub use series::WARM_UP;
+pub use state::{DeviceState, MAX_METRICS, MAX_STATE_BYTES};
 pub use table::{TableFigures, TableMeta, TableModel};
 pub use verdict::{Finding, Judgement, Kind, Label, Reason, Severity};

@@ -3,17 +3,18 @@
 //!
 //! Byte form, version 2, little-endian: `"ALDM"`, version u16, profile text, number of metrics
 //! u16, for each name text, unit text, low f64, high f64; seed u64; training rows u64; training
-//! sample hash 32 bytes; limits 5 × f64; tail f64; training figures 4 × f64; forest (trees u16,
+//! sample hash 32 bytes; group tails 14 × f64 and u8; training figures 4 × f64; forest (trees u16,
 //! columns u16, sample size u16, nodes, leaves). A text is a u16 length and UTF-8 bytes.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    DetectError, TrainingSample,
+    Budget, DetectError, TrainingSample,
     bytes::{Reader, Writer},
-    detector::evidence,
-    features::{COLUMNS, NAMES, Row, expand},
+    calibrate,
+    group::Group,
+    row::{COLUMN_OF, COLUMNS, NAMES, Row},
     scorer::forest::{Forest, ForestSpec},
 };
 
@@ -109,17 +110,11 @@ impl TrainSpec {
         }
         Ok(Self { profile: profile.to_owned(), metrics, seed })
     }
-}
 
-/// How much of each sort of deviation is too much, in mean absolute deviations.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Limits {
-    pub(crate) jump: f64,
-    pub(crate) drift: f64,
-    pub(crate) volatility: f64,
-    pub(crate) time_of_day: f64,
-    /// A forest score.
-    pub(crate) forest: f64,
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
 }
 
 /// How the model does on its own training rows.
@@ -143,9 +138,7 @@ pub struct Model {
     seed: u64,
     training_rows: u64,
     training_hash: [u8; 32],
-    pub(crate) limits: Limits,
-    /// What the running tail quantile of a device like those of the training would be.
-    pub(crate) tail: f64,
+    pub(crate) group: Group,
     figures: TrainingFigures,
     pub(crate) forest: Forest,
 }
@@ -173,8 +166,10 @@ pub struct ModelMeta {
     pub seed: u64,
     /// Score from which a reading is anomalous.
     pub threshold: f64,
-    /// Limit of each sort of deviation, by name, in mean absolute deviations (`forest`: a score).
-    pub limits: Vec<(&'static str, f64)>,
+    /// Column, threshold (in its own scale) and shape of each tail of the group.
+    pub tails: Vec<(&'static str, f64, f64)>,
+    /// Whether those tails are evidence: the model is for devices of one group.
+    pub group: bool,
     /// Rows of the training sample.
     pub training_rows: u64,
     /// SHA-256 of the training sample's CSV text, in hexadecimal.
@@ -186,12 +181,24 @@ pub struct ModelMeta {
 impl Model {
     /// Learns a model from normal streams.
     ///
-    /// The forest is grown from the sample's rows; each limit is the largest of a floor that suits
-    /// any sensor and a margin above the sample's own far tail.
+    /// The forest is grown from the sample's rows, which also tell the tails of the group.
     ///
     /// # Errors
     /// [`DetectError::TooFewRows`] below 256 rows.
     pub fn train(spec: &TrainSpec, sample: &TrainingSample) -> Result<Self, DetectError> {
+        Self::learn(spec, sample, true)
+    }
+
+    /// As [`train`](Self::train), for devices that need not be like those of the sample: its tails
+    /// are no evidence, and a device is judged by its own records alone.
+    ///
+    /// # Errors
+    /// As [`train`](Self::train).
+    pub fn train_for_strangers(spec: &TrainSpec, sample: &TrainingSample) -> Result<Self, DetectError> {
+        Self::learn(spec, sample, false)
+    }
+
+    fn learn(spec: &TrainSpec, sample: &TrainingSample, known: bool) -> Result<Self, DetectError> {
         let rows = &sample.rows;
         if rows.len() < LEAST_ROWS {
             return Err(DetectError::TooFewRows { expected: LEAST_ROWS, actual: rows.len() });
@@ -199,38 +206,28 @@ impl Model {
         let forest_spec = ForestSpec { seed: spec.seed, ..ForestSpec::default() };
         let forest = Forest::train(&forest_spec, COLUMNS, rows.as_flattened())?;
         let scores: Vec<f64> = rows.iter().map(|row| forest.score(row)).collect::<Result<_, _>>()?;
-        let size = |column: usize| move |row: &Row| expand(row[column]).abs();
-        let tail_of = |size: &dyn Fn(&Row) -> f64| quantile(rows.iter().map(size), 0.9995);
-        let limits = Limits {
-            jump: limit(4.8, tail_of(&|row| size(0)(row).min(size(1)(row)))),
-            drift: limit(6.0, tail_of(&size(3))),
-            volatility: limit(2.1, tail_of(&|row| expand(row[5]))),
-            time_of_day: limit(6.5, tail_of(&size(6))),
-            forest: quantile(scores.iter().copied(), 0.999),
-        };
-        let mut model = Self {
+        let forest_high = quantile(scores.iter().copied(), 0.999);
+        let group = Group::learn(rows, forest_high, known);
+        let fused = |(row, score): (&Row, &f64)| group.fused(row, *score);
+        let nats: Vec<f64> = rows.iter().zip(&scores).map(fused).collect();
+        let high = quantile(nats.iter().copied(), 0.999);
+        let limit = calibrate::limit(Budget::DEFAULT, 60_000.0);
+        let above = nats.iter().filter(|nats| **nats >= limit).count();
+        Ok(Self {
             profile: spec.profile.clone(),
             metrics: spec.metrics.clone(),
             seed: spec.seed,
             training_rows: rows.len() as u64,
             training_hash: sample.hash(),
-            limits,
-            tail: 0.0,
+            group,
             figures: TrainingFigures {
                 forest_median: quantile(scores.iter().copied(), 0.5),
-                forest_high: limits.forest,
-                score_high: 0.0,
-                share_above_threshold: 0.0,
+                forest_high,
+                score_high: calibrate::score(high / limit),
+                share_above_threshold: above as f64 / nats.len() as f64,
             },
             forest,
-        };
-        let fused: Vec<f64> = rows.iter().zip(&scores).map(|(row, score)| evidence(&model, row, *score).0).collect();
-        let jumps = rows.iter().map(|row| size(0)(row).min(size(1)(row)) / limits.jump);
-        model.tail = quantile(jumps, TAIL_QUANTILE).max(LEAST_TAIL);
-        let above = fused.iter().filter(|evidence| **evidence >= 1.0).count();
-        model.figures.share_above_threshold = above as f64 / fused.len() as f64;
-        model.figures.score_high = crate::detector::score(quantile(fused.iter().copied(), 0.999));
-        Ok(model)
+        })
     }
 
     /// The profile's name.
@@ -241,6 +238,11 @@ impl Model {
     /// The metrics that the model knows by name, sorted.
     pub fn metrics(&self) -> &[MetricSpec] {
         &self.metrics
+    }
+
+    /// The parameters with which it was trained.
+    pub fn spec(&self) -> TrainSpec {
+        TrainSpec { profile: self.profile.clone(), metrics: self.metrics.clone(), seed: self.seed }
     }
 
     /// Score from which a reading is anomalous.
@@ -260,7 +262,6 @@ impl Model {
 
     /// What is worth knowing about the model.
     pub fn meta(&self) -> ModelMeta {
-        let limits = &self.limits;
         ModelMeta {
             format_version: VERSION,
             model_version: self.version(),
@@ -272,17 +273,23 @@ impl Model {
             sample_size: ForestSpec::default().sample_size,
             seed: self.seed,
             threshold: THRESHOLD,
-            limits: vec![
-                ("jump", limits.jump),
-                ("drift", limits.drift),
-                ("volatility", limits.volatility),
-                ("time_of_day", limits.time_of_day),
-                ("forest", limits.forest),
-            ],
+            tails: COLUMN_OF
+                .iter()
+                .zip(&self.group.tails)
+                .map(|((column, _), tail)| (NAMES[*column], tail.threshold(), tail.shape()))
+                .collect(),
+            group: self.group.known,
             training_rows: self.training_rows,
             training_sample_hash: hex(&self.training_hash),
             training: self.figures,
         }
+    }
+
+    /// The group's evidence of a row, in limits of a device with the default budget that sends a
+    /// reading a minute.
+    pub(crate) fn strength(&self, row: &Row) -> Result<f64, DetectError> {
+        let nats = self.group.fused(row, self.forest.score(row)?);
+        Ok(nats / calibrate::limit(Budget::DEFAULT, 60_000.0))
     }
 
     /// The specification of a metric, if the model knows it.
@@ -307,11 +314,7 @@ impl Model {
         writer.u64(self.seed);
         writer.u64(self.training_rows);
         writer.bytes(&self.training_hash);
-        let limits = &self.limits;
-        for number in [limits.jump, limits.drift, limits.volatility, limits.time_of_day, limits.forest] {
-            writer.f64(number);
-        }
-        writer.f64(self.tail);
+        self.group.write(&mut writer);
         let figures = &self.figures;
         for number in [figures.forest_median, figures.forest_high, figures.score_high, figures.share_above_threshold] {
             writer.f64(number);
@@ -346,18 +349,7 @@ impl Model {
         let spec = TrainSpec::new(&profile, metrics, reader.u64()?)?;
         let training_rows = reader.u64()?;
         let training_hash = reader.hash()?;
-        let mut positive = || match reader.f64()? {
-            number if number > 0.0 => Ok(number),
-            number => Err(DetectError::malformed("model", "a number above 0", number)),
-        };
-        let limits = Limits {
-            jump: positive()?,
-            drift: positive()?,
-            volatility: positive()?,
-            time_of_day: positive()?,
-            forest: positive()?,
-        };
-        let tail = positive()?;
+        let group = Group::read(&mut reader)?;
         let figures = TrainingFigures {
             forest_median: reader.f64()?,
             forest_high: reader.f64()?,
@@ -371,28 +363,17 @@ impl Model {
         }
         reader.end()?;
         let TrainSpec { profile, metrics, seed } = spec;
-        Ok(Self { profile, metrics, seed, training_rows, training_hash, limits, tail, figures, forest })
+        Ok(Self { profile, metrics, seed, training_rows, training_hash, group, figures, forest })
     }
 }
-
-/// A sample that hardly ever jumps must not make the model deaf to devices that do.
-const LEAST_TAIL: f64 = 0.1;
-/// The share of readings whose jumps should lie below a device's running tail.
-pub(crate) const TAIL_QUANTILE: f64 = 0.99;
 
 fn read_metric(reader: &mut Reader<'_>) -> Result<MetricSpec, DetectError> {
     let (name, unit) = (reader.text()?, reader.text()?);
     MetricSpec::new(&name, &unit, reader.f64()?, reader.f64()?)
 }
 
-/// A margin above what normal streams reach, but at least `floor`, and at most three floors, so
-/// that a dirty training sample does not blind the model.
-fn limit(floor: f64, tail: f64) -> f64 {
-    (1.3 * tail).clamp(floor, 3.0 * floor)
-}
-
 /// The value below which the given share of the numbers lies; 0 if there are none.
-fn quantile(numbers: impl Iterator<Item = f64>, share: f64) -> f64 {
+pub(crate) fn quantile(numbers: impl Iterator<Item = f64>, share: f64) -> f64 {
     let mut numbers: Vec<f64> = numbers.collect();
     numbers.sort_by(f64::total_cmp);
     let position = (numbers.len().saturating_sub(1)) as f64 * share;

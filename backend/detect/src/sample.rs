@@ -4,9 +4,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     DetectError, ReadingView, Value,
-    features::{COLUMNS, NAMES, Row},
-    learn::bounded,
-    state::{DeviceState, MAX_METRICS, WARM_UP, key},
+    judging::records,
+    row::{self, COLUMNS, Deviations, NAMES, Row},
+    series::{WARM_UP, bounded},
+    state::{DeviceState, MAX_METRICS, key},
 };
 
 /// One row in this many is kept: neighbours say nearly the same, and three days of eight devices
@@ -58,15 +59,23 @@ impl TrainingSample {
             if actual > MAX_METRICS {
                 return Err(DetectError::TooManyMetrics { actual, limit: MAX_METRICS });
             }
+            let interval = state.tick(view.time_ms);
+            let mut row = Row::default();
+            let mut warm = false;
             for value in &values {
                 let position = state.position(key(value.metric));
-                let metric = &mut state.metrics[position];
+                let series = &mut state.metrics[position];
                 let number = bounded(value.value);
-                let measures = metric.measure(number, view.time_ms);
-                if metric.seen >= WARM_UP && (index as u64).is_multiple_of(STRIDE) {
-                    rows.push(measures.row());
+                let measures = series.measure(number, view.time_ms, interval);
+                if series.seen >= WARM_UP {
+                    warm = true;
+                    let record = records(series, &measures, interval).excess;
+                    row::add(&mut row, series, &measures, &Deviations::of(series, &measures), record);
                 }
-                metric.learn(number, view.time_ms, &measures);
+                series.learn(number, view.time_ms, &measures);
+            }
+            if warm && (index as u64).is_multiple_of(STRIDE) {
+                rows.push(row);
             }
         }
         let room = MAX_ROWS.saturating_sub(self.rows.len());

@@ -1,6 +1,6 @@
 //! The words of a verdict. Decides nothing.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What is said about a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -29,7 +29,7 @@ pub enum Kind {
 }
 
 /// How far beyond the expected a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Beyond the limit.
@@ -51,16 +51,18 @@ pub struct Reason {
     pub value: f64,
     /// The value that was expected, in the metric's unit.
     pub expected: f64,
-    /// Lower end of what was expected, in the metric's unit.
+    /// Lower end of what was expected, in the metric's unit. Of a limit on one side both ends are
+    /// the limit; of missing data the value and both ends are seconds.
     pub expected_low: f64,
     /// Upper end of what was expected.
     pub expected_high: f64,
     /// What gave it away: `jump`, `drift`, `shift`, `volatility`, `time_of_day`, `forest` or
-    /// `plausible_range`.
+    /// `plausible_range`; of a rule `above`, `below`, `outside`, `rate_of_change` or `no_data`.
     pub feature: &'static str,
     /// This metric's own score, 0..1.
     pub score: f64,
-    /// How probable a deviation this large is in an ordinary reading of this device, 0..1.
+    /// How probable a deviation this large is in an ordinary reading of this device, 0..1; of a
+    /// rule 0, as nothing is left to chance.
     pub probability: f64,
     /// The share of this reason in the finding's evidence; over all reasons the shares add up to 1.
     pub contribution: f64,
@@ -84,8 +86,10 @@ pub struct Finding {
 pub struct Judgement {
     /// From 0, as usual as can be, towards 1. Given also while warming up.
     pub score: f64,
-    /// The model's threshold: a finding's score is at least this. The opposite need not hold:
-    /// later readings of a reported event score high as well and are not reported again.
+    /// How probable evidence as strong as this is in an ordinary reading of this device.
+    pub probability: f64,
+    /// Always 0.5: the score of evidence exactly at the device's alarm limit. A finding's score is
+    /// at least this; later readings of a reported event score a little less.
     pub threshold: f64,
     /// `Anomaly` exactly if there is a finding.
     pub label: Label,

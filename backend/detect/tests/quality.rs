@@ -58,7 +58,7 @@ fn check(name: &str, model: &Model, profile: &'static Profile, seed: u64) {
             profile.name
         );
         assert!(events > 50, "too few events to judge by: {events}");
-        assert!(recall >= 0.9, "{name} {kind:?}: recall {recall}, seed {seed}");
+        assert!(recall >= 0.95, "{name} {kind:?}: recall {recall}, seed {seed}");
         assert!(a_day <= 1.0, "{name} {kind:?}: {a_day} false alarms a device-day, seed {seed}");
     }
     let [_, _, alarms] = run(model, profile, seed, &[]);

@@ -14,7 +14,7 @@ use simulate::random::Random;
 
 use crate::{
     EvaluateError, Result,
-    lone::{MIDNIGHT, generic},
+    lone::{MIDNIGHT, own_model},
     table::Line,
 };
 
@@ -39,7 +39,8 @@ pub struct Fleet {
 pub fn measure(fleet: Fleet, dir: &Path) -> Result<Vec<Line>> {
     let metrics = fleet.metrics.clamp(1, NAMES.len());
     let set = format!("{} devices, {metrics} metrics", fleet.devices);
-    let model = generic()?;
+    let profile = &simulate::profiles()[0];
+    let model = own_model(profile)?;
     let before = resident_mib();
     let mut states = vec![DeviceState::new(); fleet.devices];
     let mut random = Random::new(99);
@@ -51,7 +52,7 @@ pub fn measure(fleet: Fleet, dir: &Path) -> Result<Vec<Line>> {
             for (at, value) in values.iter_mut().enumerate().take(metrics) {
                 *value = Value { metric: NAMES[at], value: (device % 50) as f64 + random.unit() };
             }
-            judge_in_place(model, state, &ReadingView { time_ms, values: &values[..metrics] })?;
+            judge_in_place(&model, state, &ReadingView { time_ms, values: &values[..metrics] })?;
         }
     }
     let seconds = begin.elapsed().as_secs_f64();

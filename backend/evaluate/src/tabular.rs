@@ -1,6 +1,6 @@
 //! Rows without time: the only place that knows how the detector is driven over a table.
 
-use detect::scorer::forest::{Forest, ForestSpec};
+use detect::TableModel;
 
 use crate::Result;
 
@@ -9,8 +9,8 @@ use crate::Result;
 pub struct Scores {
     /// By the Isolation Forest alone.
     pub forest: Vec<f64>,
-    /// By all scorers together, where the detector has more than one for tables.
-    pub fused: Option<Vec<f64>>,
+    /// By all scorers together.
+    pub fused: Vec<f64>,
 }
 
 /// Trains on the rows of `train` and scores those of `test`, row after row.
@@ -18,7 +18,12 @@ pub struct Scores {
 /// # Errors
 /// As the detector.
 pub fn scores(columns: usize, train: &[f32], test: &[f32], seed: u64) -> Result<Scores> {
-    let forest = Forest::train(&ForestSpec { seed, ..ForestSpec::default() }, columns, train)?;
-    let forest = test.chunks_exact(columns).map(|row| forest.score(row)).collect::<std::result::Result<_, _>>()?;
-    Ok(Scores { forest, fused: None })
+    let names: Vec<String> = (0..columns).map(|column| column.to_string()).collect();
+    let model = TableModel::train(&names, train, seed)?;
+    let mut scores = Scores { forest: Vec::new(), fused: Vec::new() };
+    for row in test.chunks_exact(columns) {
+        scores.forest.push(model.forest_score(row)?);
+        scores.fused.push(model.score(row)?);
+    }
+    Ok(scores)
 }

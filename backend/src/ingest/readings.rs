@@ -35,7 +35,7 @@ struct ReadingRequest {
     /// Makes the reading unique for its device; without it, the time does.
     #[schema(example = 17)]
     sequence: Option<u64>,
-    /// 1 to 16 metrics.
+    /// 1 to 12 metrics.
     #[schema(example = json!({"temperature": 21.5, "humidity": 40.2, "pressure": 1013.2}))]
     metrics: std::collections::BTreeMap<String, f64>,
 }

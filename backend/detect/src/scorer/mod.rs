@@ -2,3 +2,4 @@
 
 pub mod forest;
 pub mod joint;
+pub(crate) mod tails;

@@ -94,7 +94,7 @@ fn of_table(table: &Table, seeds: &[u64], peers: Option<&Peers>) -> Result<Vec<(
     for seed in seeds {
         let scores = tabular::scores(table.columns, &table.rows, &table.rows, *seed)?;
         figures.push((Scorer::Forest, of_scores(&scores.forest, table)));
-        figures.extend(scores.fused.map(|fused| (Scorer::Fused, of_scores(&fused, table))));
+        figures.push((Scorer::Fused, of_scores(&scores.fused, table)));
     }
     if let Some(peers) = peers {
         let task = |seed: &u64| Task {

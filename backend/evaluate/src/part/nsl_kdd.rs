@@ -39,7 +39,7 @@ pub fn measure(dir: &Path, quick: bool, peers: Option<&Peers>) -> Result<Vec<Lin
         let labels: Vec<bool> = held_back.iter().map(|row| !benign[*row]).collect();
         let scores = tabular::scores(COLUMNS, &train, &test, *seed)?;
         forest.push(Ranked::of_rows(&scores.forest, &labels));
-        fused.extend(scores.fused.map(|scores| Ranked::of_rows(&scores, &labels)));
+        fused.push(Ranked::of_rows(&scores.fused, &labels));
         if let Some(peers) = peers {
             let task =
                 Task { method: Method::IsolationForest, columns: COLUMNS, train: &train, test: &test, seed: *seed };

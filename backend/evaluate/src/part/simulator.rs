@@ -1,16 +1,17 @@
 //! The simulator: recall of each injected kind, and false alarms per device-day, at threshold 0.5.
 //!
-//! No allowance is made for the return to normal after an event. Seeds are not those of the
-//! generic model's training.
+//! By a model of the profile, as the service has it, and by a detector that knows nothing of the
+//! device beforehand. No allowance is made for the return to normal after an event. Seeds are not
+//! those of the training.
 
 use std::collections::BTreeMap;
 
-use detect::Value;
+use detect::{Lone, Value};
 use simulate::{Injection, Kind, Profile, Stream, profiles};
 
 use crate::{
     Result,
-    lone::{Lone, MIDNIGHT},
+    lone::{MIDNIGHT, lone, own_model},
     metric::bootstrap,
     table::Line,
 };
@@ -31,14 +32,13 @@ pub struct Size {
 }
 
 /// What became of one device.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Device {
+struct Device {
     /// Injected events.
-    pub events: f64,
+    events: f64,
     /// Those of them with a finding.
-    pub found: f64,
+    found: f64,
     /// Findings outside events.
-    pub false_alarms: f64,
+    false_alarms: f64,
 }
 
 /// The lines of the table: for each kind its recall and false alarms, and alarms on clean streams.
@@ -46,17 +46,29 @@ pub struct Device {
 /// # Errors
 /// As the simulator and the detector.
 pub fn measure(size: Size) -> Result<Vec<Line>> {
-    let mut lines = Vec::new();
-    for (kind, name, rate) in KINDS {
-        let devices = all_profiles(size, &[Injection { kind, rate }])?;
-        let found: Vec<(f64, f64)> = devices.iter().map(|device| (device.found, device.events)).collect();
-        let recall =
-            Line::new("simulator", format!("recall, {name}"), ratio(&found)).within(bootstrap::of_ratio(&found));
-        let events: f64 = devices.iter().map(|device| device.events).sum();
-        lines.push(recall.against("aim", 0.95).beside(format!("{events} events")));
-        lines.push(alarms(size, &devices, &format!("false alarms a device-day beside {name}")));
+    let mut own = Vec::new();
+    let mut alone = Vec::new();
+    for profile in profiles() {
+        own.push((profile, Lone::with(own_model(profile)?)));
+        alone.push((profile, lone()?));
     }
-    lines.push(alarms(size, &all_profiles(size, &[])?, "false alarms a device-day, clean"));
+    let mut lines = Vec::new();
+    for (detectors, by) in [(own, "profile's model"), (alone, "alone")] {
+        for (kind, name, rate) in KINDS {
+            let devices = all_devices(&detectors, size, &[Injection { kind, rate }])?;
+            let found: Vec<(f64, f64)> = devices.iter().map(|device| (device.found, device.events)).collect();
+            let events: f64 = devices.iter().map(|device| device.events).sum();
+            let line = Line::new("simulator", format!("recall, {name}, {by}"), ratio(&found));
+            let line = line.within(bootstrap::of_ratio(&found)).against("aim", 0.95);
+            lines.push(line.beside(format!("{events} events")));
+            lines.push(alarms(size, &devices, &format!("false alarms a device-day, beside {name}, {by}")));
+        }
+        lines.push(alarms(
+            size,
+            &all_devices(&detectors, size, &[])?,
+            &format!("false alarms a device-day, clean, {by}"),
+        ));
+    }
     Ok(lines)
 }
 
@@ -70,17 +82,20 @@ fn ratio(units: &[(f64, f64)]) -> f64 {
     units.iter().map(|unit| unit.0).sum::<f64>() / units.iter().map(|unit| unit.1).sum::<f64>()
 }
 
-fn all_profiles(size: Size, injections: &[Injection]) -> Result<Vec<Device>> {
-    let devices = profiles().iter().flat_map(|profile| (0..size.devices).map(move |index| (profile, index)));
-    devices.map(|(profile, index)| device(profile, index, size.days, injections)).collect()
+fn all_devices(detectors: &[(&'static Profile, Lone)], size: Size, injections: &[Injection]) -> Result<Vec<Device>> {
+    let devices =
+        detectors.iter().flat_map(|(profile, fresh)| (0..size.devices).map(move |index| (*profile, fresh, index)));
+    devices.map(|(profile, fresh, index)| device(profile, fresh.clone(), index, size.days, injections)).collect()
 }
 
 /// Runs one device and counts.
-///
-/// # Errors
-/// As the simulator and the detector.
-pub fn device(profile: &'static Profile, index: u32, days: usize, injections: &[Injection]) -> Result<Device> {
-    let mut lone = Lone::new()?;
+fn device(
+    profile: &'static Profile,
+    mut lone: Lone,
+    index: u32,
+    days: usize,
+    injections: &[Injection],
+) -> Result<Device> {
     let mut seen: BTreeMap<u64, bool> = BTreeMap::new();
     let mut false_alarms = 0.0;
     for sample in Stream::new(profile, index, SEED, MIDNIGHT, 60_000, injections)?.take(days * DAY) {

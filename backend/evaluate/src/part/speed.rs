@@ -12,7 +12,7 @@ use simulate::random::Random;
 
 use crate::{
     Result,
-    lone::{Lone, MIDNIGHT},
+    lone::{MIDNIGHT, lone},
     peers::{Method, Peers, Task},
     table::Line,
 };
@@ -101,7 +101,7 @@ fn whole(metrics: usize) -> Result<f64> {
             (0..metrics).map(value).collect()
         })
         .collect();
-    let mut lone = Lone::new()?;
+    let mut lone = lone()?;
     let mut time = MIDNIGHT;
     let seconds = best(|| {
         for values in &readings {
