@@ -13,7 +13,8 @@ use crate::{
     model::THRESHOLD,
     row::Row,
     series::WARM_UP,
-    state::{MAX_METRICS, key},
+    state::{MAX_METRICS, short_key},
+    together::Gathered,
 };
 
 /// Judges one reading against what the model and the device's state expect, and returns the state
@@ -46,7 +47,7 @@ pub fn judge_in_place(
     reading: &ReadingView<'_>,
 ) -> Result<Judgement, DetectError> {
     reading.check()?;
-    let actual = state.count_with(reading.values.iter().map(|value| key(value.metric)));
+    let actual = state.count_with(reading.values.iter().map(|value| short_key(value.metric)));
     if actual > MAX_METRICS {
         return Err(DetectError::TooManyMetrics { actual, limit: MAX_METRICS });
     }
@@ -56,18 +57,20 @@ pub fn judge_in_place(
     let limit = calibrate::limit(state.rules.budget, interval) + state.habit.nats();
     let witnesses = reading.values.len() * (1 + usize::from(model.group.known));
     let others = if witnesses > 1 { libm::log(witnesses as f64) } else { 0.0 };
-    let mut whole =
-        Whole { model, time_ms: reading.time_ms, interval, limit, others, row: Row::default(), forest: None };
+    let (row, gathered) = (Row::default(), Gathered::default());
+    let time_ms = reading.time_ms;
+    let mut whole = Whole { model, time_ms, interval, limit, others, row, gathered, loud: false, forest: None };
     let mut warm = false;
     let mut highest = Heard::default();
     let mut clues: Vec<Clue<'_>> = Vec::new();
     for value in reading.values {
-        let position = state.position(key(value.metric));
+        let position = state.position(short_key(value.metric));
         let series = &mut state.metrics[position];
         warm |= series.seen >= WARM_UP;
         let heard = whole.judge_value(series, value, &mut clues)?;
         highest = highest.louder(heard);
     }
+    highest = highest.louder(whole.judge_together(state, reading.values, &mut clues));
     if !clues.is_empty() {
         state.habit.alarmed();
     }
@@ -105,6 +108,7 @@ fn severity(clue: &Clue<'_>) -> Severity {
 
 pub(crate) const JUMP: &str = "jump";
 pub(crate) const DRIFT: &str = "drift";
+pub(crate) const TOGETHER: &str = "together";
 pub(crate) const CREEP: &str = "creep";
 pub(crate) const SHIFT: &str = "shift";
 pub(crate) const VOLATILITY: &str = "volatility";

@@ -62,7 +62,7 @@ impl Episode {
             }
             return false;
         }
-        let rested = self.quiet >= QUIET && by_group || self.since >= REST;
+        let rested = self.quiet >= QUIET && (by_group || self.since >= REST);
         let factor = if by_group { ESCALATION_BY_GROUP } else { ESCALATION };
         let report = !self.open() || rested || strength >= factor * f64::from(self.peak);
         if rested {

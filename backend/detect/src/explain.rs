@@ -62,6 +62,9 @@ pub(crate) fn sentence(clue: &Clue<'_>) -> String {
         detector::SHIFT => {
             format!("{name} has changed lastingly, to {value}; {range} was expected at this time.")
         }
+        detector::TOGETHER => {
+            format!("{name} is {value}, which does not go with the other values; {range} would.")
+        }
         detector::CREEP => {
             format!("{name} has crept away over days, now at {value}; {range} is what was learnt.")
         }

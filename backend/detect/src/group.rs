@@ -5,14 +5,16 @@
 use crate::{
     DetectError,
     bytes::{Reader, Writer},
-    row::{COLUMN_OF, Deviations, JUDGED, Row, stretch},
-    scorer::tails::Tail,
+    row::{COLUMN_OF, Deviations, JUDGED, Q, Row, T2, stretch},
+    scorer::{joint::JointMeasures, tails::Tail},
 };
 
 /// A column's tail does not begin below this, in its own scale (mean absolute deviations) …
 const LEAST_SCALED: f64 = 3.0;
 /// … or for a volatility or a mean residual, which have no such scale.
 const LEAST_PLAIN: f64 = 0.3;
+/// The same for deviates of the metrics together, which slow cycles make larger than normal ones.
+const LEAST_DEVIATE: f64 = 4.0;
 /// The forest weakens what it finds ordinary and strengthens what it isolates, within this.
 const WEAKEST: f64 = 0.6;
 const STRONGEST: f64 = 1.1;
@@ -28,6 +30,8 @@ const MOST_UNLIKE: f64 = 1e3;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Group {
     pub(crate) tails: [Tail; JUDGED],
+    /// Of T² and Q, as standard normal deviates.
+    together: [Tail; 2],
     /// High quantile of a reading's strongest deviation, in thresholds of the tails.
     usual: f64,
     /// High quantile of the forest's scores.
@@ -44,7 +48,9 @@ impl Group {
             let least = if matches!(column, 3 | 7) { LEAST_PLAIN } else { LEAST_SCALED };
             Tail::learn(rows.iter().map(|row| stretch(row[column])).collect(), least)
         });
-        let mut group = Self { tails, usual: 1.0, forest, known };
+        let together =
+            [T2, Q].map(|column| Tail::learn(rows.iter().map(|row| stretch(row[column])).collect(), LEAST_DEVIATE));
+        let mut group = Self { tails, together, usual: 1.0, forest, known };
         let strongest = |row: &Row| group.strongest(&Deviations(COLUMN_OF.map(|(column, _)| stretch(row[column])))).0;
         let usual = crate::model::quantile(rows.iter().map(strongest), QUANTILE);
         group.usual = usual.max(0.5);
@@ -85,6 +91,15 @@ impl Group {
         Evidence { nats: (nats - MANY_COLUMNS).max(0.0), place: best, ratio }
     }
 
+    /// The evidence of a reading's metrics together.
+    pub(crate) fn evidence_together(&self, measures: &JointMeasures) -> f64 {
+        if !self.known {
+            return 0.0;
+        }
+        let of = |tail: &Tail, deviate: f64| tail.nats(tail.ratio(deviate.max(0.0)));
+        (of(&self.together[0], measures.t2).max(of(&self.together[1], measures.q)) - MANY_COLUMNS).max(0.0)
+    }
+
     /// The evidence of a whole row whose forest score is known.
     pub(crate) fn fused(&self, row: &Row, forest: f64) -> f64 {
         let deviations = Deviations(COLUMN_OF.map(|(column, _)| stretch(row[column])));
@@ -110,7 +125,7 @@ impl Group {
     }
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        self.tails.iter().for_each(|tail| tail.write(writer));
+        self.tails.iter().chain(&self.together).for_each(|tail| tail.write(writer));
         writer.f64(self.usual);
         writer.f64(self.forest);
         writer.u8(u8::from(self.known));
@@ -122,13 +137,14 @@ impl Group {
         for tail in &mut tails[1..] {
             *tail = Tail::read(reader)?;
         }
+        let together = [Tail::read(reader)?, Tail::read(reader)?];
         let mut positive = || match reader.f64()? {
             number if number > 0.0 => Ok(number),
             number => Err(DetectError::malformed("model", "a number above 0", number)),
         };
         let (usual, forest) = (positive()?, positive()?);
         match reader.u8()? {
-            known @ 0..=1 => Ok(Self { tails, usual, forest, known: known == 1 }),
+            known @ 0..=1 => Ok(Self { tails, together, usual, forest, known: known == 1 }),
             other => Err(reader.error("0 or 1", other)),
         }
     }

@@ -2,14 +2,16 @@
 //! learnt. Knows the reading only as far as its metrics share a limit and a forest's row.
 
 use crate::{
-    DetectError, Kind, Model, Value, calibrate,
-    detector::{CREEP, DRIFT, JUMP, PLAUSIBLE, SHIFT, TIME_OF_DAY, VOLATILITY},
+    DetectError, DeviceState, Kind, Model, Value, calibrate,
+    detector::{CREEP, DRIFT, JUMP, PLAUSIBLE, SHIFT, TIME_OF_DAY, TOGETHER, VOLATILITY},
     explain::Clue,
     group::Evidence,
     model::MetricSpec,
     row::{self, COLUMN_OF, Deviations, Row},
     scorer::tails::{maturity, sixth, surprise, together},
     series::{Feature, Measures, Series, WARM_UP, bounded},
+    state::short_key,
+    together::Gathered,
 };
 
 /// What one metric, or the whole reading, has to say.
@@ -72,6 +74,10 @@ pub(crate) struct Whole<'m> {
     /// the logarithm of their number (Bonferroni).
     pub(crate) others: f64,
     pub(crate) row: Row,
+    /// The values that are judged together.
+    pub(crate) gathered: Gathered,
+    /// One metric's event is going on: what the metrics show together belongs to it.
+    pub(crate) loud: bool,
     /// The forest's weight, once it was asked.
     pub(crate) forest: Option<f64>,
 }
@@ -95,6 +101,7 @@ impl<'m> Whole<'m> {
         }
         let number = bounded(value.value);
         let measures = series.measure(number, self.time_ms, self.interval);
+        self.gathered.add(series.place, number - series.level, measures.least);
         if series.seen < WARM_UP {
             series.learn(number, self.time_ms, &measures);
             return Ok(Heard::default());
@@ -134,7 +141,49 @@ impl<'m> Whole<'m> {
             series.episode.watch((home - f64::from(series.season.anchor)) as f32);
         }
         series.learn(number, self.time_ms, &measures);
+        self.loud |= series.episode.loud();
         Ok(heard)
+    }
+
+    /// Judges the metrics together, after each was judged alone.
+    pub(crate) fn judge_together<'a>(
+        &mut self,
+        state: &mut DeviceState,
+        values: &[Value<'a>],
+        clues: &mut Vec<Clue<'a>>,
+    ) -> Heard
+    where
+        'm: 'a,
+    {
+        let Some(measures) = state.together.push(&self.gathered, &mut self.row) else { return Heard::default() };
+        let readings = state.readings.min(u64::from(u32::MAX)) as u32;
+        let together = state.together.hear(&measures, &self.model.group, readings, self.interval, self.others);
+        let strength = together.nats / self.limit;
+        let episode = &mut state.together.episode;
+        let report = episode.notice(strength, together.by_group) && !self.loud;
+        let mut score = calibrate::score(strength);
+        if !report && (strength >= 1.0 || episode.loud()) {
+            score = calibrate::held(score);
+        }
+        if report && let Some(clue) = self.outstanding(state, values, strength, together.nats) {
+            clues.push(clue);
+            return Heard { nats: together.nats, score };
+        }
+        Heard { nats: together.nats, score: score.min(calibrate::held(1.0)) }
+    }
+
+    /// What to report of metrics that no longer go together.
+    fn outstanding<'a>(&self, state: &DeviceState, values: &[Value<'a>], strength: f64, nats: f64) -> Option<Clue<'a>>
+    where
+        'm: 'a,
+    {
+        let most = state.together.outstanding(&self.gathered)?;
+        let series = state.metrics.iter().find(|series| series.place == most.place)?;
+        let value = *values.iter().find(|value| short_key(value.metric) == series.key)?;
+        let (low, high) = (most.expected - 3.0 * most.spread, most.expected + 3.0 * most.spread);
+        let (low, high) = (series.level + low, series.level + high);
+        let spec = self.model.metric(value.metric);
+        Some(Clue { value, spec, kind: Kind::Contextual, feature: TOGETHER, strength, nats, low, high })
     }
 
     /// Asks both witnesses about one value.

@@ -3,7 +3,7 @@
 //!
 //! Byte form, version 2, little-endian: `"ALDM"`, version u16, profile text, number of metrics
 //! u16, for each name text, unit text, low f64, high f64; seed u64; training rows u64; training
-//! sample hash 32 bytes; group tails 14 × f64 and u8; training figures 4 × f64; forest (trees u16,
+//! sample hash 32 bytes; group tails 18 × f64 and u8; training figures 4 × f64; forest (trees u16,
 //! columns u16, sample size u16, nodes, leaves). A text is a u16 length and UTF-8 bytes.
 
 use serde::Serialize;

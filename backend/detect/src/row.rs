@@ -1,7 +1,10 @@
 //! The feature row of a reading: what forest and group tails see. Without units, and of the same
 //! width whatever the metrics: each column is the strongest over the reading's metrics.
 
-use crate::series::{Feature, Measures, Series};
+use crate::{
+    scorer::joint::JointMeasures,
+    series::{Feature, Measures, Series},
+};
 
 /// Numbers in a feature row.
 pub const COLUMNS: usize = 12;
@@ -23,6 +26,10 @@ pub const NAMES: [&str; COLUMNS] = [
 /// Columns whose group tails are evidence: deviations in a metric's own scale. The others compare
 /// with ranges seen so far, which one event widens, and serve the forest alone.
 pub(crate) const JUDGED: usize = 6;
+
+/// The columns of the metrics together.
+pub(crate) const T2: usize = 10;
+pub(crate) const Q: usize = 11;
 
 /// A feature row.
 pub type Row = [f32; COLUMNS];
@@ -81,6 +88,12 @@ pub(crate) fn add(row: &mut Row, series: &Series, measures: &Measures, deviation
     raise(2, measures.features[Feature::Shift as usize].abs() / span);
     raise(8, (-measures.features[Feature::Volatility as usize]).max(0.0));
     raise(9, (1.0 + record).max(0.0));
+}
+
+/// Takes the deviates of the metrics together into the row.
+pub(crate) fn add_joint(row: &mut Row, measures: &JointMeasures) {
+    row[T2] = squeeze(measures.t2.max(0.0));
+    row[Q] = squeeze(measures.q.max(0.0));
 }
 
 #[cfg(test)]

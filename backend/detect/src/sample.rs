@@ -7,7 +7,8 @@ use crate::{
     judging::records,
     row::{self, COLUMNS, Deviations, NAMES, Row},
     series::{WARM_UP, bounded},
-    state::{DeviceState, MAX_METRICS, key},
+    state::{DeviceState, MAX_METRICS, short_key},
+    together::Gathered,
 };
 
 /// One row in this many is kept: neighbours say nearly the same, and three days of eight devices
@@ -55,15 +56,16 @@ impl TrainingSample {
                 reading.values.iter().map(|(metric, value)| Value { metric, value: *value }).collect();
             let view = ReadingView { time_ms: reading.time_ms, values: &values };
             view.check()?;
-            let actual = state.count_with(values.iter().map(|value| key(value.metric)));
+            let actual = state.count_with(values.iter().map(|value| short_key(value.metric)));
             if actual > MAX_METRICS {
                 return Err(DetectError::TooManyMetrics { actual, limit: MAX_METRICS });
             }
             let interval = state.tick(view.time_ms);
             let mut row = Row::default();
+            let mut gathered = Gathered::default();
             let mut warm = false;
             for value in &values {
-                let position = state.position(key(value.metric));
+                let position = state.position(short_key(value.metric));
                 let series = &mut state.metrics[position];
                 let number = bounded(value.value);
                 let measures = series.measure(number, view.time_ms, interval);
@@ -72,8 +74,10 @@ impl TrainingSample {
                     let record = records(series, &measures, interval).excess;
                     row::add(&mut row, series, &measures, &Deviations::of(series, &measures), record);
                 }
+                gathered.add(series.place, number - series.level, measures.least);
                 series.learn(number, view.time_ms, &measures);
             }
+            state.together.push(&gathered, &mut row);
             if warm && (index as u64).is_multiple_of(STRIDE) {
                 rows.push(row);
             }

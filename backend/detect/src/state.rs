@@ -1,10 +1,11 @@
 //! What is remembered about one device. Does not judge, and holds no names: a metric is known by a
-//! 64-bit hash of its name, so a state can be exported without telling what was measured.
+//! 32-bit hash of its name, so a state can be exported without telling what was measured.
 //!
 //! Byte form, version 2, little-endian: `"ALDS"`, version u16, number of metrics u16, readings
-//! u64, latest time i64, interval f32, habit f32, the policy in the layout of `rules::form`, then
-//! each metric in ascending order of its key in the fixed layout of `Series::write`. At most 32 +
-//! 298 + 12 × 296 = 3882 bytes.
+//! u64, latest time i64, interval f32, habit f32, the policy in the layout of `rules::form`, what is
+//! remembered of the metrics together in that of `Together::write`, then each metric in ascending
+//! order of its key in the fixed layout of `Series::write`. At most 32 + 298 + 320 + 12 × 287 =
+//! 4094 bytes.
 
 use sha2::{Digest, Sha256};
 
@@ -14,9 +15,10 @@ use crate::{
     calibrate::Habit,
     rules::Watches,
     series::Series,
+    together::Together,
 };
 
-/// Metrics that one device may have over its whole life. 12 states of 296 bytes fit into
+/// Metrics that one device may have over its whole life. 12 states of 287 bytes fit into
 /// [`MAX_STATE_BYTES`], beside rules and what is remembered of metrics together. A reading that
 /// would need more is refused with [`DetectError::TooManyMetrics`] and changes nothing.
 pub const MAX_METRICS: usize = 12;
@@ -37,14 +39,21 @@ pub struct DeviceState {
     pub(crate) interval: f32,
     pub(crate) habit: Habit,
     pub(crate) rules: Watches,
+    pub(crate) together: Together,
     /// Sorted by key.
     pub(crate) metrics: Vec<Series>,
 }
 
-/// FNV-1a, 64 bits (Fowler, Noll, Vo). Two names of one device colliding by chance: 2^-57. A
-/// device that makes them collide on purpose only blurs its own statistics.
+/// FNV-1a, 64 bits (Fowler, Noll, Vo). A device that makes two of its names collide on purpose only
+/// blurs its own statistics.
 pub(crate) fn key(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// The upper half of [`key`], folded over the lower: how a metric is known within its device.
+pub(crate) fn short_key(name: &str) -> u32 {
+    let key = key(name);
+    (key >> 32) as u32 ^ key as u32
 }
 
 impl DeviceState {
@@ -105,6 +114,7 @@ impl DeviceState {
         writer.f32(self.interval);
         writer.f32(self.habit.0);
         self.rules.write(&mut writer);
+        self.together.write(&mut writer);
         for metric in &self.metrics {
             metric.write(&mut writer);
         }
@@ -135,12 +145,13 @@ impl DeviceState {
         let latest_ms = reader.i64()?;
         let (interval, habit) = (reader.scale()?, Habit(reader.scale()?));
         let rules = Watches::read(&mut reader)?;
+        let together = Together::read(&mut reader)?;
         let metrics: Vec<Series> = (0..count).map(|_| Series::read(&mut reader)).collect::<Result<_, _>>()?;
         reader.end()?;
         if !metrics.is_sorted_by(|a, b| a.key < b.key) {
             return Err(reader.error("keys in ascending order", "another order"));
         }
-        Ok(Self { readings, latest_ms, interval, habit, rules, metrics })
+        Ok(Self { readings, latest_ms, interval, habit, rules, together, metrics })
     }
 
     /// SHA-256 of the byte form.
@@ -167,19 +178,20 @@ impl DeviceState {
     }
 
     /// The position of a metric, added if it is new.
-    pub(crate) fn position(&mut self, key: u64) -> usize {
+    pub(crate) fn position(&mut self, key: u32) -> usize {
         match self.metrics.binary_search_by_key(&key, |metric| metric.key) {
             Ok(position) => position,
             Err(position) => {
-                self.metrics.insert(position, Series { key, ..Default::default() });
+                let place = self.together.join();
+                self.metrics.insert(position, Series { key, place, ..Default::default() });
                 position
             }
         }
     }
 
     /// How many metrics there would be with these keys as well.
-    pub(crate) fn count_with(&self, keys: impl Iterator<Item = u64>) -> usize {
-        let known = |key: &u64| self.metrics.binary_search_by_key(key, |m| m.key).is_ok();
+    pub(crate) fn count_with(&self, keys: impl Iterator<Item = u32>) -> usize {
+        let known = |key: &u32| self.metrics.binary_search_by_key(key, |m| m.key).is_ok();
         self.metrics.len() + keys.filter(|key| !known(key)).count()
     }
 }

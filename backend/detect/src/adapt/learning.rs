@@ -111,14 +111,19 @@ impl LearningBudget {
 
     /// A lasting change of this metric has been reported: what was reported may become ordinary.
     pub(crate) fn reported(&mut self, level: f64) {
-        self.loose = LOOSE_MINUTES;
+        self.loosen();
         self.unit = self.unit.max(bounded(self.away(level) / WIDTH_AFTER_REPORT));
     }
 
     /// The level was moved by this much after values had stayed away, which was reported.
     pub(crate) fn moved(&mut self, shift: f64) {
         self.mean += shift;
-        self.loose = LOOSE_MINUTES;
+        self.loosen();
+    }
+
+    /// On the first day everything is learnt freely anyway.
+    fn loosen(&mut self) {
+        self.loose = if self.trusting() { 0 } else { LOOSE_MINUTES };
     }
 
     fn trusting(&self) -> bool {
@@ -167,14 +172,17 @@ impl LearningBudget {
         self.loose = self.loose.saturating_sub((elapsed_ms / MINUTE_MS).min(i64::from(u16::MAX)) as u16);
     }
 
-    /// 38 bytes.
+    /// 36 bytes.
     pub(crate) fn write(&self, writer: &mut Writer) {
         writer.f64(self.mean);
         writer.f32(self.ahead);
         writer.f32(self.spread);
         writer.f32(self.unit);
         self.caps.iter().for_each(|cap| writer.f32(*cap));
-        [self.waiting_ms, self.learnt, self.loose].iter().for_each(|number| writer.u16(*number));
+        // Caps follow freely only after the first day: the two counts never go together.
+        let minutes = if self.trusting() { self.learnt } else { TRUSTED_MINUTES + self.loose };
+        writer.u16(self.waiting_ms);
+        writer.u16(minutes);
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DetectError> {
@@ -188,9 +196,10 @@ impl LearningBudget {
         for cap in &mut budget.caps {
             *cap = reader.scale()?;
         }
-        for number in [&mut budget.waiting_ms, &mut budget.learnt, &mut budget.loose] {
-            *number = reader.u16()?;
-        }
+        budget.waiting_ms = reader.u16()?;
+        let minutes = reader.u16()?;
+        budget.learnt = minutes.min(TRUSTED_MINUTES);
+        budget.loose = minutes.saturating_sub(TRUSTED_MINUTES).min(LOOSE_MINUTES);
         Ok(budget)
     }
 }

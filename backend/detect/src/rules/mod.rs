@@ -302,7 +302,7 @@ impl TryFrom<Text> for Rule {
         let lasting = match (text.for_seconds, text.times) {
             (None, None) => Lasting::AtOnce,
             (Some(seconds), None) if (0.001..=MOST_SECONDS).contains(&seconds) => {
-                Lasting::Millis((seconds * 1000.0) as u32)
+                Lasting::Millis(libm::round(seconds * 1000.0) as u32)
             }
             (None, Some(Times { count, of })) => Lasting::Times { count, of },
             (seconds, times) => {

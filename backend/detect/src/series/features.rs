@@ -126,14 +126,14 @@ impl Series {
         features[Feature::Shift as usize] = middle;
         if self.seen > YOUNG {
             let chart = (residual / widen / deviation).clamp(-CLIP_RESIDUAL, CLIP_RESIDUAL);
-            let drift = f64::from(self.drift);
+            let drift = self.drift.get();
             features[Feature::Volatility as usize] = log_ratio(variance, usual_variance.max(least * least));
             features[Feature::Residual as usize] = residual / widen;
             features[Feature::Drift as usize] = drift + FEW * (chart - drift);
         }
         if let Some(expected) = expected {
             let away = value - expected;
-            let off_season = f64::from(self.off_season);
+            let off_season = self.off_season.get();
             features[Feature::Season as usize] = away;
             features[Feature::OffSeason as usize] = off_season + FEW * (away - off_season);
         }

@@ -1,7 +1,7 @@
 //! How a state takes in a value. Sets no limits and reports nothing.
 
 use super::{
-    Series, Size, bounded,
+    Offset, Series, Size, bounded,
     features::{Feature, MANY, Measures, stored},
 };
 
@@ -40,8 +40,8 @@ impl Series {
         self.learn_scales(measures);
         self.learn_lags(value);
         self.season.learn(value, time_ms);
-        self.off_season = stored(measures.features[Feature::OffSeason as usize]);
-        self.drift = measures.features[Feature::Drift as usize] as f32;
+        self.off_season = Offset::new(measures.features[Feature::OffSeason as usize]);
+        self.drift = Offset::new(measures.features[Feature::Drift as usize]);
         self.variance = measures.variance.min(LARGEST_SQUARE) as f32;
         let usual = f64::from(self.usual_variance);
         self.usual_variance = (usual + self.gain(USUAL) * (measures.square - usual)).min(LARGEST_SQUARE) as f32;
@@ -91,8 +91,8 @@ impl Series {
         self.short = stored(f64::from(self.short) - shift);
         self.middle = 0.0;
         self.season.anchor = stored(f64::from(self.season.anchor) + shift);
-        self.off_season = 0.0;
-        self.drift = 0.0;
+        self.off_season = Offset::default();
+        self.drift = Offset::default();
     }
 
     /// Deviations e^`by` times as large as before become the usual ones.

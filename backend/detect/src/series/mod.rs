@@ -22,15 +22,20 @@ use small::Offset;
 /// Beyond this size a value enters statistics as this size: its square fits 32 bits.
 const LARGEST: f64 = 1e18;
 
+/// The place of a metric that is not judged together with others.
+pub(crate) const ALONE: u8 = u8::MAX;
+
 /// The value as the statistics see it.
 pub(crate) fn bounded(value: f64) -> f64 {
     value.clamp(-LARGEST, LARGEST)
 }
 
-/// What is remembered about one metric: 296 bytes.
+/// What is remembered about one metric: 287 bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Series {
-    pub(crate) key: u64,
+    /// The metric's name, hashed: see `state::short_key`. 32 bits: two of twelve names collide by
+    /// chance once in 65 million devices, and then share their memory.
+    pub(crate) key: u32,
     pub(crate) seen: u32,
     pub(crate) last_ms: i64,
     /// Readings that changed the value, up to 255: how well its smallest change is known.
@@ -49,9 +54,11 @@ pub(crate) struct Series {
     /// Autocovariances at lags 0, 1 and 2 of deviations from `level`.
     pub(crate) covariance: [f32; 3],
     /// Exponentially weighted mean of the one-step residual in its own scale.
-    pub(crate) drift: f32,
+    pub(crate) drift: Offset,
     /// The same of the deviation from the season, in the metric's unit.
-    pub(crate) off_season: f32,
+    pub(crate) off_season: Offset,
+    /// Place among the metrics that are judged together, or [`ALONE`].
+    pub(crate) place: u8,
     /// Mean absolute deviation from the short mean, of the one-step residual, from the season.
     pub(crate) scales: [f32; 3],
     /// Largest value of each feature so far, upwards and downwards, slowly forgotten.
@@ -68,10 +75,10 @@ pub(crate) struct Series {
 impl Series {
     /// Bytes of [`write`](Self::write).
     #[cfg(test)]
-    pub(crate) const BYTES: usize = 296;
+    pub(crate) const BYTES: usize = 287;
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        writer.u64(self.key);
+        writer.u32(self.key);
         writer.u32(self.seen);
         writer.i64(self.last_ms);
         writer.u8(self.changes);
@@ -82,6 +89,9 @@ impl Series {
         }
         self.records.as_flattened().iter().for_each(|record| writer.u16(record.0));
         let season = &self.season;
+        writer.u16(self.drift.0);
+        writer.u16(self.off_season.0);
+        writer.u8(self.place);
         writer.u16(self.resolution.0);
         writer.u8(season.slot);
         writer.u16(season.count);
@@ -92,15 +102,13 @@ impl Series {
         self.budget.write(writer);
     }
 
-    fn numbers(&self) -> [f32; 16] {
+    fn numbers(&self) -> [f32; 14] {
         let [c0, c1, c2] = self.covariance;
         let [s0, s1, s2] = self.scales;
         [
             self.before,
             self.short,
             self.middle,
-            self.drift,
-            self.off_season,
             self.season.anchor,
             self.season.sum,
             c1,
@@ -117,7 +125,7 @@ impl Series {
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DetectError> {
         let mut series = Self {
-            key: reader.u64()?,
+            key: reader.u32()?,
             seen: reader.u32()?,
             last_ms: reader.i64()?,
             changes: reader.u8()?,
@@ -126,8 +134,6 @@ impl Series {
             before: reader.f32()?,
             short: reader.f32()?,
             middle: reader.f32()?,
-            drift: reader.f32()?,
-            off_season: reader.f32()?,
             ..Self::default()
         };
         series.season.anchor = reader.f32()?;
@@ -139,23 +145,18 @@ impl Series {
         series.scales = [reader.scale()?, reader.scale()?, reader.scale()?];
         series.unlike = reader.scale()?;
         for record in series.records.as_flattened_mut() {
-            *record = Size(reader.u16()?);
-            if !record.valid() {
-                return Err(reader.error("a finite record", record.0));
-            }
+            *record = Size::read(reader)?;
         }
-        series.resolution = Size(reader.u16()?);
-        if !series.resolution.valid() {
-            return Err(reader.error("a finite resolution", series.resolution.0));
+        for offset in [&mut series.drift, &mut series.off_season] {
+            *offset = Offset::read(reader)?;
         }
+        series.place = reader.u8()?;
+        series.resolution = Size::read(reader)?;
         series.season.slot = reader.u8()?;
         series.season.count = reader.u16()?;
         series.season.days = reader.u8()?;
         for offset in &mut series.season.profile {
-            *offset = Offset(reader.u16()?);
-            if !offset.valid() {
-                return Err(reader.error("a finite offset", offset.0));
-            }
+            *offset = Offset::read(reader)?;
         }
         series.season.visits.copy_from_slice(reader.take(SLOTS / 4)?);
         series.episode = Episode::read(reader)?;

@@ -1,6 +1,8 @@
 //! Numbers in two bytes, so that a device's memory stays small. Unpacking is a shift, packing one
 //! addition and a shift; both are exact functions of the bits.
 
+use crate::{DetectError, bytes::Reader};
+
 /// A number that is not negative, with 8 bits of mantissa: within 0.2 % of what was stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Size(pub(crate) u16);
@@ -16,9 +18,10 @@ impl Size {
         f64::from(f32::from_bits(u32::from(self.0) << 15))
     }
 
-    /// Whether the bits are those of a finite number.
-    pub(crate) fn valid(self) -> bool {
-        self.get().is_finite()
+    /// Reads two bytes that must be those of a finite number.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DetectError> {
+        let number = Self(reader.u16()?);
+        if number.get().is_finite() { Ok(number) } else { Err(reader.error("a finite number", number.0)) }
     }
 }
 
@@ -37,9 +40,10 @@ impl Offset {
         f64::from(f32::from_bits(u32::from(self.0) << 16))
     }
 
-    /// Whether the bits are those of a finite number.
-    pub(crate) fn valid(self) -> bool {
-        self.get().is_finite()
+    /// Reads two bytes that must be those of a finite number.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DetectError> {
+        let number = Self(reader.u16()?);
+        if number.get().is_finite() { Ok(number) } else { Err(reader.error("a finite number", number.0)) }
     }
 }
 
@@ -56,7 +60,8 @@ mod tests {
             assert_eq!(Offset::new(Offset::new(value).get()), Offset::new(value));
         }
         for huge in [1e300, f64::INFINITY] {
-            assert!(Size::new(huge).valid() && Offset::new(huge).valid() && Offset::new(-huge).valid());
+            assert!(Size::new(huge).get().is_finite());
+            assert!(Offset::new(huge).get().is_finite() && Offset::new(-huge).get().is_finite());
         }
     }
 }
