@@ -9,6 +9,8 @@
 //! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
 //! - [`Policy`] and [`Rule`] are what people ask: a budget of false alarms, and limits of their own.
+//! - [`TableModel`] judges the rows of a table without time.
+//! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
 //! - [`judge`] fuses what a metric's own records say with the tails of its group, weighed by the
 //!   Isolation Forest of [`scorer::forest`], and says what a nurse would want to know.
 //!
@@ -56,6 +58,7 @@
 mod adapt;
 mod bytes;
 mod calibrate;
+pub mod classify;
 mod detector;
 mod episode;
 mod error;
@@ -73,6 +76,7 @@ mod sample;
 pub mod scorer;
 mod series;
 mod state;
+mod table;
 mod together;
 mod verdict;
 
@@ -90,4 +94,5 @@ pub use rules::{Condition, Lasting, Per, Rule, WHOLE_DEVICE};
 pub use sample::{TrainingReading, TrainingSample};
 pub use series::WARM_UP;
 pub use state::{DeviceState, MAX_METRICS, MAX_STATE_BYTES};
+pub use table::{TableFigures, TableMeta, TableModel};
 pub use verdict::{Finding, Judgement, Kind, Label, Reason, Severity};
