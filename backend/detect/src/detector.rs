@@ -59,7 +59,8 @@ pub fn judge_in_place(
     let others = if witnesses > 1 { libm::log(witnesses as f64) } else { 0.0 };
     let (row, gathered) = (Row::default(), Gathered::default());
     let time_ms = reading.time_ms;
-    let mut whole = Whole { model, time_ms, interval, limit, others, row, gathered, loud: false, forest: None };
+    let (loud, changed, forest) = (false, false, None);
+    let mut whole = Whole { model, time_ms, interval, limit, others, row, gathered, loud, changed, forest };
     let mut warm = false;
     let mut highest = Heard::default();
     let mut clues: Vec<Clue<'_>> = Vec::new();

@@ -78,6 +78,8 @@ pub(crate) struct Whole<'m> {
     pub(crate) gathered: Gathered,
     /// One metric's event is going on: what the metrics show together belongs to it.
     pub(crate) loud: bool,
+    /// A change has become the norm: the baseline of the metrics together is learnt anew.
+    pub(crate) changed: bool,
     /// The forest's weight, once it was asked.
     pub(crate) forest: Option<f64>,
 }
@@ -101,7 +103,7 @@ impl<'m> Whole<'m> {
         }
         let number = bounded(value.value);
         let measures = series.measure(number, self.time_ms, self.interval);
-        self.gathered.add(series.place, number - series.level, measures.least);
+        self.gathered.add(series.place, number, measures.least);
         if series.seen < WARM_UP {
             series.learn(number, self.time_ms, &measures);
             return Ok(Heard::default());
@@ -128,6 +130,7 @@ impl<'m> Whole<'m> {
             clues.push(Clue { spec, ..clue });
         } else if let Home::Left(low, high) = home {
             clues.push(self.lasted(*value, spec, (low, high)));
+            self.changed = true;
             series.learn(number, self.time_ms, &measures);
             if self.model.group.known {
                 series.move_level(series.recent() - 0.5 * (low + high));
@@ -156,8 +159,12 @@ impl<'m> Whole<'m> {
         'm: 'a,
     {
         let Some(measures) = state.together.push(&self.gathered, &mut self.row) else { return Heard::default() };
+        if self.changed {
+            state.together.relearn();
+        }
         let readings = state.readings.min(u64::from(u32::MAX)) as u32;
-        let together = state.together.hear(&measures, &self.model.group, readings, self.interval, self.others);
+        let together =
+            state.together.hear(&measures, &self.model.group, readings, self.interval, self.limit, self.others);
         let strength = together.nats / self.limit;
         let episode = &mut state.together.episode;
         let report = episode.notice(strength, together.by_group) && !self.loud;
@@ -181,7 +188,6 @@ impl<'m> Whole<'m> {
         let series = state.metrics.iter().find(|series| series.place == most.place)?;
         let value = *values.iter().find(|value| short_key(value.metric) == series.key)?;
         let (low, high) = (most.expected - 3.0 * most.spread, most.expected + 3.0 * most.spread);
-        let (low, high) = (series.level + low, series.level + high);
         let spec = self.model.metric(value.metric);
         Some(Clue { value, spec, kind: Kind::Contextual, feature: TOGETHER, strength, nats, low, high })
     }
@@ -235,7 +241,7 @@ impl<'m> Whole<'m> {
     }
 
     /// What the metric's comparison with its group learns from a verdict.
-    fn adapt(&self, series: &mut Series, measures: &Measures, witnesses: &Witnesses, report: bool, opened: bool) {
+    fn adapt(&mut self, series: &mut Series, measures: &Measures, witnesses: &Witnesses, report: bool, opened: bool) {
         let group = &self.model.group;
         if !group.known {
             return;
@@ -243,6 +249,7 @@ impl<'m> Whole<'m> {
         let restless = measures.features[Feature::Volatility as usize];
         if report && opened && restless > RESTLESS {
             series.accept_restlessness(restless);
+            self.changed = true;
             series.budget.reported(series.recent());
         }
         if !opened {

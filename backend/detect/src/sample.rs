@@ -74,7 +74,7 @@ impl TrainingSample {
                     let record = records(series, &measures, interval).excess;
                     row::add(&mut row, series, &measures, &Deviations::of(series, &measures), record);
                 }
-                gathered.add(series.place, number - series.level, measures.least);
+                gathered.add(series.place, number, measures.least);
                 series.learn(number, view.time_ms, &measures);
             }
             state.together.push(&gathered, &mut row);

@@ -21,8 +21,10 @@ pub(crate) const MOST_TOGETHER: usize = 8;
 const LEAST_DISTANCE: f64 = 6.0;
 /// … nor before this many readings.
 const RIPE: u32 = 300;
-/// The evidence of a distance as large as the largest so far: below every limit.
-const NEAR: f64 = 3.0;
+/// Short of a record a distance is evidence too, but never as much as this part of the limit: the
+/// share of it that the distance has in itself and [`HALF`].
+const NEAR: f64 = 0.9;
+const HALF: f64 = 8.0;
 
 /// What is remembered of a device's metrics together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,6 +92,11 @@ impl Together {
         Some(measures)
     }
 
+    /// What was normal no longer is.
+    pub(crate) fn relearn(&mut self) {
+        self.joint.relearn();
+    }
+
     /// What the deviates mean: against the group's tails, or against the device's own record.
     pub(crate) fn hear(
         &mut self,
@@ -97,16 +104,19 @@ impl Together {
         group: &Group,
         readings: u32,
         interval_ms: f64,
+        limit: f64,
         others: f64,
     ) -> Heard {
         let by_group = group.evidence_together(measures);
         let distance = measures.distance.max(0.0);
         let record = self.record.get().max(LEAST_DISTANCE);
         let excess = (distance - record) / record;
+        let near = NEAR * limit * distance / (distance + HALF);
         let own = match excess > 0.0 && readings >= RIPE {
             true => calibrate::of_records(surprise(readings, maturity(readings, interval_ms), excess)) - others,
-            false => NEAR * (distance / record).min(1.0),
+            false => 0.0,
         };
+        let own = own.max(near);
         if distance > self.record.get() {
             self.record = Size::new(distance);
         }
