@@ -9,10 +9,10 @@
 //! - [`TrainingSample`] and [`Model`] are learnt once, from normal streams, and never change.
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
 //! - [`Policy`] and [`Rule`] are what people ask: a budget of false alarms, and limits of their own.
+//! - [`TableModel`] judges the rows of a table without time.
+//! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
 //! - [`judge`] fuses what a metric's own records say with the tails of its group, weighed by the
 //!   Isolation Forest of [`scorer::forest`], and says what a nurse would want to know.
-//! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
-//! - [`TableModel`] judges the rows of a table without time.
 //!
 //! # From streams to findings
 //! ```
