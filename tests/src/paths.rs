@@ -61,13 +61,15 @@ pub fn artifacts() -> PathBuf {
     dir
 }
 
-/// A folder of the public data sets, or `None`, with a message, where they are not on this machine.
+/// One of the public data sets, or `None`, with a message, where they are not on this machine. As in the tests of
+/// `detect` and `evaluate`.
 pub fn data_set(name: &str) -> Option<PathBuf> {
     let given = std::env::var_os("ANOMALY_LEDGER_TEST_DATA").map(PathBuf::from);
-    let dir = given.unwrap_or_else(|| repo().join("../shared/data")).join(name);
+    let dir = given.clone().unwrap_or_else(|| repo().join("../shared/data")).join(name);
     if dir.is_dir() {
         return Some(dir);
     }
+    assert!(given.is_none(), "ANOMALY_LEDGER_TEST_DATA is set, and there is no {}", dir.display());
     println!("skipped: {} is not there; set ANOMALY_LEDGER_TEST_DATA to the folder of data sets", dir.display());
     None
 }

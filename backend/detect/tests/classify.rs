@@ -1,10 +1,11 @@
 //! Supervised classes: columns by name in files of 25, 39 and 46 columns, the model file, and figures on public data.
 //!
-//! tests/flows holds made-up rows under the real headers of CICIoT2023. With the folder of the public data sets in
-//! ANOMALY_LEDGER_DATA, real rows are classified as well; without it those tests say so and do nothing.
+//! tests/flows holds made-up rows under the real headers of CICIoT2023. Where the public data sets are, real
+//! rows are classified as well; elsewhere those tests say so and do nothing.
 #![allow(clippy::unwrap_used)] // helpers of a test may stop at the first surprise too
+mod common;
 
-use std::{path::PathBuf, time::Instant};
+use std::time::Instant;
 
 use detect::{
     DetectError,
@@ -172,18 +173,14 @@ proptest! {
     }
 }
 
-/// A file of the public data sets; none without the folder.
-fn public(name: &str) -> Option<String> {
-    let Some(folder) = std::env::var_os("ANOMALY_LEDGER_DATA") else {
-        println!("skipped: ANOMALY_LEDGER_DATA does not name the folder of the public data sets");
-        return None;
-    };
-    Some(std::fs::read_to_string(PathBuf::from(folder).join(name)).unwrap())
+/// A file of a public data set, where that is.
+fn public(set: &str, file: &str) -> Option<String> {
+    Some(std::fs::read_to_string(common::data_set(set)?.join(file)).unwrap())
 }
 
 #[test]
 fn real_rows_of_ciciot2023_are_read() {
-    let files = ["benign", "ddos", "recon"].map(|class| (class, public(&format!("ciciot2023/sample_{class}.csv"))));
+    let files = ["benign", "ddos", "recon"].map(|class| (class, public("ciciot2023", &format!("sample_{class}.csv"))));
     let mut table: Option<LabelledTable> = None;
     for (class, text) in &files {
         let Some(text) = text else { return };
@@ -208,7 +205,7 @@ fn real_rows_of_ciciot2023_are_read() {
 
 #[test]
 fn nsl_kdd_is_told_apart() {
-    let Some(text) = public("nsl_kdd/KDDTrain+_20Percent.txt") else { return };
+    let Some(text) = public("nsl_kdd", "KDDTrain+_20Percent.txt") else { return };
     let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
     let columns = schema(&NSL_KDD, &["label", "difficulty"], &rows[..1000]).unwrap();
     let mut labels = LabelledTable::new(columns.clone()).unwrap();

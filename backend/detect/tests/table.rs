@@ -1,7 +1,8 @@
-//! The table model on NSL-KDD: benign connections for training, part of them held back. The data
-//! is found by `ANOMALY_LEDGER_DATA`; without it the test says so and does nothing.
+//! The table model on NSL-KDD: benign connections for training, part of them held back. Without
+//! the data the test says so and does nothing.
+mod common;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use detect::TableModel;
 
@@ -11,11 +12,8 @@ const COLUMNS: usize = 41;
 
 #[test]
 fn attacks_stand_out_from_benign_connections() {
-    let Ok(folder) = std::env::var("ANOMALY_LEDGER_DATA") else {
-        println!("skipped: ANOMALY_LEDGER_DATA is not set");
-        return;
-    };
-    let text = std::fs::read_to_string(Path::new(&folder).join("nsl_kdd/KDDTrain+_20Percent.txt")).unwrap();
+    let Some(folder) = common::data_set("nsl_kdd") else { return };
+    let text = std::fs::read_to_string(folder.join("KDDTrain+_20Percent.txt")).unwrap();
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
     let (benign, attacks): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line[COLUMNS] == "normal");
     // Every fifth connection and the one after it are held back.

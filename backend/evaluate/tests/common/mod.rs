@@ -1,15 +1,17 @@
 //! Where the public data sets are, if anywhere.
 #![allow(dead_code)] // each test binary uses its own part
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// A folder of the public data sets, or `None`, with a message, where they are not on this machine.
+/// One of the public data sets, or `None`, with a message, where they are not on this machine. As in `tests/src/paths.rs`.
 pub(crate) fn data_set(name: &str) -> Option<PathBuf> {
-    let Some(given) = std::env::var_os("ANOMALY_LEDGER_DATA") else {
-        println!("skipped: set ANOMALY_LEDGER_DATA to the folder of public data sets");
-        return None;
-    };
-    let dir = PathBuf::from(given).join(name);
-    assert!(dir.is_dir(), "ANOMALY_LEDGER_DATA is set, and there is no {}", dir.display());
-    Some(dir)
+    let given = std::env::var_os("ANOMALY_LEDGER_TEST_DATA").map(PathBuf::from);
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let dir = given.clone().unwrap_or_else(beside).join(name);
+    if dir.is_dir() {
+        return Some(dir);
+    }
+    assert!(given.is_none(), "ANOMALY_LEDGER_TEST_DATA is set, and there is no {}", dir.display());
+    println!("skipped: {} is not there; set ANOMALY_LEDGER_TEST_DATA to the folder of data sets", dir.display());
+    None
 }
