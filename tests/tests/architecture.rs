@@ -84,11 +84,15 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The top modules that a source text names below `crate::`, also in braces: `use crate::{a::B, c}`.
-fn modules_named(text: &str) -> BTreeSet<String> {
-    let code: String = text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
+/// A source text without its comments.
+fn code_of(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n")
+}
+
+/// The top modules that a source text names below `crate::` or the like, also in braces: `use crate::{a::B, c}`.
+fn modules_named(text: &str, root: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    for rest in code.split("crate::").skip(1) {
+    for rest in code_of(text).split(root).skip(1) {
         match rest.strip_prefix('{') {
             None => _ = found.insert(identifier(rest)),
             Some(list) => found.extend(heads(list)),
@@ -129,7 +133,7 @@ fn imports() -> BTreeMap<String, BTreeSet<String>> {
         let first = below.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
         let module = first.trim_end_matches(".rs").to_owned();
         let text = std::fs::read_to_string(&file).expect("a source file");
-        imports.entry(module).or_default().extend(modules_named(&text));
+        imports.entry(module).or_default().extend(modules_named(&text, "crate::"));
     }
     imports
 }
@@ -153,9 +157,45 @@ fn the_domain_imports_nothing_of_the_service() {
     assert!(others.is_empty(), "domain imports {others:?}");
 }
 
+/// What a crate has to leave alone to give the same answer for the same arguments: modules of `std`, and state of its own.
+const IMPURE: [&str; 8] = ["env", "fs", "io", "net", "os", "process", "thread", "time"];
+const GLOBAL: [&str; 8] =
+    ["thread_local!", "static mut ", "OnceLock", "LazyLock", "OnceCell", "Mutex", "RwLock", "Atomic"];
+
+/// Methods of floats whose last bits are the platform's business; `libm` has them with the same bits everywhere.
+const INEXACT: [&str; 20] = [
+    "ln", "log", "log2", "log10", "ln_1p", "exp", "exp2", "exp_m1", "powf", "powi", "mul_add", "sin", "cos", "tan",
+    "tanh", "atan2", "cbrt", "hypot", "asinh", "acosh",
+];
+
+#[test]
+fn detector_and_simulator_have_no_clock_no_files_no_threads_and_no_state_of_their_own() {
+    for source in ["backend/detect/src", "backend/simulate/src"] {
+        for file in sources(&repo().join(source)) {
+            let text = std::fs::read_to_string(&file).expect("a source file");
+            let found = modules_named(&text, "std::");
+            let impure: Vec<_> = IMPURE.iter().filter(|module| found.contains(**module)).collect();
+            assert!(impure.is_empty(), "{} uses {impure:?} of std", file.display());
+            let code = code_of(&text);
+            let global: Vec<_> = GLOBAL.iter().filter(|word| code.contains(**word)).collect();
+            assert!(global.is_empty(), "{} keeps something by {global:?}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_detector_takes_what_is_not_exact_from_libm() {
+    for file in sources(&repo().join("backend/detect/src")).iter().filter(|file| !file.ends_with("tests.rs")) {
+        let text = std::fs::read_to_string(file).expect("a source file");
+        let code = code_of(text.split("#[cfg(test)]\nmod tests {").next().expect("the first part"));
+        let inexact: Vec<_> = INEXACT.iter().filter(|name| code.contains(&format!(".{name}("))).collect();
+        assert!(inexact.is_empty(), "{} calls {inexact:?} of f64 instead of libm's", file.display());
+    }
+}
+
 #[test]
 fn imports_are_read_in_every_spelling() {
     let text =
         "use crate::{\n    a::{B, C},\n    d, // e\n};\nuse crate::f;\nlet x = crate::g::h();\npub(crate) fn no() {}";
-    assert_eq!(modules_named(text).into_iter().collect::<Vec<_>>(), ["a", "d", "f", "g"]);
+    assert_eq!(modules_named(text, "crate::").into_iter().collect::<Vec<_>>(), ["a", "d", "f", "g"]);
 }
