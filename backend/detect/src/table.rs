@@ -27,7 +27,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     DetectError,
     bytes::{Reader, Writer},
-    model::hex,
+    model::{hex, quantile},
     scorer::forest::{Forest, ForestSpec},
 };
 use calibration::Calibration;
@@ -146,15 +146,15 @@ impl TableModel {
         self.calibrations =
             std::array::from_fn(|scorer| Calibration::fit(evidence.iter().map(|e| e.scorers[scorer]).collect()));
         let fused: Vec<f64> = evidence.iter().map(|evidence| self.fuse(evidence)).collect();
-        self.limit = quantile(fused.clone(), 1.0 - CONTAMINATION).max(LEAST_LIMIT);
+        self.limit = quantile(fused.iter().copied(), 1.0 - CONTAMINATION).max(LEAST_LIMIT);
         let scores: Vec<f64> = fused.iter().map(|fused| self.score_of(*fused)).collect();
         let above = scores.iter().filter(|score| **score >= THRESHOLD).count();
         let forest: Vec<f64> = evidence.iter().map(|evidence| evidence.scorers[0]).collect();
         self.figures = TableFigures {
-            forest_median: quantile(forest.clone(), 0.5),
-            forest_high: quantile(forest, 0.99),
+            forest_median: quantile(forest.iter().copied(), 0.5),
+            forest_high: quantile(forest.into_iter(), 0.99),
             share_above_threshold: above as f64 / scores.len() as f64,
-            score_median: quantile(scores, 0.5),
+            score_median: quantile(scores.into_iter(), 0.5),
         };
         Ok(())
     }
@@ -377,10 +377,4 @@ fn hash_rows(rows: &[f32]) -> [u8; 32] {
         hasher.update(value.to_le_bytes());
     }
     hasher.finalize().into()
-}
-
-/// The value below which the given share of the numbers lies.
-fn quantile(mut numbers: Vec<f64>, share: f64) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[((numbers.len() - 1) as f64 * share) as usize]
 }

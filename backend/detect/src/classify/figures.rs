@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::{
-    DetectError,
+    DetectError, Ranking,
     bytes::{Reader, Writer},
 };
 
@@ -54,11 +54,12 @@ impl Figures {
         };
         let classes: Vec<ClassFigures> = names.iter().enumerate().map(class).collect();
         let occurring: BTreeSet<usize> = rows.iter().flat_map(|row| [row.0, row.1]).collect();
+        let ranking = Ranking::of(rows.iter().map(|row| (row.2, row.0 == 1)));
         Self {
             rows: rows.len() as u64,
             accuracy: share(count(&|row| row.0 == row.1), rows.len() as f64),
             macro_f1: share(classes.iter().map(|class| class.f1).sum::<f64>(), occurring.len() as f64),
-            auroc: if names.len() == 2 { auroc(rows) } else { None },
+            auroc: ranking.filter(|_| names.len() == 2).map(|ranking| ranking.auroc),
             classes,
         }
     }
@@ -92,22 +93,6 @@ impl Figures {
         let classes = classes.collect::<Result<_, DetectError>>()?;
         Ok(Self { rows, accuracy, macro_f1, auroc, classes })
     }
-}
-
-/// Share of pairs of a row of each class in which the second class's has the higher probability; ties count half. None
-/// without rows of both.
-fn auroc(rows: &[(usize, usize, f64)]) -> Option<f64> {
-    let mut sorted: Vec<(f64, bool)> = rows.iter().map(|row| (row.2, row.0 == 1)).collect();
-    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut below, mut twice_won) = (0u64, 0u64);
-    for tied in sorted.chunk_by(|a, b| a.0 == b.0) {
-        let ones = tied.iter().filter(|row| row.1).count() as u64;
-        let zeros = tied.len() as u64 - ones;
-        twice_won += ones * (2 * below + zeros);
-        below += zeros;
-    }
-    let pairs = 2 * below * (rows.len() as u64 - below);
-    (pairs > 0).then(|| twice_won as f64 / pairs as f64)
 }
 
 #[cfg(test)]

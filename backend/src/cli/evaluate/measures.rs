@@ -1,4 +1,4 @@
-//! How well scores and findings tell labelled rows apart. Counts and ranks; judges nothing.
+//! How well findings tell labelled rows apart. Counts; judges nothing, and leaves ranking to [`detect::Ranking`].
 
 use std::fmt;
 
@@ -126,39 +126,6 @@ impl Delay {
     }
 }
 
-/// How well the scores alone rank the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Ranking {
-    /// The probability that an anomalous row has a higher score than another one; equal scores count half.
-    pub(super) auroc: f64,
-    /// Mean precision over the anomalous rows, best score first; equal scores are one step.
-    pub(super) average_precision: f64,
-}
-
-impl Ranking {
-    /// `None` where all rows are of one sort.
-    pub(super) fn of(rows: &[Scored]) -> Option<Self> {
-        let mut order: Vec<(f64, bool)> = rows.iter().map(|row| (row.score, row.truth)).collect();
-        order.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let truths = order.iter().filter(|row| row.1).count() as f64;
-        let others = order.len() as f64 - truths;
-        if truths == 0.0 || others == 0.0 {
-            return None;
-        }
-        let (mut above_true, mut above, mut pairs, mut precision) = (0.0, 0.0, 0.0, 0.0);
-        for tied in order.chunk_by(|a, b| a.0 == b.0) {
-            let true_here = tied.iter().filter(|row| row.1).count() as f64;
-            let false_here = tied.len() as f64 - true_here;
-            // Each other row here is below all anomalous ones before, and level with those here.
-            pairs += false_here * (above_true + true_here / 2.0);
-            above_true += true_here;
-            above += tied.len() as f64;
-            precision += true_here * above_true / above;
-        }
-        Some(Self { auroc: pairs / (truths * others), average_precision: precision / truths })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -173,19 +140,6 @@ mod tests {
             time_ms: 2_000 * at as i64,
         };
         rows.iter().enumerate().map(row).collect()
-    }
-
-    #[test]
-    fn ranks_as_scikit_learn_does() {
-        // sklearn.metrics.roc_auc_score and average_precision_score of the same rows: 0.75 and 0.8333…
-        let some = rows(&[(0.1, false, false), (0.4, false, false), (0.35, true, false), (0.8, true, false)]);
-        let ranking = Ranking::of(&some).unwrap();
-        assert_eq!(ranking.auroc, 0.75);
-        assert!((ranking.average_precision - 0.833_333_333_333_333_3).abs() < 1e-15);
-        let level = rows(&[(0.5, false, false), (0.5, true, false), (0.5, false, false), (0.5, false, false)]);
-        assert_eq!(Ranking::of(&level), Some(Ranking { auroc: 0.5, average_precision: 0.25 }));
-        assert_eq!(Ranking::of(&level[..1]), None);
-        assert_eq!(Ranking::of(&[]), None);
     }
 
     #[test]

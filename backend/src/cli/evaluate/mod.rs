@@ -7,11 +7,12 @@ mod tables;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use detect::Ranking;
 use serde::Serialize;
 
 use self::{
     classes::Confusion,
-    measures::{Decisions, Delay, Events, Ranking, Scored, Share},
+    measures::{Decisions, Delay, Events, Scored, Share},
 };
 use super::{
     Outcome,
@@ -120,7 +121,7 @@ impl Figures {
             by_row: Decisions::by_row(rows, THRESHOLD),
             precision_at_n: (truths > 0).then(|| top as f64 / truths as f64),
             by_event: has_time.then(|| Events::of(rows)),
-            ranking: Ranking::of(rows),
+            ranking: Ranking::of(rows.iter().map(|row| (row.score, row.truth))),
             classes: None,
         }
     }

@@ -16,12 +16,17 @@ pub(crate) enum Field {
 /// As Python, R, databases and spreadsheets write that there is no value.
 const NOTHING: [&str; 10] = ["", "nan", "na", "n/a", "#n/a", "null", "none", "nil", "-", "?"];
 
+/// Whether a field, without the space around it, says that there is no value.
+pub(crate) fn is_missing(text: &str) -> bool {
+    NOTHING.iter().any(|nothing| text.eq_ignore_ascii_case(nothing))
+}
+
 impl Field {
     /// Reads a field. A decimal comma is one where the comma does not separate fields.
     pub(crate) fn parse(field: &[u8], separator: u8) -> Self {
         let Ok(text) = std::str::from_utf8(field) else { return Self::Text };
         let text = text.trim();
-        if NOTHING.iter().any(|nothing| text.eq_ignore_ascii_case(nothing)) {
+        if is_missing(text) {
             return Self::Missing;
         }
         match text.parse::<f64>() {

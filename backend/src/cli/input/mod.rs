@@ -17,6 +17,7 @@ mod time;
 mod tests;
 
 pub(crate) use columns::Named;
+pub(crate) use field::is_missing;
 pub(crate) use label::is_anomalous;
 pub(crate) use labelled::Labelled;
 pub(crate) use readings::{Origin, Reading, Readings, Stop};

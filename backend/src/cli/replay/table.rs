@@ -8,7 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::Args;
 use crate::{
-    cli::WrongUse,
+    cli::{WrongUse, input::is_missing},
     domain::{Clock, Micros, SystemClock},
 };
 
@@ -111,11 +111,6 @@ fn columns(header: &csv::StringRecord, args: &Args) -> Result<Vec<Column>, Strin
 }
 
 type Cells = (RowTime, BTreeMap<String, Box<RawValue>>);
-
-/// Whether a field says that there is no value: empty, or as Python, R and databases write it.
-fn is_missing(field: &str) -> bool {
-    field.is_empty() || ["nan", "na", "n/a", "null", "none"].iter().any(|word| field.eq_ignore_ascii_case(word))
-}
 
 /// Time and values of a row. A missing value is left out.
 fn cells(row: &csv::StringRecord, columns: &[Column]) -> Result<Cells, String> {
