@@ -15,7 +15,7 @@ use crate::{
     series::{ALONE, Size},
 };
 
-/// Metrics that are judged together: the first of a device. 307 bytes of its state.
+/// Metrics that are judged together: the first of a device. 299 bytes of its state.
 pub(crate) const MOST_TOGETHER: usize = 8;
 /// A record of the distance does not mean anything below this deviate …
 const LEAST_DISTANCE: f64 = 6.0;
@@ -71,7 +71,7 @@ impl Together {
     /// A place for one metric more.
     pub(crate) fn join(&mut self) -> u8 {
         let place = self.joint.metrics();
-        if place >= MOST_TOGETHER || self.joint.insert(place, None).is_err() {
+        if place >= MOST_TOGETHER || self.joint.add().is_err() {
             return ALONE;
         }
         place as u8
@@ -79,7 +79,7 @@ impl Together {
 
     /// Judges and takes in one reading; its deviates go into the row.
     pub(crate) fn push(&mut self, gathered: &Gathered, row: &mut Row) -> Option<JointMeasures> {
-        let measures = gathered.with(|values| self.joint.push(values, None, true))?;
+        let measures = gathered.with(|values| self.joint.push(values))?;
         row::add_joint(row, &measures);
         Some(measures)
     }
@@ -117,7 +117,7 @@ impl Together {
 
     /// Who stands out, after the reading was pushed.
     pub(crate) fn outstanding(&self, gathered: &Gathered) -> Option<Outstanding> {
-        let shares = gathered.with(|values| self.joint.shares(values, None));
+        let shares = gathered.with(|values| self.joint.shares(values));
         let most = shares.iter().max_by(|a, b| a.share.total_cmp(&b.share))?;
         Some(Outstanding { place: most.metric as u8, expected: most.expected, spread: most.spread })
     }

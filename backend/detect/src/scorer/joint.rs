@@ -8,7 +8,7 @@
 //! residuals associated with principal component analysis", Technometrics 21 (1979); Wilson and
 //! Hilferty, "The distribution of chi-square", PNAS 17 (1931).
 //!
-//! What is remembered takes 29 bytes a metric and 2 a pair: 499 bytes for twelve metrics. While the
+//! What is remembered takes 28 bytes a metric and 2 a pair: 487 bytes for twelve metrics. While the
 //! metrics together are far from their baseline, those that are far are not learnt from, so that a
 //! lasting fault does not become the norm, while the others go on drifting along.
 
@@ -16,18 +16,15 @@
 
 mod algebra;
 mod channel;
-mod prior;
 #[cfg(test)]
 mod tests;
-
-pub use prior::JointPrior;
 
 use crate::{
     DetectError,
     bytes::{Reader, Writer},
 };
 use algebra::{AXES, Factor, Square, refine};
-use channel::{Channel, MEMORY, SCALED, UNKNOWN};
+use channel::{Channel, MEMORY, SCALED};
 
 /// Metrics that can be judged together.
 pub const MOST: usize = 12;
@@ -47,8 +44,8 @@ const FAR: f64 = 3.7;
 const FAR_ALONE: f64 = 4.0;
 /// … for this many readings, the memory of the baseline: then what lasts is the new baseline, learnt at the pace of the start.
 const HOLD: u16 = 1000;
-/// The correlations learnt from a device weigh against the prior as if this many readings had
-/// taught it, and never more than four to one: it keeps the inverse tame.
+/// The correlations learnt from a device weigh against none at all as if this many readings had
+/// taught that, and never more than four to one: it keeps the inverse tame.
 const PRIOR_READINGS: f64 = 60.0;
 const LEAST_PRIOR: f64 = 0.2;
 /// The principal axes are turned after every so many readings.
@@ -131,55 +128,36 @@ impl Joint {
         self.channels.len()
     }
 
-    /// Makes room for a metric at `position`; those at and behind it move up by one. `known` is
-    /// its place among the metrics of the model's prior, if that knows it.
+    /// Makes room for one metric more, behind the others.
     ///
     /// # Errors
-    /// [`DetectError::TooManyMetrics`] beyond [`MOST`], [`DetectError::Parameter`] for a position
-    /// behind the end.
-    pub fn insert(&mut self, position: usize, known: Option<usize>) -> Result<(), DetectError> {
+    /// [`DetectError::TooManyMetrics`] beyond [`MOST`].
+    pub fn add(&mut self) -> Result<(), DetectError> {
         let count = self.channels.len();
         if count >= MOST {
             return Err(DetectError::TooManyMetrics { actual: count + 1, limit: MOST });
         }
-        if position > count {
-            let expected = "at most the number of metrics";
-            return Err(DetectError::Parameter { name: "position", expected, actual: position.to_string() });
-        }
-        let known = known.and_then(|known| u8::try_from(known).ok()).unwrap_or(UNKNOWN);
-        let before = |place: usize| if place > position { place - 1 } else { place };
-        let mut correlations = Vec::with_capacity(count * (count + 1) / 2);
-        for row in 1..=count {
-            for column in 0..row {
-                let new = row == position || column == position;
-                correlations.push(if new { 0 } else { self.correlations[pair(before(row), before(column))] });
-            }
-        }
-        self.correlations = correlations;
-        self.channels.insert(position, Channel { axes: algebra::start(count), known, ..Channel::default() });
+        self.correlations.resize(pairs(count + 1), 0);
+        self.channels.push(Channel { axes: algebra::start(count), ..Channel::default() });
         Ok(())
     }
 
-    /// Judges one reading against the baseline and, where `learn` allows, takes it in. None while
-    /// fewer than two of its metrics are known well enough. Positions ascend; values of positions
-    /// that do not exist or come twice are passed over.
-    ///
-    /// `prior` says what correlations devices of this kind have; without it: none.
-    pub fn push(&mut self, values: &[JointValue], prior: Option<&JointPrior>, learn: bool) -> Option<JointMeasures> {
+    /// Judges one reading against the baseline and takes it in. None while fewer than two of its
+    /// metrics are known well enough. Positions ascend; values of positions that do not exist or
+    /// come twice are passed over.
+    pub fn push(&mut self, values: &[JointValue]) -> Option<JointMeasures> {
         self.readings = self.readings.saturating_add(1);
         let gathered = self.gather(values);
-        let measures = self.measure(&gathered, prior);
+        let measures = self.measure(&gathered);
         let far = measures.is_some_and(|measures| measures.distance > FAR);
         let held = if far { self.held.saturating_add(1) } else { self.held.saturating_sub(2) };
         self.held = if !far && self.held >= HOLD { 0 } else { held };
         if self.held == HOLD {
             self.relearn();
         }
-        if learn {
-            self.learn(values, far && self.held < HOLD);
-            if self.readings.is_multiple_of(REFRESH) {
-                self.refresh(prior);
-            }
+        self.learn(values, far && self.held < HOLD);
+        if self.readings.is_multiple_of(REFRESH) {
+            self.refresh();
         }
         measures
     }
@@ -191,9 +169,9 @@ impl Joint {
     }
 
     /// Which metrics made the smoothed distance, after the reading was pushed.
-    pub fn shares(&self, values: &[JointValue], prior: Option<&JointPrior>) -> Vec<JointShare> {
+    pub fn shares(&self, values: &[JointValue]) -> Vec<JointShare> {
         let gathered = self.standing(values);
-        let Some(factor) = self.factor(&gathered, prior) else { return Vec::new() };
+        let Some(factor) = self.factor(&gathered) else { return Vec::new() };
         let (weighted, precisions) = factor.precision(&gathered.smooth);
         let parts = |i: usize| (gathered.smooth[i] * weighted[i]).max(0.0);
         let sum: f64 = (0..gathered.count).map(parts).sum();
@@ -245,8 +223,8 @@ impl Joint {
         gathered
     }
 
-    fn measure(&self, gathered: &Gathered, prior: Option<&JointPrior>) -> Option<JointMeasures> {
-        let factor = self.factor(gathered, prior)?;
+    fn measure(&self, gathered: &Gathered) -> Option<JointMeasures> {
+        let factor = self.factor(gathered)?;
         let count = gathered.count;
         let whole = factor.distance(&gathered.smooth);
         let (t2, axes) = self.principal(gathered, whole);
@@ -278,30 +256,25 @@ impl Joint {
         (t2.min(whole), axes)
     }
 
-    /// The correlations of the metrics that take part, drawn towards the prior, and factored.
-    fn factor(&self, gathered: &Gathered, prior: Option<&JointPrior>) -> Option<Factor> {
+    /// The correlations of the metrics that take part, drawn towards none, and factored.
+    fn factor(&self, gathered: &Gathered) -> Option<Factor> {
         if gathered.count < 2 {
             return None;
         }
         let mut matrix: Square = [[0.0; MOST]; MOST];
         for i in 0..gathered.count {
             for j in 0..i {
-                matrix[i][j] = self.correlation(gathered.metrics[i], gathered.metrics[j], prior);
+                matrix[i][j] = self.correlation(gathered.metrics[i], gathered.metrics[j]);
             }
         }
         Some(Factor::of(matrix, gathered.count))
     }
 
-    fn correlation(&self, a: usize, b: usize, prior: Option<&JointPrior>) -> f64 {
+    fn correlation(&self, a: usize, b: usize) -> f64 {
         let learnt = f64::from(self.channels[a].seen.min(self.channels[b].seen).saturating_sub(SCALED));
         let weight = (PRIOR_READINGS / (PRIOR_READINGS + learnt)).max(LEAST_PRIOR);
         let own = f64::from(self.correlations[pair(a, b)]) / ONE;
-        let expected = prior.map_or(0.0, |prior| prior.correlation(self.known(a), self.known(b)));
-        own + weight * (expected - own)
-    }
-
-    fn known(&self, metric: usize) -> usize {
-        usize::from(self.channels[metric].known)
+        own - weight * own
     }
 
     /// Takes the reading into baseline, scales and correlations; metrics that are far only if
@@ -334,7 +307,7 @@ impl Joint {
     }
 
     /// One step of orthogonal iteration: the axes turn towards the directions of most variance.
-    fn refresh(&mut self, prior: Option<&JointPrior>) {
+    fn refresh(&mut self) {
         let count = self.channels.len();
         if count < 2 {
             return;
@@ -343,7 +316,7 @@ impl Joint {
         for i in 0..count {
             matrix[i][i] = 1.0;
             for j in 0..i {
-                matrix[i][j] = self.correlation(i, j, prior);
+                matrix[i][j] = self.correlation(i, j);
                 matrix[j][i] = matrix[i][j];
             }
         }
@@ -363,8 +336,8 @@ impl Joint {
     }
 
     /// The byte form, little-endian: metrics u8, readings u32, held u16, strengths 3 × f32; for
-    /// each metric mean f64, scale, smoothed deviation and its scale f32, seen u16, axes 3 × i16,
-    /// place in the prior u8; then the correlations i16.
+    /// each metric mean f64, scale, smoothed deviation and its scale f32, seen u16, axes 3 × i16;
+    /// then the correlations i16.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         self.write(&mut writer);

@@ -50,13 +50,13 @@ fn classes() -> Vec<String> {
 
 fn together() -> Vec<String> {
     let mut joint = Joint::new();
-    (0..4).for_each(|metric| joint.insert(metric, None).expect("room for four"));
+    (0..4).for_each(|_| joint.add().expect("room for four"));
     let mut last = None;
     for row in rows(700, 4).chunks(4) {
         // The second goes with the first.
         let values = [row[0], row[0] + 0.2 * row[1], row[2], row[3]];
         let value = |metric: usize| JointValue { metric, value: values[metric].into(), least: 1e-3 };
-        last = joint.push(&[0, 1, 2, 3].map(value), None, true);
+        last = joint.push(&[0, 1, 2, 3].map(value));
     }
     let measures = last.expect("known metrics");
     let bits = [measures.distance, measures.t2, measures.q, measures.point].map(f64::to_bits);

@@ -11,8 +11,6 @@ pub(super) const MEMORY: u16 = 1000;
 /// Deviations before correlations can be learnt from them: scales must be known.
 pub(super) const SCALED: u16 = 16;
 const LEAST_SCALE: f64 = 1e-30;
-/// No place in the prior.
-pub(super) const UNKNOWN: u8 = u8::MAX;
 
 /// What is remembered of one metric.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,8 +22,6 @@ pub(super) struct Channel {
     pub(super) smooth_scale: f32,
     pub(super) seen: u16,
     pub(super) axes: [i16; AXES],
-    /// Place in the profile's prior, or [`UNKNOWN`].
-    pub(super) known: u8,
 }
 
 impl Channel {
@@ -61,7 +57,6 @@ impl Channel {
         }
         writer.u16(self.seen);
         self.axes.iter().for_each(|axis| writer.u16(*axis as u16));
-        writer.u8(self.known);
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DetectError> {
@@ -80,7 +75,6 @@ impl Channel {
         for axis in &mut channel.axes {
             *axis = reader.u16()? as i16;
         }
-        channel.known = reader.u8()?;
         Ok(channel)
     }
 }

@@ -20,14 +20,14 @@ fn values(row: &[f64]) -> Vec<JointValue> {
 
 fn of(metrics: usize) -> Joint {
     let mut joint = Joint::new();
-    (0..metrics).for_each(|metric| joint.insert(metric, None).unwrap());
+    (0..metrics).for_each(|_| joint.add().unwrap());
     joint
 }
 
 fn learnt(random: &mut Random, readings: usize) -> Joint {
     let mut joint = of(3);
     for _ in 0..readings {
-        joint.push(&values(&row(random)), None, true);
+        joint.push(&values(&row(random)));
     }
     joint
 }
@@ -38,7 +38,7 @@ fn ordinary_readings_are_about_standard_normal() {
     let mut joint = learnt(&mut random, 500);
     let mut distances = Vec::new();
     for _ in 0..4000 {
-        distances.push(joint.push(&values(&row(&mut random)), None, true).unwrap().distance);
+        distances.push(joint.push(&values(&row(&mut random))).unwrap().distance);
     }
     distances.sort_by(f64::total_cmp);
     assert!(distances[2000].abs() < 0.7, "{}", distances[2000]);
@@ -50,11 +50,11 @@ fn nothing_is_said_of_fewer_than_two_known_metrics() {
     let mut joint = of(2);
     for i in 0..100 {
         let value = f64::from(i % 7);
-        let measures = joint.push(&values(&[value, value]), None, true);
+        let measures = joint.push(&values(&[value, value]));
         assert_eq!(measures.is_some(), i >= i32::from(WAIT), "{i}");
         assert_eq!(measures.map_or(2, |measures| measures.metrics), 2);
     }
-    assert!(joint.push(&values(&[3.0]), None, true).is_none());
+    assert!(joint.push(&values(&[3.0])).is_none());
 }
 
 #[test]
@@ -63,11 +63,11 @@ fn a_small_lasting_shift_of_all_is_seen_and_not_learnt() {
     let mut joint = learnt(&mut random, 500);
     for i in 0..400 {
         let shifted = row(&mut random).map(|value| value + 2.0);
-        let distance = joint.push(&values(&shifted), None, true).unwrap().distance;
+        let distance = joint.push(&values(&shifted)).unwrap().distance;
         assert!(i < 40 || distance > FAR, "{i}: {distance}");
     }
     // What was normal is normal again soon.
-    let back = (0..60).map(|_| joint.push(&values(&row(&mut random)), None, true).unwrap().distance);
+    let back = (0..60).map(|_| joint.push(&values(&row(&mut random))).unwrap().distance);
     assert!(back.last().unwrap() < FAR);
 }
 
@@ -77,7 +77,7 @@ fn what_lasts_long_enough_is_the_new_baseline() {
     let mut joint = learnt(&mut random, 500);
     let shifted = (0..2000).map(|_| {
         let reading = row(&mut random).map(|value| value + 5.0);
-        joint.push(&values(&reading), None, true).unwrap().distance
+        joint.push(&values(&reading)).unwrap().distance
     });
     let distances: Vec<f64> = shifted.collect();
     assert!(distances[900] > FAR && distances[1990] < FAR, "{} {}", distances[900], distances[1990]);
@@ -93,12 +93,12 @@ fn metrics_that_part_break_the_pattern() {
     parted[1] = 76.0;
     let mut last = None;
     for _ in 0..20 {
-        last = joint.push(&values(&parted), None, true);
+        last = joint.push(&values(&parted));
     }
     let measures = last.unwrap();
     assert!(measures.q > measures.t2 && measures.q > 6.0, "{measures:?}");
     assert!(measures.point > 1.5, "{measures:?}");
-    let shares = joint.shares(&values(&parted), None);
+    let shares = joint.shares(&values(&parted));
     assert!((shares.iter().map(|share| share.share).sum::<f64>() - 1.0).abs() < 1e-9);
     assert!(shares[2].share < 0.2, "{shares:?}");
     // By the second alone, the first is expected below its usual 80.
@@ -111,16 +111,16 @@ fn one_spike_is_soon_over_and_a_constants_wiggle_is_nothing() {
     let mut joint = learnt(&mut random, 500);
     let mut spike = row(&mut random);
     spike[2] += 1e9;
-    assert!(joint.push(&values(&spike), None, true).unwrap().point > 100.0);
-    let after = (0..20).map(|_| joint.push(&values(&row(&mut random)), None, true).unwrap().distance);
+    assert!(joint.push(&values(&spike)).unwrap().point > 100.0);
+    let after = (0..20).map(|_| joint.push(&values(&row(&mut random))).unwrap().distance);
     assert!(after.last().unwrap() < FAR);
 
     let mut constant = of(2);
     let reading = |value| [0, 1].map(|metric| JointValue { metric, value, least: 0.02 });
     for _ in 0..200 {
-        constant.push(&reading(37.0), None, true);
+        constant.push(&reading(37.0));
     }
-    assert!(constant.push(&reading(37.01), None, true).unwrap().point < 1.0);
+    assert!(constant.push(&reading(37.01)).unwrap().point < 1.0);
 }
 
 #[test]
@@ -128,40 +128,14 @@ fn missing_and_new_metrics_are_no_event() {
     let mut random = Random::new(6);
     let mut joint = learnt(&mut random, 500);
     let full = values(&row(&mut random));
-    assert!(joint.push(&full[..2], None, true).unwrap().distance < FAR);
-    assert_eq!(joint.push(&[full[0], full[2]], None, true).unwrap().metrics, 2);
-    let correlation = joint.correlation(0, 1, None);
-    joint.insert(1, Some(7)).unwrap();
-    assert_eq!(joint.correlation(0, 2, None), correlation);
-    assert_eq!((joint.known(1), joint.known(2)), (7, usize::from(UNKNOWN)));
+    assert!(joint.push(&full[..2]).unwrap().distance < FAR);
+    assert_eq!(joint.push(&[full[0], full[2]]).unwrap().metrics, 2);
+    let correlations = [(0, 1), (0, 2), (1, 2)].map(|(a, b)| joint.correlation(a, b));
+    joint.add().unwrap();
+    assert_eq!([(0, 1), (0, 2), (1, 2)].map(|(a, b)| joint.correlation(a, b)), correlations);
+    assert!((0..3).all(|metric| joint.correlation(metric, 3) == 0.0));
     let twice = [full[0], full[0], JointValue { metric: 99, ..full[0] }];
-    assert!(joint.push(&twice, None, true).is_none());
-}
-
-#[test]
-fn the_prior_is_what_the_rows_have() {
-    let mut random = Random::new(7);
-    let rows: Vec<f64> = (0..500)
-        .flat_map(|_| {
-            let row = row(&mut random);
-            [(row[0] - 80.0) / 3.0, (row[1] - 79.0) / 3.0, row[2] - 1e6]
-        })
-        .collect();
-    let prior = JointPrior::train(3, &rows).unwrap();
-    assert!(prior.correlation(0, 1) > 0.9 && prior.correlation(0, 2).abs() < 0.3, "{prior:?}");
-    assert_eq!(JointPrior::from_bytes(&prior.to_bytes()).unwrap(), prior);
-    assert!(JointPrior::train(3, &rows[..3 * 63]).is_err());
-    assert!(JointPrior::train(1, &rows).is_err() && JointPrior::train(3, &rows[1..]).is_err());
-    // A device that has just started already knows what goes together.
-    let mut joint = Joint::new();
-    (0..3).for_each(|metric| joint.insert(metric, Some(metric)).unwrap());
-    assert_eq!(joint.correlation(0, 1, Some(&prior)), prior.correlation(0, 1));
-    for _ in 0..61 {
-        joint.push(&values(&row(&mut random)), Some(&prior), true);
-    }
-    let parted = values(&[83.0, 76.0, 1e6]);
-    let with = joint.clone().push(&parted, Some(&prior), true).unwrap().point;
-    assert!(with > joint.push(&parted, None, true).unwrap().point);
+    assert!(joint.push(&twice).is_none());
 }
 
 #[test]
@@ -169,11 +143,11 @@ fn bytes_come_back_and_go_on_with_the_same_bits() {
     let mut random = Random::new(8);
     let mut joint = learnt(&mut random, 777);
     let bytes = joint.to_bytes();
-    assert_eq!(bytes.len(), 19 + 3 * 29 + 3 * 2);
+    assert_eq!(bytes.len(), 19 + 3 * 28 + 3 * 2);
     let mut copy = Joint::from_bytes(&bytes).unwrap();
     for _ in 0..100 {
         let reading = values(&row(&mut random));
-        let (a, b) = (joint.push(&reading, None, true).unwrap(), copy.push(&reading, None, true).unwrap());
+        let (a, b) = (joint.push(&reading).unwrap(), copy.push(&reading).unwrap());
         assert_eq!((a.distance.to_bits(), a.q.to_bits()), (b.distance.to_bits(), b.q.to_bits()));
     }
     assert_eq!(joint.to_bytes(), copy.to_bytes());
@@ -196,8 +170,8 @@ fn any_bytes_that_can_be_read_can_be_used() {
         let Ok(mut joint) = Joint::from_bytes(&bytes) else { continue };
         for _ in 0..3 {
             let extreme = values(&[1e308, -1e308, 0.0]);
-            joint.push(&extreme, None, true);
-            joint.push(&values(&row(&mut random)), None, true);
+            joint.push(&extreme);
+            joint.push(&values(&row(&mut random)));
         }
         assert!(Joint::from_bytes(&joint.to_bytes()).is_ok());
     }
@@ -208,7 +182,7 @@ fn any_bytes_that_can_be_read_can_be_used() {
 fn golden() {
     let mut random = Random::new(10);
     let mut joint = learnt(&mut random, 400);
-    let measures = joint.push(&values(&row(&mut random)), None, true).unwrap();
+    let measures = joint.push(&values(&row(&mut random))).unwrap();
     let bits = [measures.distance, measures.t2, measures.q, measures.point].map(f64::to_bits);
     assert_eq!(
         bits,
