@@ -13,7 +13,7 @@ use crate::{
 /// ```
 /// use detect::{Lone, Value};
 ///
-/// let mut lone = Lone::new(1)?;
+/// let mut lone = Lone::new(Lone::SEED)?;
 /// for minute in 0..500_i64 {
 ///     let value = 20.0 + (minute % 7) as f64 / 10.0;
 ///     let judgement = lone.push(minute * 60_000, &[Value { metric: "temperature", value }])?;
@@ -34,6 +34,10 @@ pub struct Lone {
 }
 
 impl Lone {
+    /// The seed where nobody asks for another. Any number would do; it is one for all, so that what
+    /// is measured is what people run.
+    pub const SEED: u64 = 1;
+
     /// A series that has not been seen yet.
     ///
     /// # Errors

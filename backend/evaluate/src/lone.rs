@@ -11,7 +11,6 @@ use crate::Result;
 
 /// A midnight in November 2023, UTC.
 pub const MIDNIGHT: i64 = 1_699_920_000_000;
-const SEED: u64 = 1;
 
 /// A series that has not been seen yet. Its model is made once and shared by copying.
 ///
@@ -22,7 +21,7 @@ pub fn lone() -> Result<Lone> {
     if let Some(fresh) = FRESH.get() {
         return Ok(fresh.clone());
     }
-    let made = Lone::new(SEED)?;
+    let made = Lone::new(Lone::SEED)?;
     Ok(FRESH.get_or_init(|| made).clone())
 }
 
@@ -46,7 +45,7 @@ pub fn judge_all(names: &[impl AsRef<str>], times: &[i64], rows: &[impl AsRef<[f
 }
 
 /// A model of one profile's devices, from clean streams of eight of them over three days, as the
-/// service trains it.
+/// service trains it, from other seeds.
 ///
 /// # Errors
 /// As the simulator and the detector's training.

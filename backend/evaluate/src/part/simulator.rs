@@ -1,6 +1,6 @@
 //! The simulator: recall of each injected kind, and false alarms per device-day, at threshold 0.5.
 //!
-//! By a model of the profile, as the service has it, and by a detector that knows nothing of the
+//! By a model of the profile, trained as the service does it, and by a detector that knows nothing of the
 //! device beforehand. No allowance is made for the return to normal after an event. Seeds are not
 //! those of the training.
 

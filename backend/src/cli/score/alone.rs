@@ -2,10 +2,6 @@
 
 use detect::{DetectError, Judgement, Lone, Model, Policy, Value};
 
-/// Seed of the model by which a series is judged of which nothing is known. Any number would do; `backend/evaluate` has
-/// the same, so that what is measured is what people run.
-const SEED: u64 = 1;
-
 /// A detector for one series.
 pub(in crate::cli) struct Alone {
     lone: Lone,
@@ -15,7 +11,7 @@ pub(in crate::cli) struct Alone {
 impl Alone {
     /// A series with these metrics, by the model for series of which nothing is known.
     pub(in crate::cli) fn new(metrics: &[String], policy: &Policy) -> Result<Self, DetectError> {
-        Ok(Self { lone: Lone::new(SEED)?.under(policy.clone()), metrics: metrics.to_vec() })
+        Ok(Self { lone: Lone::new(Lone::SEED)?.under(policy.clone()), metrics: metrics.to_vec() })
     }
 
     /// As [`new`](Self::new), by another model.
