@@ -57,7 +57,8 @@ impl Column {
 /// `sample`, a few rows of the same file, are not all numbers (or empty) taken for categories.
 ///
 /// # Errors
-/// As [`Column::new`] and [`distinct`]; [`DetectError::Malformed`] for a row of another length than the header.
+/// As [`Column::new`]; [`DetectError::Parameter`] for none or more than 1024 columns, or two whose names differ in case,
+/// spaces and punctuation only; [`DetectError::Malformed`] for a row of another length than the header.
 pub fn schema(header: &[&str], ignored: &[&str], sample: &[Vec<&str>]) -> Result<Vec<Column>, DetectError> {
     if let Some(row) = sample.iter().find(|row| row.len() != header.len()) {
         return Err(DetectError::malformed("table row", format!("{} cells", header.len()), row.len()));
