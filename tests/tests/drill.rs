@@ -37,7 +37,7 @@ async fn every_attack_is_noticed_while_the_service_runs_and_nothing_is_touched()
     let said = drill(trial.data_dir(), &["--rpc-url", &rpc_url]).await;
     println!("{}", said.stdout);
     assert_eq!(said.code, 0, "{said:#?}");
-    assert_eq!(count(&said), [12, 0, 0], "{said:#?}");
+    assert_eq!(count(&said), [13, 0, 0], "{said:#?}");
     for words in ["would be anchored", "InconsistentWithHead", "diverged (exit 40): history", "exit 40", "halted: "] {
         assert!(said.stdout.contains(words), "{words}: {said:#?}");
     }
@@ -55,7 +55,7 @@ async fn what_cannot_be_tried_is_said_and_a_damaged_ledger_is_no_ground() {
     let trust = trust.to_str().expect("a path");
     let said = drill(trial.data_dir(), &["--trust", trust]).await;
     assert_eq!(said.code, 25, "{said:#?}");
-    assert_eq!(count(&said), [10, 0, 2], "{said:#?}");
+    assert_eq!(count(&said), [11, 0, 2], "{said:#?}");
     assert!(said.stdout.contains("NOT TRIED  only the chain can show it"), "{said:#?}");
 
     // Without the log's key some attacks cannot be led, and the start cannot be rehearsed.

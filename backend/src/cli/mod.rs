@@ -22,6 +22,7 @@ mod score;
 mod serve;
 mod simulate;
 mod train;
+mod unfinished;
 mod verify;
 
 #[cfg(test)]
@@ -30,7 +31,7 @@ mod tests;
 #[cfg(feature = "measure")]
 pub(crate) use fsck::finds_nothing;
 
-use std::process::ExitCode;
+use std::{fs::File, io::Read as _, path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -47,6 +48,19 @@ impl WrongUse {
         Self(why.to_string())
     }
 }
+
+/// A file's bytes, which are at most so many: of /dev/zero, or of what somebody else has put there, the memory would be
+/// full before anybody looked at a byte.
+fn read_file(file: &Path, most: usize) -> Result<Vec<u8>, WrongUse> {
+    let wrong = |why: &dyn std::fmt::Display| WrongUse(format!("{}: {why}", file.display()));
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|open| open.take(most as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|error| wrong(&error))?;
+    if bytes.len() > most { Err(wrong(&format!("expected at most {most} bytes"))) } else { Ok(bytes) }
+}
+
+/// A model's file has at most this many bytes: 500 trees of the deepest classifier.
+const MAX_MODEL: usize = 512 << 20;
 
 /// Evidence about machines that nobody has to take on trust.
 #[derive(Debug, Parser)]

@@ -7,7 +7,7 @@ use detect::{
     classify::{Classifier, Matching},
 };
 
-use super::{WrongUse, input::is_anomalous, score::Usual};
+use super::{MAX_MODEL, WrongUse, input::is_anomalous, read_file, score::Usual};
 
 /// A model of rows without time.
 pub(super) enum Rows {
@@ -25,9 +25,9 @@ const TABLE: &[u8] = b"ALDT";
 /// The file itself, or `model.bin` in a directory, with its bytes.
 fn read(path: &Path) -> Result<(PathBuf, Vec<u8>), WrongUse> {
     let file = if path.is_dir() { path.join("model.bin") } else { path.to_owned() };
-    match std::fs::read(&file) {
+    match read_file(&file, MAX_MODEL) {
         Ok(bytes) => Ok((file, bytes)),
-        Err(error) => Err(WrongUse(format!("{}: {error}; `anomaly-ledger train` makes a model", file.display()))),
+        Err(error) => Err(WrongUse(format!("{error}; `anomaly-ledger train` makes a model"))),
     }
 }
 

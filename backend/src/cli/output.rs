@@ -6,13 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::input::is_stdin;
+use super::{input::is_stdin, unfinished::Unfinished};
 
 /// An open output.
 pub(super) struct Output {
     inner: BufWriter<Box<dyn Write>>,
     /// The name while it is written, and the name that it gets at the end.
-    unfinished: Option<(PathBuf, PathBuf)>,
+    unfinished: Option<(PathBuf, PathBuf, Unfinished)>,
     name: String,
 }
 
@@ -35,14 +35,15 @@ impl Output {
         partial.push(".partial");
         let partial = PathBuf::from(partial);
         let file = File::create(&partial).map_err(named)?;
-        Ok(Self { inner: BufWriter::new(Box::new(file)), unfinished: Some((partial, target)), name })
+        let guard = Unfinished::new(&partial);
+        Ok(Self { inner: BufWriter::new(Box::new(file)), unfinished: Some((partial, target, guard)), name })
     }
 
     /// Ends it: from now on the file has its name.
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.flush()?;
         match self.unfinished.take() {
-            Some((partial, target)) => fs::rename(partial, target),
+            Some((partial, target, _guard)) => fs::rename(partial, target),
             None => Ok(()),
         }
     }
@@ -69,7 +70,7 @@ fn explained(name: &str, error: io::Error) -> io::Error {
 impl Drop for Output {
     /// What was not finished is not left behind.
     fn drop(&mut self) {
-        if let Some((partial, _)) = self.unfinished.take() {
+        if let Some((partial, ..)) = self.unfinished.take() {
             let _ = fs::remove_file(partial);
         }
     }

@@ -4,13 +4,16 @@ use std::path::Path;
 
 use detect::Policies;
 
-use super::WrongUse;
+use super::{WrongUse, read_file};
+
+/// A hundred thousand names with some rules each have less.
+const MAX_POLICY: usize = 256 << 20;
 
 /// Reads a policy file; without one, everything is as by default.
 pub(super) fn read(file: Option<&Path>) -> Result<Policies, WrongUse> {
     let Some(file) = file else { return Ok(Policies::default()) };
     let wrong = |why: &dyn std::fmt::Display| WrongUse(format!("{}: {why}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    let text = String::from_utf8(read_file(file, MAX_POLICY)?).map_err(|error| wrong(&error))?;
     Policies::from_json(&text).map_err(|error| wrong(&error))
 }
 

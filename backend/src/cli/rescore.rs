@@ -7,14 +7,19 @@ use std::{
     process::ExitCode,
 };
 
-use ledger::{Hash, entry::Payload, evidence::Bundle, hash::sha256};
+use ledger::{
+    Hash,
+    entry::Payload,
+    evidence::{Bundle, MAX_BUNDLE},
+    hash::sha256,
+};
 use reqwest::Url;
 use serde_json::Value;
 
 use super::{
-    Outcome, WrongUse,
+    MAX_MODEL, Outcome, WrongUse,
     client::{Client, parse_url},
-    runtime,
+    read_file, runtime,
 };
 use crate::pipeline::{RescoreError, Rescored, model_of, rescore};
 
@@ -50,7 +55,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
-    let bytes = read(&args.bundle)?;
+    let bytes = read_file(&args.bundle, MAX_BUNDLE)?;
     let wrong = |why: &dyn std::fmt::Display| WrongUse(format!("{}: {why}", args.bundle.display()));
     let bundle = Bundle::from_json(&bytes).map_err(|error| wrong(&error))?;
     let model = match model_of(&bundle) {
@@ -97,7 +102,7 @@ fn ended(args: &Args, error: RescoreError) -> Outcome {
 /// The bytes of the model with this hash.
 fn model(args: &Args, hash: Hash) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     if let Some(file) = &args.model {
-        return Ok(read(file)?);
+        return Ok(read_file(file, MAX_MODEL)?);
     }
     if let Some(url) = &args.url {
         let path = format!("/api/v1/models/{hash}/model.bin");
@@ -121,18 +126,16 @@ fn find(dir: &Path, hash: Hash, depth: u32) -> std::io::Result<Option<Vec<u8>>> 
             {
                 return Ok(Some(found));
             }
-        } else if path.extension().is_some_and(|extension| extension == "bin") {
-            let bytes = fs::read(&path)?;
-            if sha256(&[&bytes]) == hash {
-                return Ok(Some(bytes));
-            }
+        } else if path.is_file()
+            && path.extension().is_some_and(|extension| extension == "bin")
+            // What cannot be read, or is too long for a model, is not the one.
+            && let Ok(bytes) = read_file(&path, MAX_MODEL)
+            && sha256(&[&bytes]) == hash
+        {
+            return Ok(Some(bytes));
         }
     }
     Ok(None)
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, WrongUse> {
-    fs::read(file).map_err(|error| WrongUse(format!("{}: {error}", file.display())))
 }
 
 /// Each member of a verdict that came out as it was recorded.

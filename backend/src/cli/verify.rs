@@ -19,8 +19,11 @@ use reqwest::Url;
 use super::{
     Outcome, WrongUse,
     client::{ask_state, chain_client, explain, parse_url},
-    runtime,
+    read_file, runtime,
 };
+
+/// Evidence has at most 4 MiB; of what is longer it is still said why it is none.
+const MAX_READ: usize = 64 << 20;
 
 /// Examine an evidence bundle, or a saved proof that a log has contradicted itself.
 #[derive(Debug, clap::Args)]
@@ -215,7 +218,7 @@ fn read_note(file: &Path) -> Result<String, WrongUse> {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, WrongUse> {
-    std::fs::read(file).map_err(|error| WrongUse(format!("{}: {error}", file.display())))
+    read_file(file, MAX_READ)
 }
 
 /// The trust roots: the file's, with the flags in their place.

@@ -20,7 +20,7 @@ use crate::{
         ports::{LogReader, StoreError},
         verdict,
     },
-    pipeline::Said,
+    pipeline::{Said, model_score},
     problem::{Fault, Guarded, Posted, blocking},
 };
 
@@ -84,13 +84,14 @@ fn request(body: &Body) -> Result<FeedbackRequest, Fault> {
     Ok(request)
 }
 
-/// Device, score and time of recording of a finding; `None` where there is no such finding, or its payload cannot be read.
-fn finding(log: &dyn LogReader, index: u64) -> Result<Option<(DeviceName, f64, Millis)>, StoreError> {
+/// Device, the model's score and time of recording of a finding; `None` where there is no such finding, or its payload
+/// cannot be read.
+fn finding(log: &dyn LogReader, index: u64) -> Result<Option<(DeviceName, Option<f64>, Millis)>, StoreError> {
     let Some(stored) = log.anomalies(index..index + 1, 1)?.pop() else { return Ok(None) };
     let Ok(Entry::Anomaly(entry)) = Entry::from_bytes(&stored.entry) else { return Ok(None) };
     let payload = stored.payload.and_then(|payload| Payload::from_bytes(&payload).ok());
     Ok(payload.and_then(|payload| {
         let device = DeviceName::new(&payload.device).ok()?;
-        Some((device, payload.score.as_str().parse().ok()?, Millis::parse(entry.recorded.as_str()).ok()?))
+        Some((device, model_score(&payload), Millis::parse(entry.recorded.as_str()).ok()?))
     }))
 }

@@ -64,8 +64,14 @@ impl Archive {
             source: io::Error::other("expected 64 hex digits: the name of a folder beside it"),
         })?;
         let file = dir.join(hash.to_string()).join(part.file());
-        let missing = || ModelError::File { path: file.clone(), source: io::ErrorKind::NotFound.into() };
-        read(&file)?.ok_or_else(missing).map(Some)
+        let wrong = |source: io::Error| ModelError::File { path: file.clone(), source };
+        let bytes = read(&file)?.ok_or_else(|| wrong(io::ErrorKind::NotFound.into()))?;
+        let actual = sha256(&[&bytes]);
+        if part == ModelPart::Model && actual != hash {
+            // Somebody has put another in its place: it would judge, and be recorded as if it had been trained here.
+            return Err(wrong(io::Error::other(format!("expected the hash of its folder, found {actual}: see fsck"))));
+        }
+        Ok(Some(bytes))
     }
 
     /// Keeps a model, whole or not at all. It is not in use by that.
@@ -248,6 +254,20 @@ mod tests {
             assert_eq!(archive.file(hash, ModelPart::Meta).unwrap().unwrap(), b"meta", "{cut}");
             assert_eq!(archive.file(hash, ModelPart::Sample).unwrap().unwrap(), b"sample", "{cut}");
             assert!(!profile.join("model.bin").exists() && !profile.join("sample.csv").exists(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_swapped_file_neither_judges_nor_is_grown_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = Archive::new(dir.path());
+        let hash = sha256(&[b"model"]);
+        archive.keep("pump", &files(b"model")).unwrap();
+        archive.set_current("pump", hash).unwrap();
+        fs::write(dir.path().join("pump").join(hash.to_string()).join("model.bin"), "other").unwrap();
+        let refused = [archive.current("pump"), archive.of_first("pump", ModelPart::Model)];
+        for error in refused.map(|result| result.unwrap_err().to_string()) {
+            assert!(error.contains("model.bin: expected the hash of its folder"), "{error}");
         }
     }
 

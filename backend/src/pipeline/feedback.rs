@@ -3,7 +3,10 @@
 //! It goes through the device's own detector, in its order among the device's readings. What was said first stands: the
 //! same again changes nothing, and something else is a conflict.
 
-use ledger::audit::Record;
+use ledger::{
+    audit::Record,
+    entry::{Payload, Type},
+};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Busy, Job, Pipeline, detector::Detector, writer::Slice};
@@ -18,10 +21,23 @@ use crate::domain::{
 pub(crate) struct Said {
     pub(crate) feedback: Feedback,
     pub(crate) device: DeviceName,
-    /// The finding's score: how sure the detector was.
-    pub(crate) score: f64,
+    /// How sure the detector's model was, from [`model_score`]; `None` where a limit of people spoke alone.
+    pub(crate) score: Option<f64>,
     /// When the finding was recorded, by the service's clock.
     pub(crate) recorded: Millis,
+}
+
+/// What limits of people are called in the reasons of a finding.
+const LIMITS: [&str; 5] = ["above", "below", "outside", "rate_of_change", "no_data"];
+
+/// How sure the model was of a finding. A limit of people is not the model's mistake, however often it speaks up for
+/// nothing: `None` where there is no other reason.
+pub(crate) fn model_score(payload: &Payload) -> Option<f64> {
+    if payload.r#type != Type::Threshold {
+        return payload.score.as_str().parse().ok();
+    }
+    let own = payload.reasons.iter().filter(|reason| !LIMITS.contains(&reason.feature.as_str()));
+    own.filter_map(|reason| reason.score.as_str().parse().ok()).max_by(f64::total_cmp)
 }
 
 /// The same on its way to the device's detector.
@@ -64,7 +80,8 @@ impl Detector {
             None => {}
         }
         // A log that was restored from the chain knows findings of devices that have not sent since.
-        if self.learn_stored(&device).map_err(unreadable)?
+        if let Some(score) = score
+            && self.learn_stored(&device).map_err(unreadable)?
             && let Some(known) = self.known.get_mut(&device)
         {
             known.state.feedback(heard(feedback.verdict), score);
@@ -103,4 +120,35 @@ fn record(feedback: &Feedback) -> Record {
         format!("entry {}", feedback.index),
         verdict.into(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_limit_of_people_says_nothing_of_the_model() {
+        let vector = include_str!("../../../tests/vectors/entry/explained.json");
+        let vector: serde_json::Value = serde_json::from_str(vector).unwrap();
+        let payload = Payload::from_bytes(vector["payload"].as_str().unwrap().as_bytes()).unwrap();
+        let scored = |r#type, features: &[(&str, f64)]| {
+            let reason = &payload.reasons[0];
+            let reasons = features.iter().map(|(feature, score)| ledger::entry::Reason {
+                feature: (*feature).to_owned(),
+                score: ledger::text::Decimal::new(*score).unwrap(),
+                ..reason.clone()
+            });
+            let score = ledger::text::Decimal::new(0.9).unwrap();
+            let mut payload = payload.clone();
+            (payload.r#type, payload.score, payload.reasons) = (r#type, score, reasons.collect());
+            model_score(&payload)
+        };
+        assert_eq!(scored(Type::Point, &[("jump", 0.7)]), Some(0.9));
+        assert_eq!(scored(Type::Threshold, &[("above", 0.9), ("jump", 0.6), ("drift", 0.7)]), Some(0.7));
+        for limit in LIMITS {
+            assert_eq!(scored(Type::Threshold, &[(limit, 0.9)]), None);
+        }
+    }
 }

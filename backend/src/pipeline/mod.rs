@@ -35,7 +35,7 @@ use crate::domain::{
     ports::{DeviceReader, LogReader, StoreError, WriteStore},
     verdict::{Accepted, Refusal},
 };
-pub(crate) use feedback::Said;
+pub(crate) use feedback::{Said, model_score};
 pub(crate) use models::{ModelError, Models, built_in, profile_of};
 pub(crate) use rescore::{RescoreError, Rescored, model_of, rescore};
 pub(crate) use sequencer::Sequencer;

@@ -174,6 +174,8 @@ impl Refitter {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             let now = self.clock.now();
+            // Further off than a period it is only after the clock was set back.
+            self.due = self.due.min(after(now, self.period));
             if now >= self.due {
                 self.due = after(now, self.period);
                 self.round();

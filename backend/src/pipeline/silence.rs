@@ -70,6 +70,11 @@ impl WatchList {
 
     /// The devices whose look is due, at most [`MAX_LOOKS`]; each is due again a period later.
     fn due(&mut self, now: Millis) -> Vec<DeviceName> {
+        // No look is further off than a period, unless the clock was set back: then all are due, for waiting until the
+        // clock has caught up would be a silence of our own.
+        if self.next.peek().is_some_and(|Reverse((at, _))| at.0 > now.0.saturating_add(SELDOMEST_MS)) {
+            self.next = self.next.drain().map(|Reverse((_, device))| Reverse((now, device))).collect();
+        }
         let mut due = Vec::new();
         while due.len() < MAX_LOOKS
             && let Some(Reverse((at, _))) = self.next.peek()
@@ -193,5 +198,16 @@ mod tests {
         assert_eq!(list.due(Millis(5)), [device(MAX_LOOKS), device(MAX_LOOKS + 1), device(MAX_LOOKS + 2)]);
         assert_eq!(list.due(Millis(10_004)).len(), 0);
         assert_eq!(list.due(Millis(10_005)).len(), MAX_LOOKS);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stops_no_looks() {
+        let mut list = WatchList::new(&Policies::default());
+        let device = DeviceName::new("d").unwrap();
+        list.add(&device, &policy(80.0), Millis(1_700_000_000_000));
+        assert_eq!(list.due(Millis(1_700_000_000_000)).len(), 1);
+        assert_eq!(list.due(Millis(1_600_000_000_000)).as_slice(), std::slice::from_ref(&device));
+        assert_eq!(list.due(Millis(1_600_000_000_001)).len(), 0);
+        assert_eq!(list.due(Millis(1_600_000_010_000)), [device]);
     }
 }

@@ -201,13 +201,17 @@ impl Eraser {
         Ok(select.query_map([list(indexes)], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
-    /// Puts a device's detector state in place, and erases those that are kept with its findings: each remembers
-    /// values from before its reading. Only while no service runs: it would write its own again.
+    /// Puts a device's detector state in place, and erases those that are kept with its findings, entries or not yet: each
+    /// remembers values from before its reading. Only while no service runs: it would write its own again.
     pub(crate) fn put_state(&mut self, device: &str, state: &[u8]) -> Result<(), StoreError> {
         let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         transaction.execute("UPDATE device SET state = ? WHERE name = ?", params![state, device])?;
         let sql = "UPDATE payload SET state = NULL WHERE idx IN (SELECT entry FROM reading
                    WHERE device = (SELECT id FROM device WHERE name = ?) AND entry IS NOT NULL)";
+        transaction.execute(sql, [device])?;
+        // A finding that waits to become an entry brings its own.
+        let sql = "UPDATE queue SET pending = json_remove(pending, '$.kept_state') WHERE reading IN
+                   (SELECT id FROM reading WHERE device = (SELECT id FROM device WHERE name = ?))";
         transaction.execute(sql, [device])?;
         Ok(transaction.commit()?)
     }
@@ -344,7 +348,16 @@ mod tests {
         // Every hundredth reading is an even one: all findings are of the one device.
         eraser.put_state("two", b"new").unwrap();
         assert_eq!(kept(&eraser).len(), 9);
+        let waiting =
+            "INSERT INTO queue (reading, pending) SELECT min(id), '{\"kind\":\"finding\",\"kept_state\":\"Bw==\"}'
+                       FROM reading GROUP BY device";
+        eraser.connection.execute_batch(waiting).unwrap();
         eraser.put_state("one", b"new").unwrap();
+        let waits = |device: i64| -> String {
+            let sql = "SELECT pending FROM queue JOIN reading ON reading.id = reading WHERE device = ?";
+            eraser.connection.query_row(sql, [device], |row| row.get(0)).unwrap()
+        };
+        assert!(!waits(1).contains("kept_state") && waits(2).contains("Bw=="));
         assert!(kept(&eraser).is_empty());
         assert_eq!(eraser.held(4).unwrap(), Held::Payload);
     }

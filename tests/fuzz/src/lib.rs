@@ -1,5 +1,7 @@
-//! What a verifier reads of strangers, each as a function of bytes. None may panic, and each keeps a promise of its own,
+//! What a verifier, and the detector, read of strangers, each as a function of bytes. None may panic, and each keeps a promise of its own,
 //! which it asserts. [`seeds`] gives the honest inputs to begin with.
+
+mod detection;
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use ledger::{
@@ -24,7 +26,7 @@ use std::sync::LazyLock;
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("bundle", bundle),
     ("equivocation", equivocation),
     ("checkpoint", checkpoint),
@@ -35,6 +37,11 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("answers", answers),
     ("tile_path", tile_path),
     ("trust", trust),
+    ("state", detection::state),
+    ("model", detection::model),
+    ("table", detection::table),
+    ("classifier", detection::classifier),
+    ("policy", detection::policy),
 ];
 
 /// The real cases of tests/vectors/verdict.
@@ -232,7 +239,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "answers" => cases.iter().filter_map(|(_, _, rounds)| serde_json::to_vec(rounds).ok()).collect(),
         "tile_path" => ["x001/x234/067", "005.p/17"].map(|path| path.as_bytes().to_vec()).into(),
         "trust" => REAL.iter().filter_map(|real| serde_json::to_vec(&real.trust).ok()).collect(),
-        _ => Vec::new(),
+        other => detection::seeds(other),
     }
 }
 

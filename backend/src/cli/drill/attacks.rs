@@ -85,9 +85,10 @@ impl Pen {
 }
 
 /// All attacks, from the coarse to the cunning.
-pub(super) const ATTACKS: [Attack; 12] = [
+pub(super) const ATTACKS: [Attack; 13] = [
     Attack { name: "edited entry", checks: &[Fsck, Verify], needs_chain: false, lead: Victim::edit_entry },
     Attack { name: "edited payload", checks: &[Fsck, Verify], needs_chain: false, lead: Victim::edit_payload },
+    Attack { name: "edited state", checks: &[Fsck, Verify], needs_chain: false, lead: Victim::edit_state },
     Attack { name: "deleted entry", checks: &[Fsck], needs_chain: false, lead: Victim::delete },
     Attack { name: "two entries exchanged", checks: &[Fsck, Verify], needs_chain: false, lead: Victim::exchange },
     Attack { name: "tail cut off", checks: &[Fsck], needs_chain: false, lead: Victim::cut_tail },
@@ -135,6 +136,16 @@ impl Victim {
         let bytes = other_digit(bytes, b"\"score\":\"");
         self.database.execute("UPDATE payload SET bytes = ? WHERE idx = ?", params![bytes, sql(index)])?;
         Ok(Led { what: format!("payload of entry {index}: another digit in a score"), index })
+    }
+
+    fn edit_state(&mut self) -> Result<Led, Failed> {
+        let index = self.target()?;
+        let select = "SELECT state FROM payload WHERE idx = ?";
+        let state: Option<Vec<u8>> = self.database.query_row(select, [sql(index)], |row| row.get(0))?;
+        let mut state = state.ok_or(Failed::Impossible("no state is kept with the payload"))?;
+        flip_last(&mut state);
+        self.database.execute("UPDATE payload SET state = ? WHERE idx = ?", params![state, sql(index)])?;
+        Ok(Led { what: format!("state kept with entry {index}: a bit of what the detector knew"), index })
     }
 
     fn delete(&mut self) -> Result<Led, Failed> {

@@ -71,8 +71,12 @@ impl Columns {
     }
 }
 
+/// Columns of a sort of which the user hears one by one.
+const MOST_NOTES: usize = 10;
+
 /// Names, each once: the second `x` is `x.2`.
 fn unique<'a>(names: impl Iterator<Item = &'a str>, notes: &mut Vec<String>) -> Vec<String> {
+    let mut told = 0_usize;
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut given = Vec::new();
     for name in names {
@@ -84,10 +88,16 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>, notes: &mut Vec<String>) -> 
         }
         seen.insert(name.to_owned(), count);
         if count > 1 {
-            notes.push(format!("a further column {name:?} is called {unique:?}"));
+            told += 1;
+            if told <= MOST_NOTES {
+                notes.push(format!("a further column {name:?} is called {unique:?}"));
+            }
             seen.insert(unique.clone(), 1);
         }
         given.push(unique);
+    }
+    if told > MOST_NOTES {
+        notes.push(format!("and so on: {} more columns have the name of one before", told - MOST_NOTES));
     }
     given
 }
@@ -119,7 +129,8 @@ pub(super) fn place_any(rows: &Rows, name: &str) -> Result<usize, WrongUse> {
 /// The names, but not ten thousand of them.
 fn listed(names: &[String]) -> String {
     const MOST: usize = 20;
-    let shown = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    // A name may hold what a terminal would obey.
+    let shown = names.iter().take(MOST).map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ");
     if names.len() > MOST {
         format!("it has {shown} and {} more", names.len() - MOST)
     } else {

@@ -18,7 +18,10 @@ use crate::cli::WrongUse;
 
 /// The longest row in bytes: 10,000 columns of 25 digits are a quarter of a megabyte. A quote that is never closed
 /// would else take the rest of the file into memory.
-const MAX_ROW: usize = 16 << 20;
+pub(super) const MAX_ROW: usize = 16 << 20;
+
+/// Columns at most: each name is kept, looked up and perhaps told, and millions of them are no table of anybody's.
+const MAX_COLUMNS: usize = 100_000;
 
 /// How much of the beginning is looked at for the separator.
 const PEEK: usize = 64 << 10;
@@ -102,21 +105,34 @@ impl Rows {
             let names = names.ok_or_else(|| {
                 WrongUse(format!("{}: the file is empty; expected a line of column names, then rows", self.file))
             })?;
+            self.bounded(names.len())?;
             self.names = names.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect();
         }
+        let mut length = 0;
+        // A hundred rows, unless they are so long that they alone would fill the memory.
         while self.ahead.len() < SNIFFED
+            && length < MAX_ROW
             && let Some(row) = self.pull()?
         {
+            length += row.1.as_slice().len() + row.1.len();
             self.ahead.push_back(row);
         }
         let first = self.ahead.front().map_or(0, |(_, record)| record.len());
         if !header {
+            self.bounded(first)?;
             self.names = (1..=first).map(|column| format!("c{column}")).collect();
         } else if first == self.names.len() + 1 && self.ahead.iter().all(|(_, record)| record.len() == first) {
             let trailing = self.ahead.iter().all(|(_, record)| record.get(first - 1).is_some_and(<[u8]>::is_empty));
             self.skip = usize::from(!trailing);
         }
         Ok(())
+    }
+
+    fn bounded(&self, columns: usize) -> Result<(), WrongUse> {
+        if columns <= MAX_COLUMNS {
+            return Ok(());
+        }
+        Err(WrongUse(format!("{}: expected at most {MAX_COLUMNS} columns, found {columns}", self.file)))
     }
 
     /// The columns' names, as they stand there without the space around them.

@@ -3,11 +3,12 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
 
-use crate::cli::WrongUse;
+use super::rows::MAX_ROW;
+use crate::cli::{WrongUse, unfinished::Unfinished};
 
 /// A file or standard input.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub(crate) struct Source {
     path: Option<PathBuf>,
     name: String,
     /// Removed with this value.
-    _kept: Option<tempfile::NamedTempFile>,
+    _kept: Option<(Unfinished, tempfile::NamedTempFile)>,
 }
 
 impl Source {
@@ -41,8 +42,9 @@ impl Source {
             return Ok(self);
         }
         let mut kept = tempfile::NamedTempFile::new()?;
-        io::copy(&mut self.read()?, &mut kept)?;
-        Ok(Self { path: Some(kept.path().to_owned()), name: self.name, _kept: Some(kept) })
+        let guard = Unfinished::new(kept.path());
+        copy_lines(&mut self.read()?, &mut kept)?;
+        Ok(Self { path: Some(kept.path().to_owned()), name: self.name, _kept: Some((guard, kept)) })
     }
 
     fn read(&self) -> io::Result<Box<dyn Read>> {
@@ -63,7 +65,46 @@ impl Source {
     }
 }
 
+/// Copies what has lines that end: of /dev/zero the disk would be full before anybody looked at a row.
+fn copy_lines(from: &mut dyn Read, to: &mut dyn Write) -> io::Result<()> {
+    let (mut buffer, mut line) = (vec![0; 64 << 10], 0);
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        line = match buffer[..read].iter().rposition(|byte| matches!(byte, b'\n' | b'\r')) {
+            Some(end) => read - end - 1,
+            None => line + read,
+        };
+        if line > MAX_ROW {
+            return Err(io::Error::other(format!("a line of more than {} MiB: is this a text file?", MAX_ROW >> 20)));
+        }
+        to.write_all(&buffer[..read])?;
+    }
+}
+
 /// Whether a path stands for standard input or output.
 pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn input_without_lines_does_not_fill_the_disk() {
+        let mut kept = Vec::new();
+        let error = copy_lines(&mut io::repeat(0), &mut kept).unwrap_err();
+        assert!(error.to_string().contains("a line of more than 16 MiB"), "{error}");
+        assert!(kept.len() <= MAX_ROW + (64 << 10));
+        let text = "t,a\n1,2\n".repeat(4 << 20);
+        kept.clear();
+        copy_lines(&mut text.as_bytes(), &mut kept).unwrap();
+        assert_eq!(kept, text.as_bytes());
+    }
 }

@@ -195,3 +195,14 @@ fn lines_of_json_are_readings() {
     let long = lines(&format!("{good}\n{{{}\n", " ".repeat(5 << 20))).unwrap_err();
     assert!(long.contains("line 2: expected at most"), "{long}");
 }
+
+#[test]
+fn columns_without_number_are_refused_and_not_told_one_by_one() {
+    let names = |count: usize| format!("t{}\n1{}\n", ",a".repeat(count), ",2".repeat(count));
+    assert!(refusal(&names(100_000)).contains("expected at most 100000 columns, found 100001"));
+    let (metrics, _, notes) = series(names(500), &[]).unwrap();
+    assert_eq!((metrics.len(), notes.len()), (500, 11));
+    assert!(notes[10].contains("489 more columns"), "{}", notes[10]);
+    let said = refusal("\u{1b}]0;x\u{7},b\n1,2\n");
+    assert!(!said.contains('\u{1b}') && said.contains("\\u{1b}"), "{said}");
+}

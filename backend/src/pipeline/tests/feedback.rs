@@ -7,7 +7,7 @@ use crate::domain::verdict::{Feedback, FeedbackVerdict};
 
 fn said(index: u64, verdict: FeedbackVerdict, at: i64) -> Said {
     let feedback = Feedback { index, verdict, comment: Some("the door was open".into()), at: Millis(at) };
-    Said { feedback, device: DeviceName::new("a").unwrap(), score: 0.9, recorded: Millis(at) }
+    Said { feedback, device: DeviceName::new("a").unwrap(), score: Some(0.9), recorded: Millis(at) }
 }
 
 /// Records of the audit log about feedback.
