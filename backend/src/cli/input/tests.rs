@@ -195,3 +195,21 @@ fn lines_of_json_are_readings() {
     let long = lines(&format!("{good}\n{{{}\n", " ".repeat(5 << 20))).unwrap_err();
     assert!(long.contains("line 2: expected at most"), "{long}");
 }
+
+#[test]
+fn names_on_the_command_line_count_without_the_space_around_them() {
+    let (metrics, found, _) = series("t, HR, PULSE\n0,96,97\n1,96,97\n", &[" HR"]).unwrap();
+    assert_eq!((metrics, found.len()), (vec!["PULSE".to_owned()], 2));
+}
+
+#[test]
+fn a_first_line_of_values_is_mentioned_and_one_that_counts_is_not() {
+    let notes = |text: &str| {
+        let rows = Rows::read(Box::new(Cursor::new(text.to_owned().into_bytes())), "f.csv".into(), None, true).unwrap();
+        Table::of(rows, &Named::default()).unwrap().notes()
+    };
+    assert!(notes("0.5,2,7\n0.6,2,8\n").iter().any(|note| note.contains("--no-header")));
+    assert_eq!(notes("0,1,2\n0.6,2,8\n"), Vec::<String>::new());
+    assert_eq!(notes("a,b,3\n0.6,2,8\n"), Vec::<String>::new());
+    assert_eq!(notes("0,0,0,0,0,x\n1,2,3,4,5,6\n").len(), 5);
+}
