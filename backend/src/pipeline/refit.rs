@@ -204,7 +204,12 @@ impl Refitter {
                 Ok(Refitted::Kept(comparison)) => {
                     let why: Vec<_> = comparison.objections.iter().map(ToString::to_string).collect();
                     let why = why.join("; ");
-                    tracing::info!(profile, why, ?comparison, "a model was grown from recent readings, and is not taken");
+                    tracing::info!(
+                        profile,
+                        why,
+                        ?comparison,
+                        "a model was grown from recent readings, and is not taken"
+                    );
                     metrics::counter!("refits_refused_total").increment(1);
                 }
                 Ok(Refitted::Swapped(version, comparison)) => {
