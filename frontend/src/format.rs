@@ -52,6 +52,23 @@ pub(crate) fn value(value: f64) -> String {
     if text.is_empty() || text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
+/// A value beside a range of this width: as many decimals as show a hundredth of the width, or so.
+pub(crate) fn within(value: f64, width: f64) -> String {
+    let places = if width > 0.0 { (2.0 - width.log10().ceil()).clamp(0.0, 9.0) as usize } else { 4 };
+    let text = format!("{value:.places$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// A number with its unit, as in the detector's sentences; no line breaks between them.
+pub(crate) fn with_unit(number: &str, unit: &str) -> String {
+    match unit {
+        "" => number.to_owned(),
+        unit if unit.starts_with('/') => format!("{number}{unit}"),
+        unit => format!("{number}\u{a0}{unit}"),
+    }
+}
+
 /// A probability as odds, in two digits: "1 in 350,000 readings".
 pub(crate) fn odds(probability: f64) -> String {
     let often = 1.0 / probability;
@@ -99,7 +116,7 @@ pub(crate) fn capital(text: &str) -> String {
     first + chars.as_str()
 }
 
-/// The stored name of a type, in words.
+/// A stored name in words: `not_seen` is "not seen".
 pub(crate) fn words(name: &str) -> String {
     name.replace('_', " ")
 }
@@ -115,6 +132,18 @@ mod tests {
         assert_eq!(short("0x1234"), "0x1234");
         assert_eq!(short(""), "");
         assert_eq!(short("ééééééééééééééééééé"), "ééé…éé");
+    }
+
+    #[test]
+    fn a_range_shows_no_more_digits_than_its_width_is_worth() {
+        let cases = [(90.293_08, 3.4, "90.3"), (39.382_9, 0.75, "39.38"), (1200.0, 4000.0, "1200"), (0.0, 0.0, "0")];
+        for (value, width, expected) in cases {
+            assert_eq!(within(value, width), expected, "{value} within {width}");
+        }
+        assert_eq!(within(-0.001, 3.0), "0");
+        assert_eq!(with_unit("14", "/min"), "14/min");
+        assert_eq!(with_unit("14", "bpm"), "14\u{a0}bpm");
+        assert_eq!(with_unit("14", ""), "14");
     }
 
     #[test]

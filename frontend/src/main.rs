@@ -22,6 +22,7 @@ mod parts;
 mod route;
 mod server;
 mod trust;
+mod words;
 
 fn main() {
     browser::report_panics();

@@ -111,8 +111,12 @@ fn model(args: &Args, hash: Hash) -> Result<Vec<u8>, Box<dyn std::error::Error>>
         return Ok(bytes);
     }
     let dir = args.models.as_deref().unwrap_or(Path::new("."));
-    let missing =
-        || WrongUse(format!("{}: no file there, nor two directories below, has the hash {hash}", dir.display()));
+    let missing = || {
+        WrongUse(format!(
+            "{}: no *.bin there, nor two directories below, is the model {hash}; --url asks the service for it",
+            dir.display()
+        ))
+    };
     Ok(find(dir, hash, 2).map_err(|error| WrongUse(format!("{}: {error}", dir.display())))?.ok_or_else(missing)?)
 }
 

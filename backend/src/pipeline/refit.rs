@@ -204,7 +204,14 @@ impl Refitter {
             match self.refit(profile, recent) {
                 Ok(Refitted::NoFirst) => {}
                 Ok(Refitted::Kept(comparison)) => {
-                    tracing::info!(profile, ?comparison, "a model was grown from recent readings, and is not taken");
+                    let why: Vec<_> = comparison.objections.iter().map(ToString::to_string).collect();
+                    let why = why.join("; ");
+                    tracing::info!(
+                        profile,
+                        why,
+                        ?comparison,
+                        "a model was grown from recent readings, and is not taken"
+                    );
                     metrics::counter!("refits_refused_total").increment(1);
                 }
                 Ok(Refitted::Swapped(version, comparison)) => {

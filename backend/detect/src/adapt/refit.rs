@@ -167,6 +167,18 @@ pub enum Objection {
     Disagrees,
 }
 
+impl std::fmt::Display for Objection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TooFewRows => "there are too few recent rows to compare on",
+            Self::MoreAlarms => "it would alarm more often",
+            Self::LosesConfirmed => "it would miss an anomaly that people called real",
+            Self::LosesProbes => "it would miss deviations that the first model finds",
+            Self::Disagrees => "it orders recent readings too differently",
+        })
+    }
+}
+
 impl Comparison {
     /// Whether the new model may take the old one's place.
     pub fn swap(&self) -> bool {

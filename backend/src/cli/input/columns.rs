@@ -47,10 +47,11 @@ impl Columns {
         for ignored in named.ignore.iter().filter(|_| !named.lenient) {
             place_any(rows, ignored)?;
         }
-        let spoken_for = |at: &usize| [time, device, label].contains(&Some(*at)) || named.ignore.contains(&names[*at]);
+        let ignored = |name: &String| named.ignore.iter().any(|ignored| ignored.trim() == name);
+        let spoken_for = |at: &usize| [time, device, label].contains(&Some(*at)) || ignored(&names[*at]);
         let (metrics, nameless): (Vec<usize>, Vec<usize>) =
             (0..names.len()).filter(|at| !spoken_for(at)).partition(|at| !names[*at].is_empty());
-        let mut notes = Vec::new();
+        let mut notes: Vec<String> = values_for_names(rows).into_iter().collect();
         if let Some(at) = nameless.iter().find(|at| rows.first().any(|row| !row.raw(**at).is_empty())) {
             notes.push(format!("column {} has no name and is left out: row numbers, as it seems", at + 1));
         }
@@ -71,14 +72,11 @@ impl Columns {
     }
 }
 
-/// Columns of a sort of which the user hears one by one.
-const MOST_NOTES: usize = 10;
-
 /// Names, each once: the second `x` is `x.2`.
 fn unique<'a>(names: impl Iterator<Item = &'a str>, notes: &mut Vec<String>) -> Vec<String> {
-    let mut told = 0_usize;
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut given = Vec::new();
+    let mut renamed = Vec::new();
     for name in names {
         let mut count = seen.get(name).copied().unwrap_or(0) + 1;
         let mut unique = if count == 1 { name.to_owned() } else { format!("{name}.{count}") };
@@ -88,33 +86,48 @@ fn unique<'a>(names: impl Iterator<Item = &'a str>, notes: &mut Vec<String>) -> 
         }
         seen.insert(name.to_owned(), count);
         if count > 1 {
-            told += 1;
-            if told <= MOST_NOTES {
-                notes.push(format!("a further column {name:?} is called {unique:?}"));
-            }
+            renamed.push(format!("a further column {name:?} is called {unique:?}"));
             seen.insert(unique.clone(), 1);
         }
         given.push(unique);
     }
-    if told > MOST_NOTES {
-        notes.push(format!("and so on: {} more columns have the name of one before", told - MOST_NOTES));
+    let more = renamed.len().saturating_sub(MOST_RENAMED);
+    notes.extend(renamed.into_iter().take(MOST_RENAMED));
+    if more > 0 {
+        notes.push(format!("and so on for {more} more columns"));
     }
     given
+}
+
+/// Renamed columns that are named one by one.
+const MOST_RENAMED: usize = 3;
+
+/// That the first line looks like a row: most of its fields are numbers. Names that only count are no such line.
+fn values_for_names(rows: &Rows) -> Option<String> {
+    let names = rows.names();
+    let number = |name: &String| matches!(Field::parse(name.as_bytes(), rows.separator()), Field::Number(_));
+    let counts = |from: usize| names.iter().enumerate().all(|(at, name)| *name == (at + from).to_string());
+    let numbers = names.iter().filter(|name| number(name)).count();
+    (rows.is_headed() && 2 * numbers > names.len() && !counts(0) && !counts(1)).then(|| {
+        "the first line is taken for the columns' names, and is not scored, though it looks like values; if it is a \
+         row, --no-header (of a table)"
+            .to_owned()
+    })
 }
 
 /// The one column of this name.
 pub(super) fn place(rows: &Rows, name: &str) -> Result<usize, WrongUse> {
     let at = place_any(rows, name)?;
-    match rows.names().iter().filter(|other| *other == name).count() {
+    match rows.names().iter().filter(|other| *other == name.trim()).count() {
         1 => Ok(at),
         count => Err(WrongUse(format!("{} has {count} columns {name:?}: which one is meant?", rows.file()))),
     }
 }
 
-/// The first column of this name.
+/// The first column of this name. Names count without the space around them, in the file and on the command line.
 pub(super) fn place_any(rows: &Rows, name: &str) -> Result<usize, WrongUse> {
     let names = rows.names();
-    names.iter().position(|other| other == name).ok_or_else(|| {
+    names.iter().position(|other| other == name.trim()).ok_or_else(|| {
         let hint = match names {
             [_] => format!(
                 ". One column only: does {:?} separate the fields? --separator names another",
@@ -167,7 +180,8 @@ fn refuse_text(rows: &Rows, metrics: &[usize]) -> Result<(), WrongUse> {
     } else {
         format!("To score the others: --ignore {}", quoted(&texts.join(",")))
     };
-    Err(WrongUse(format!("{}, {example}. {next}", rows.file())))
+    let first = values_for_names(rows).map(|note| format!(". Note: {note}")).unwrap_or_default();
+    Err(WrongUse(format!("{}, {example}. {next}{first}", rows.file())))
 }
 
 /// For a shell.

@@ -35,8 +35,13 @@ impl Labelled {
         for ignored in &named.ignore {
             place_any(&rows, ignored)?;
         }
-        let ignored =
-            named.ignore.iter().map(String::as_str).chain(named.label.as_deref()).map(str::to_owned).collect();
+        let ignored = named
+            .ignore
+            .iter()
+            .map(String::as_str)
+            .chain(named.label.as_deref())
+            .map(|name| name.trim().to_owned())
+            .collect();
         Ok(Self { rows, label, ignored })
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Rows {
     ahead: VecDeque<(u64, ByteRecord)>,
     current: ByteRecord,
     separator: u8,
+    /// Whether the names stand in the file.
+    headed: bool,
 }
 
 /// One row.
@@ -93,7 +95,7 @@ impl Rows {
         let mut builder = csv::ReaderBuilder::new();
         let reader = builder.delimiter(separator).flexible(true).has_headers(false).from_reader(guard);
         let (names, ahead, current) = (Vec::new(), VecDeque::new(), ByteRecord::new());
-        let mut rows = Self { reader, budget, file, names, skip: 0, ahead, current, separator };
+        let mut rows = Self { reader, budget, file, names, skip: 0, ahead, current, separator, headed: header };
         rows.begin(header)?;
         Ok(rows)
     }
@@ -138,6 +140,11 @@ impl Rows {
     /// The columns' names, as they stand there without the space around them.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Whether the names are the file's first line.
+    pub(crate) fn is_headed(&self) -> bool {
+        self.headed
     }
 
     /// The file's name, for messages.

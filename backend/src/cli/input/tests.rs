@@ -201,8 +201,26 @@ fn columns_without_number_are_refused_and_not_told_one_by_one() {
     let names = |count: usize| format!("t{}\n1{}\n", ",a".repeat(count), ",2".repeat(count));
     assert!(refusal(&names(100_000)).contains("expected at most 100000 columns, found 100001"));
     let (metrics, _, notes) = series(names(500), &[]).unwrap();
-    assert_eq!((metrics.len(), notes.len()), (500, 11));
-    assert!(notes[10].contains("489 more columns"), "{}", notes[10]);
+    assert_eq!((metrics.len(), notes.len()), (500, 4));
+    assert!(notes[3].contains("496 more columns"), "{}", notes[3]);
     let said = refusal("\u{1b}]0;x\u{7},b\n1,2\n");
     assert!(!said.contains('\u{1b}') && said.contains("\\u{1b}"), "{said}");
+}
+
+#[test]
+fn names_on_the_command_line_count_without_the_space_around_them() {
+    let (metrics, found, _) = series("t, HR, PULSE\n0,96,97\n1,96,97\n", &[" HR"]).unwrap();
+    assert_eq!((metrics, found.len()), (vec!["PULSE".to_owned()], 2));
+}
+
+#[test]
+fn a_first_line_of_values_is_mentioned_and_one_that_counts_is_not() {
+    let notes = |text: &str| {
+        let rows = Rows::read(Box::new(Cursor::new(text.to_owned().into_bytes())), "f.csv".into(), None, true).unwrap();
+        Table::of(rows, &Named::default()).unwrap().notes()
+    };
+    assert!(notes("0.5,2,7\n0.6,2,8\n").iter().any(|note| note.contains("--no-header")));
+    assert_eq!(notes("0,1,2\n0.6,2,8\n"), Vec::<String>::new());
+    assert_eq!(notes("a,b,3\n0.6,2,8\n"), Vec::<String>::new());
+    assert_eq!(notes("0,0,0,0,0,x\n1,2,3,4,5,6\n").len(), 5);
 }

@@ -74,6 +74,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Outcome {
+    keep_inputs(args)?;
     let named = Named { time: args.time.clone(), ignore: args.ignore.clone(), ..Named::default() };
     if args.time.is_some() {
         series::score(args, &named)?;
@@ -86,6 +87,17 @@ pub(super) fn run(args: &Args) -> Outcome {
         None => rows::score(args, &options, None)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses to write the scores over what they are made of.
+fn keep_inputs(args: &Args) -> Result<(), WrongUse> {
+    let real = |path: &PathBuf| path.canonicalize().ok().filter(|path| path.is_file());
+    let Some(output) = args.output.as_ref().and_then(real) else { return Ok(()) };
+    let read = [Some(&args.input), args.train.as_ref(), args.model.as_ref(), args.policy.as_ref()];
+    match read.into_iter().flatten().find(|path| real(path).as_ref() == Some(&output)) {
+        Some(path) => Err(WrongUse(format!("{} would be overwritten: give another -o", path.display()))),
+        None => Ok(()),
+    }
 }
 
 /// The file that is written.

@@ -45,6 +45,6 @@ pub(super) fn score(
     scores.finish()?;
     progress.finish();
     say(&table.notes());
-    eprintln!("{rows} rows scored");
+    eprintln!("{rows} rows scored, {unusual} of them unusual");
     Ok(())
 }

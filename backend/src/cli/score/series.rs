@@ -34,6 +34,7 @@ pub(super) fn score(args: &Args, named: &Named) -> Result<(), Box<dyn std::error
     scores.finish()?;
     progress.finish();
     say(&series.notes());
-    eprintln!("{rows} rows scored, {anomalies} anomalies");
+    let noun = if anomalies == 1 { "anomaly" } else { "anomalies" };
+    eprintln!("{rows} rows scored, {anomalies} {noun}");
     Ok(())
 }

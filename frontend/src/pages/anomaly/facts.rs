@@ -3,17 +3,18 @@
 //! It refuses to show as fact what did not hold: refused bytes are folded away and named as such.
 
 use ledger::{
-    entry::{Anomaly, Entry, EntryError, Payload, Reason},
+    entry::{Anomaly, Entry, EntryError, Payload},
     verdict::Verdict,
 };
 use leptos::prelude::*;
 
-use super::kinds::KindFacts;
+use super::{kinds::KindFacts, reasons::Reasons};
 use crate::{
     check::Checked,
     format,
     parts::{Copyable, Severity, When},
     route::Route,
+    words,
 };
 
 /// The content of the evidence.
@@ -73,15 +74,21 @@ fn MaybePayload(payload: Option<Result<Payload, EntryError>>) -> impl IntoView {
 #[component]
 fn PayloadFacts(payload: Payload) -> impl IntoView {
     let type_name = serde_json::to_value(payload.r#type).ok();
-    let type_name = type_name.as_ref().and_then(|name| name.as_str()).map(format::words).unwrap_or_default();
+    let type_name = type_name.as_ref().and_then(|name| name.as_str()).map(words::kind).unwrap_or_default();
     let severity = serde_json::to_value(payload.severity).ok();
     let severity = severity.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned();
     let values = payload.values.into_iter().map(|value| {
-        view! { <li><span>{value.metric}</span> <b>{value.value.to_string()}</b> {unit(&value.unit)}</li> }
+        let name = words::metric(&value.metric, &value.unit);
+        let value_with_unit = format::with_unit(&value.value.to_string(), &value.unit);
+        view! { <li title=value.metric><span>{name}</span> <b>{value_with_unit}</b></li> }
     });
+    let values: Vec<_> = values.collect();
+    let values = (!values.is_empty())
+        .then(|| view! { <ul class="values" aria-label="Values of the reading">{values.collect_view()}</ul> });
     view! {
         <p class="sentence">{payload.sentence}</p>
-        <ul class="values" aria-label="Values of the reading">{values.collect_view()}</ul>
+        {values}
+        <Reasons reasons=payload.reasons/>
         <dl>
             <dt>"Device"</dt>
             <dd>{payload.device}{payload.sequence.map(|n| format!(", reading {n}"))}</dd>
@@ -94,60 +101,12 @@ fn PayloadFacts(payload: Payload) -> impl IntoView {
             <dt>"Detector state"</dt>
             <dd><Copyable what="Hash of the detector's state" value=payload.state.to_string()/></dd>
         </dl>
-        <Reasons reasons=payload.reasons/>
     }
-}
-
-#[component]
-fn Reasons(reasons: Vec<Reason>) -> impl IntoView {
-    (!reasons.is_empty()).then(|| {
-        let rows = reasons.into_iter().map(|reason| {
-            let range = format!("{} to {}", short(reason.expected_low.as_str()), short(reason.expected_high.as_str()));
-            let expected = reason.expected.as_ref().map(|expected| format!("{}, ", short(expected.as_str())));
-            // Payloads of before these members do not say; a dash is no claim.
-            let dash = || "–".to_owned();
-            let odds = reason.probability.as_ref().and_then(|p| p.as_str().parse().ok()).map_or_else(dash, format::odds);
-            let share = reason.contribution.as_ref().and_then(|c| c.as_str().parse().ok());
-            let share = share.map_or_else(dash, format::percent);
-            view! {
-                <tr>
-                    <th scope="row">{reason.metric}<small>{format::words(&reason.feature)}</small></th>
-                    <td>{short(reason.value.as_str())} {unit(&reason.unit)}</td>
-                    <td>{expected}{range}</td>
-                    <td>{odds}</td>
-                    <td>{share}</td>
-                    <td>{short(reason.score.as_str())}</td>
-                </tr>
-            }
-        });
-        view! {
-            <div class="scroll">
-                <table>
-                    <caption>"Reasons, strongest first"</caption>
-                    <thead>
-                        <tr>
-                            <th scope="col">"Metric"</th>
-                            <th scope="col">"Value"</th>
-                            <th scope="col">"Expected"</th>
-                            <th scope="col" title="How often an ordinary reading of this device deviates as much">"As far by chance"</th>
-                            <th scope="col" title="This reason's part in the finding">"Share"</th>
-                            <th scope="col">"Score"</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows.collect_view()}</tbody>
-                </table>
-            </div>
-        }
-    })
 }
 
 /// A decimal to at most four places; the downloaded evidence has them all.
 fn short(decimal: &str) -> String {
     decimal.parse().map_or_else(|_| decimal.to_owned(), format::value)
-}
-
-fn unit(unit: &str) -> String {
-    if unit.is_empty() { String::new() } else { format!(" {unit}") }
 }
 
 #[component]
@@ -165,7 +124,10 @@ fn EntryFacts(entry: Anomaly, index: u64) -> impl IntoView {
                 <a href=Route::Completeness(Some(entry.device.clone())).path() id="device-windows">"Its heartbeats"</a>
             </dd>
             <dt>"Model"</dt>
-            <dd><Copyable what="Hash of the model" value=entry.model.to_string()/></dd>
+            <dd>
+                <Copyable what="Hash of the model" value=entry.model.to_string()/> " "
+                <a href=format!("/api/v1/models/{}", entry.model)>"What it was trained on"</a>
+            </dd>
             <dt>"Commitment"</dt>
             <dd><Copyable what="Commitment to the payload" value=entry.commitment.to_string()/></dd>
         </dl>

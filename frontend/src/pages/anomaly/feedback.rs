@@ -37,12 +37,16 @@ pub(crate) fn FeedbackPanel(index: u64) -> impl IntoView {
     };
     let buttons = move |disabled: bool| {
         view! {
-            <p class="hint">"It is recorded, and the first answer stands."</p>
+            <p class="hint">
+                "Your answer is recorded and cannot be changed. After a false alarm it takes somewhat more before this \
+                 device alarms again; limits that people have set stay as they are."
+            </p>
             <p class="buttons">
                 <button type="button" id="false-alarm" disabled=disabled on:click=move |_| say(FeedbackVerdict::FalseAlarm)>
                     "False alarm"
                 </button>
-                <button type="button" id="real" disabled=disabled on:click=move |_| say(FeedbackVerdict::Real)>"Real"</button>
+                <button type="button" id="real" disabled=disabled on:click=move |_| say(FeedbackVerdict::Real)>"Real anomaly"</button>
+                {disabled.then(|| view! { <span class="hint" role="status">"Sending…"</span> })}
             </p>
         }
     };
@@ -58,7 +62,7 @@ pub(crate) fn FeedbackPanel(index: u64) -> impl IntoView {
             }
             .into_any(),
         };
-        view! { <section class="card" id="feedback" aria-live="polite"><h2>"Was it right?"</h2>{inner}</section> }
+        view! { <section class="card" id="feedback" aria-live="polite"><h2>"Was this alarm right?"</h2>{inner}</section> }
             .into_any()
     }
 }
@@ -80,7 +84,7 @@ fn Stands(feedback: Feedback) -> impl IntoView {
         FeedbackVerdict::Real => ("real", "A real anomaly"),
     };
     view! {
-        <p data-feedback=name><b>{said}</b> ", it was said " <When time=feedback.time/> "."</p>
+        <p data-feedback=name><b>{said}</b> ", as somebody said at " <When time=feedback.time/> "."</p>
         {feedback.comment.map(|comment| view! { <p>{comment}</p> })}
     }
 }

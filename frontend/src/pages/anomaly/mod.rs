@@ -4,6 +4,7 @@ mod bound;
 mod facts;
 mod feedback;
 mod kinds;
+mod reasons;
 mod steps;
 mod take;
 mod verdict;
@@ -11,7 +12,7 @@ mod verdict;
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
-    check::{self, Failure, Progress},
+    check::{self, Checked, Failure, Progress},
     clock,
     live::Live,
     memory::{How, Pin},
@@ -68,8 +69,10 @@ pub(crate) fn AnomalyPage(index: u64) -> impl IntoView {
             </form>
         </Show>
         <VerdictPanel progress index/>
-        <Outcome progress index retry=move |()| untrack(verify)/>
-        <FeedbackPanel index/>
+        <div class="entry">
+            <Outcome progress index retry=move |()| untrack(verify)/>
+            <FeedbackPanel index/>
+        </div>
     }
 }
 
@@ -86,13 +89,18 @@ fn Outcome(progress: RwSignal<Progress>, index: u64, #[prop(into)] retry: Callba
             <div class="two">
                 <div>
                     <Facts checked=checked.clone()/>
-                    <TakeAlong index bytes=checked.bytes.clone()/>
+                    <TakeAlong index bytes=checked.bytes.clone() judged=has_state(&checked)/>
                 </div>
                 <Steps checked/>
             </div>
         }
         .into_any(),
     }
+}
+
+/// Whether the evidence brings what a verdict is computed again from.
+fn has_state(checked: &Checked) -> bool {
+    checked.bundle.as_ref().is_some_and(|bundle| bundle.state.is_some())
 }
 
 /// Nothing to check against.

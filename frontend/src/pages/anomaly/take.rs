@@ -11,7 +11,12 @@ use crate::{
 
 /// Files and command.
 #[component]
-pub(crate) fn TakeAlong(index: u64, bytes: Vec<u8>) -> impl IntoView {
+pub(crate) fn TakeAlong(
+    index: u64,
+    bytes: Vec<u8>,
+    /// Whether the evidence has a verdict of the detector that can be computed again.
+    judged: bool,
+) -> impl IntoView {
     let live = expect_context::<Live>();
     let trust = expect_context::<Trust>();
     let command = Memo::new(move |_| {
@@ -19,6 +24,8 @@ pub(crate) fn TakeAlong(index: u64, bytes: Vec<u8>) -> impl IntoView {
         let depth = trust.confirmations().map(|blocks| format!(" --confirmations {blocks}")).unwrap_or_default();
         format!("anomaly-ledger verify evidence-{index}.json --trust trust.json --rpc-url {}{depth}", quoted(&url))
     });
+    let origin = document().location().and_then(|location| location.origin().ok()).unwrap_or_default();
+    let again = Memo::new(move |_| format!("anomaly-ledger rescore evidence-{index}.json --url {}", quoted(&origin)));
     let roots = move || {
         trust.roots().map(|roots| {
             view! { <Download name="trust.json" bytes=trust::file(&roots).into_bytes() label="Download trust file"/> }
@@ -32,6 +39,10 @@ pub(crate) fn TakeAlong(index: u64, bytes: Vec<u8>) -> impl IntoView {
                 {roots}
             </p>
             <Command text=command/>
+            {judged.then(|| view! {
+                <p class="hint">"And whether the detector really comes to this verdict:"</p>
+                <Command text=again/>
+            })}
         </section>
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     format::{self, counted, grouped},
     parts::{Copyable, When},
     route::Route,
+    words,
 };
 
 /// More rows at once make a browser slow, and nobody reads them.
@@ -58,7 +59,7 @@ fn RowItem(row: Row) -> impl IntoView {
     let (time, what, kind) = match row.content {
         Content::Finding(payload) => {
             let kind = serde_json::to_value(payload.r#type).ok();
-            let kind = kind.as_ref().and_then(|name| name.as_str()).map(format::words).unwrap_or_default();
+            let kind = kind.as_ref().and_then(|name| name.as_str()).map(words::kind).unwrap_or_default();
             let time = view! { <When time=payload.time.to_string()/> }.into_any();
             (time, view! { <Finding payload=*payload path/> }.into_any(), kind)
         }

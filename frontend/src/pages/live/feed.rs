@@ -8,6 +8,7 @@ use crate::{
     http::Fault,
     live::{Live, Remote},
     parts::{Failed, Loading, Severity, StateLabel, When},
+    words,
 };
 
 /// What stands where the list is.
@@ -70,7 +71,7 @@ fn Row(anomaly: Anomaly) -> impl IntoView {
     let live = expect_context::<Live>();
     let path = crate::route::Route::Anomaly(anomaly.index).path();
     let (time, severity, score) = (anomaly.time.clone(), anomaly.severity.clone(), format::score(anomaly.score));
-    let (device, kind) = (anomaly.device.clone(), format::words(&anomaly.r#type));
+    let (device, kind) = (anomaly.device.clone(), words::kind(&anomaly.r#type));
     let sentence = anomaly.sentence.clone();
     let threshold = format!("anomalous from {}", format::score(anomaly.threshold));
     let state = Signal::derive(move || live.state(&anomaly));
