@@ -60,8 +60,9 @@ pub fn judge_in_place(
     let others = if witnesses > 1 { libm::log(witnesses as f64) } else { 0.0 };
     let (row, gathered, unusual) = (Row::default(), Gathered::default(), Unusual::default());
     let time_ms = reading.time_ms;
-    let (loud, changed, forest) = (false, false, None);
-    let mut whole = Whole { model, time_ms, interval, limit, others, row, gathered, unusual, loud, changed, forest };
+    let (loud, changed, forest, off) = (false, false, None, (0.0, 0));
+    let mut whole =
+        Whole { model, time_ms, interval, limit, others, row, gathered, unusual, off, loud, changed, forest };
     let mut warm = false;
     let mut highest = Heard::default();
     let mut clues: Vec<Clue<'_>> = Vec::new();
@@ -72,6 +73,7 @@ pub fn judge_in_place(
         let heard = whole.judge_value(series, (place, value), &mut clues)?;
         highest = highest.louder(heard);
     }
+    whole.follow_drift(state);
     highest = highest.louder(whole.judge_together(state, reading.values, &mut clues));
     highest = highest.louder(whole.judge_routine(state, reading.values, &mut clues));
     if !clues.is_empty() {
@@ -117,4 +119,6 @@ pub(crate) const SHIFT: &str = "shift";
 pub(crate) const VOLATILITY: &str = "volatility";
 pub(crate) const CALM: &str = "calm";
 pub(crate) const TIME_OF_DAY: &str = "time_of_day";
+pub(crate) const CHANGE: &str = "change";
+pub(crate) const STUCK: &str = "stuck";
 pub(crate) const PLAUSIBLE: &str = "plausible_range";

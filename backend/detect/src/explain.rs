@@ -74,6 +74,12 @@ pub(crate) fn sentence(clue: &Clue<'_>) -> String {
         detector::VOLATILITY => {
             format!("{name} varies much more than before, now at {value}; {range} is usual.")
         }
+        detector::CHANGE => {
+            format!("{name} no longer stays where it was, now at {value}; {range} was expected.")
+        }
+        detector::STUCK => {
+            format!("{name} has stayed at exactly {value} for longer than it does; it should move.")
+        }
         detector::CALM => {
             format!("{name} varies much less than before, now at {value}; it usually moves {range}.")
         }

@@ -3,7 +3,7 @@
 
 use crate::{
     DetectError, DeviceState, Kind, Model, Value, calibrate,
-    detector::{CREEP, DRIFT, JUMP, PLAUSIBLE, SHIFT, TIME_OF_DAY, TOGETHER, VOLATILITY},
+    detector::{CHANGE, CREEP, DRIFT, JUMP, PLAUSIBLE, SHIFT, STUCK, TIME_OF_DAY, TOGETHER, VOLATILITY},
     explain::Clue,
     group::Evidence,
     model::MetricSpec,
@@ -41,6 +41,8 @@ struct Witnesses {
     creep: f64,
     /// The feature that the stronger witness names.
     feature: Feature,
+    /// What the metric's course says, if it says more than the others.
+    course: Option<&'static str>,
 }
 
 /// Evidence that values close to the largest so far give, at most: below every limit.
@@ -79,6 +81,8 @@ pub(crate) struct Whole<'m> {
     pub(crate) gathered: Gathered,
     /// How far each sort of deviation goes, and what was expected instead.
     pub(crate) unusual: Unusual,
+    /// Sum and number of the metrics' deviations from what is usual, each between 0 and 1.
+    pub(crate) off: (f64, u32),
     /// One metric's event is going on: what the metrics show together belongs to it.
     pub(crate) loud: bool,
     /// A change has become the norm: the baseline of the metrics together is learnt anew.
@@ -113,11 +117,12 @@ impl<'m> Whole<'m> {
         let measures = series.measure(number, self.time_ms, self.interval);
         self.gathered.add(series.place, number, measures.least);
         self.unusual.add(place, series, &measures);
+        self.off = (self.off.0 + series.off(&measures), self.off.1 + 1);
         if series.seen < WARM_UP {
             series.learn(number, self.time_ms, &measures);
             return Ok(Heard::default());
         }
-        let witnesses = self.hear(series, &measures)?;
+        let witnesses = self.hear(series, number, &measures)?;
         let crept = witnesses.creep >= 1.0;
         let of_creep = if crept { witnesses.creep } else { 0.0 };
         let strength = (witnesses.nats / self.limit).max(of_creep);
@@ -134,6 +139,7 @@ impl<'m> Whole<'m> {
         if report {
             let clue = self.clue(series, &measures, *value, &witnesses, strength);
             series.budget.reported();
+            series.change.restart();
             if crept || clue.kind == Kind::ChangePoint {
                 series.budget.accept(series.level);
             }
@@ -155,9 +161,23 @@ impl<'m> Whole<'m> {
         if report && (number - home).abs() > width(series, &measures) {
             series.episode.watch((home - f64::from(series.season.anchor)) as f32);
         }
-        series.learn(number, self.time_ms, &measures);
+        if self.model.group.known && (report || series.episode.loud()) {
+            series.learn_of_event(number, self.time_ms, &measures);
+        } else {
+            series.learn(number, self.time_ms, &measures);
+        }
         self.loud |= series.episode.loud();
         Ok(heard)
+    }
+
+    /// Follows how far the metrics are from what is usual. When that has grown, what is usual is learnt
+    /// anew.
+    pub(crate) fn follow_drift(&mut self, state: &mut DeviceState) {
+        let (sum, count) = self.off;
+        if count > 0 && state.drift.push(sum / f64::from(count), self.interval) {
+            state.metrics.iter_mut().for_each(Series::learn_anew);
+            self.changed = true;
+        }
     }
 
     /// Holds the reading against the device's routine, after each metric was judged alone.
@@ -237,17 +257,31 @@ impl<'m> Whole<'m> {
     }
 
     /// Asks both witnesses about one value.
-    fn hear(&mut self, series: &Series, measures: &Measures) -> Result<Witnesses, DetectError> {
+    fn hear(&mut self, series: &Series, number: f64, measures: &Measures) -> Result<Witnesses, DetectError> {
         let own = records(series, measures, self.interval);
         let deviations = Deviations::of(series, measures);
         row::add(&mut self.row, series, measures, &deviations, own.excess);
         let by_group = self.by_group(series, &deviations)?;
         let of_own = calibrate::of_records(own.nats) - self.others;
         let near = NEAR * (1.0 + own.excess).clamp(0.0, 1.0);
-        let nats = by_group.nats.max(of_own).max(near);
+        let [change, stuck] = self.course(series, number, measures);
+        let others = by_group.nats.max(of_own).max(near);
+        let nats = others.max(change).max(stuck);
+        let course = match () {
+            () if nats <= others => None,
+            () if stuck > change => Some(STUCK),
+            () => Some(CHANGE),
+        };
         let creep = series.budget.creep(series.level, measures.least);
         let feature = if by_group.nats >= of_own { COLUMN_OF[by_group.place].1 } else { own.feature };
-        Ok(Witnesses { own, by_group, of_own, nats, creep, feature })
+        Ok(Witnesses { own, by_group, of_own, nats, creep, feature, course })
+    }
+
+    /// The evidence of a change that adds up, and of a value that is stuck.
+    fn course(&self, series: &Series, number: f64, measures: &Measures) -> [f64; 2] {
+        let change = maturity(series.seen, self.interval) * series.change.nats(measures.standard);
+        let stuck = if series.stuck(number) { calibrate::of_records(series.run.nats(series.seen)) } else { 0.0 };
+        [change - self.others, stuck - self.others]
     }
 
     /// What to report of a value.
@@ -268,6 +302,12 @@ impl<'m> Whole<'m> {
             return Clue { value, spec: None, kind, feature: CREEP, strength, nats, low, high };
         }
         let number = bounded(value.value) - series.base();
+        if let Some(feature) = witnesses.course {
+            let width = 4.0 * f64::from(series.scales[1]).max(measures.least);
+            let middle = series.base() + if feature == STUCK { measures.predicted } else { series.level };
+            let (low, high) = (middle - width, middle + width);
+            return Clue { value, spec: None, kind: Kind::ChangePoint, feature, strength, nats, low, high };
+        }
         let crept = crept(series, measures, number, feature);
         let kind = if crept { Kind::ChangePoint } else { kind(series, number, feature) };
         let allowed = match by_group.nats >= of_own {

@@ -3,10 +3,10 @@
 //!
 //! Byte form, version 2, little-endian: `"ALDS"`, version u16, number of metrics u16, readings
 //! u64, latest time i64, interval f32, habit f32, feedback f32, what is remembered of the device's
-//! routine in the layout of `Routine::write` and its event, the policy in the layout of
-//! `rules::form`, what is remembered of the metrics together in that of `Together::write`, then each
-//! metric in ascending order of its key in the fixed layout of `Series::write`. At most 36 + 97 +
-//! 298 + 320 + 12 × 261 = 3883 bytes.
+//! routine in the layout of `Routine::write` and its event, how far it has been from what is usual
+//! in that of `Drift::write`, the policy in the layout of `rules::form`, what is remembered of the
+//! metrics together in that of `Together::write`, then each metric in ascending order of its key in
+//! the fixed layout of `Series::write`. At most 36 + 97 + 55 + 298 + 312 + 12 × 273 = 4074 bytes.
 
 use sha2::{Digest, Sha256};
 
@@ -17,12 +17,12 @@ use crate::{
     calibrate::{self, Habit},
     episode::Episode,
     rules::Watches,
-    scorer::routine::Routine,
+    scorer::{drift::Drift, routine::Routine},
     series::Series,
     together::Together,
 };
 
-/// Metrics that one device may have over its whole life. 12 states of 261 bytes fit into
+/// Metrics that one device may have over its whole life. 12 states of 273 bytes fit into
 /// [`MAX_STATE_BYTES`], beside rules and what is remembered of metrics together. A reading that
 /// would need more is refused with [`DetectError::TooManyMetrics`] and changes nothing.
 pub const MAX_METRICS: usize = 12;
@@ -46,6 +46,8 @@ pub struct DeviceState {
     pub(crate) routine: Routine,
     /// The event that routine has reported.
     pub(crate) unusual: Episode,
+    /// How far readings have been from what is usual.
+    pub(crate) drift: Drift,
     pub(crate) rules: Watches,
     pub(crate) together: Together,
     /// Sorted by key.
@@ -143,6 +145,7 @@ impl DeviceState {
         writer.f32(self.tuning.0);
         self.routine.write(&mut writer);
         self.unusual.write(&mut writer);
+        self.drift.write(&mut writer);
         self.rules.write(&mut writer);
         self.together.write(&mut writer);
         for metric in &self.metrics {
@@ -179,6 +182,7 @@ impl DeviceState {
             return Err(reader.error("feedback within its bounds", tuning.0));
         }
         let (routine, unusual) = (Routine::read(&mut reader)?, Episode::read(&mut reader)?);
+        let drift = Drift::read(&mut reader)?;
         let rules = Watches::read(&mut reader)?;
         let together = Together::read(&mut reader)?;
         let metrics: Vec<Series> = (0..count).map(|_| Series::read(&mut reader)).collect::<Result<_, _>>()?;
@@ -186,7 +190,7 @@ impl DeviceState {
         if !metrics.is_sorted_by(|a, b| a.key < b.key) {
             return Err(reader.error("keys in ascending order", "another order"));
         }
-        Ok(Self { readings, latest_ms, interval, habit, tuning, routine, unusual, rules, together, metrics })
+        Ok(Self { readings, latest_ms, interval, habit, tuning, routine, unusual, drift, rules, together, metrics })
     }
 
     /// SHA-256 of the byte form.

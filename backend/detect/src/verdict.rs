@@ -56,8 +56,8 @@ pub struct Reason {
     pub expected_low: f64,
     /// Upper end of what was expected.
     pub expected_high: f64,
-    /// What gave it away: `jump`, `drift`, `creep`, `shift`, `volatility`, `time_of_day`, `together` or
-    /// `plausible_range`; of a rule `above`, `below`, `outside`, `rate_of_change` or `no_data`.
+    /// What gave it away: `jump`, `drift`, `change`, `stuck`, `creep`, `shift`, `volatility`, `calm`,
+    /// `time_of_day`, `together` or `plausible_range`; of a rule `above`, `below`, `outside`, `rate_of_change` or `no_data`.
     pub feature: &'static str,
     /// This metric's own score, 0..1.
     pub score: f64,

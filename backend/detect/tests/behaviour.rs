@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use common::{START, train, train_generic};
 use detect::{
-    DetectError, DeviceState, Judgement, Kind, Label, MAX_METRICS, MAX_STATE_BYTES, Model, ReadingView, Severity,
+    DetectError, DeviceState, Judgement, Kind, Label, Lone, MAX_METRICS, MAX_STATE_BYTES, Model, ReadingView, Severity,
     Value, judge, judge_in_place,
 };
 
@@ -233,4 +233,37 @@ fn a_counter_that_counts_on_is_no_event_and_a_leap_or_a_stall_is() {
         (0..3000).for_each(|i| drop(device.feed(counted(i))));
         assert!((0..10).any(|_| device.feed(counted(3000)).finding.is_some()));
     }
+}
+
+/// Features that a stranger's detector reports in the last of so many readings a minute apart.
+fn reported(readings: u32, from: u32, value: impl Fn(u32, f64) -> f64) -> Vec<&'static str> {
+    let mut lone = Lone::new(1).unwrap();
+    let mut features = Vec::new();
+    let mut bits: u64 = 9;
+    for minute in 0..readings {
+        let mut noise = -2.0;
+        for _ in 0..4 {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            noise += (bits >> 40) as f64 / f64::from(1 << 24);
+        }
+        let value = value(minute, noise);
+        let judgement = lone.push(START + i64::from(minute) * 60_000, &[Value { metric: "x", value }]).unwrap();
+        if minute >= from {
+            features.extend(judgement.finding.iter().flat_map(|finding| &finding.reasons).map(|reason| reason.feature));
+        }
+    }
+    features
+}
+
+#[test]
+fn a_small_lasting_change_is_reported_as_one() {
+    let features = reported(3120, 3000, |minute, noise| 50.0 + noise + if minute < 3000 { 0.0 } else { 0.45 });
+    assert!(features.contains(&"change"), "{features:?}");
+    assert!(reported(3120, 3000, |_, noise| 50.0 + noise).is_empty());
+}
+
+#[test]
+fn a_value_that_no_longer_moves_is_stuck() {
+    let features = reported(3060, 3000, |minute, noise| if minute < 3000 { 50.0 + noise } else { 50.25 });
+    assert!(features.contains(&"stuck"), "{features:?}");
 }

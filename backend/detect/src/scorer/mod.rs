@@ -1,5 +1,7 @@
-//! Scorers: numbers in, one number out. None of them knows metrics, devices or time.
+//! Scorers: numbers in, one number out. None of them knows metrics or devices, and
+//! only `routine` knows the time of day.
 
+pub(crate) mod drift;
 pub mod forest;
 pub mod joint;
 pub(crate) mod routine;

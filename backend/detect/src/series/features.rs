@@ -61,6 +61,8 @@ pub(crate) const MANY: f64 = 1.0 / 60.0;
 const CLIP_VARIANCE: f64 = 16.0;
 /// Residuals enter their chart as at most this many standard deviations.
 const CLIP_RESIDUAL: f64 = 6.0;
+/// A normal standard deviation in mean absolute ones.
+const DEVIATION: f64 = 1.253_314_137_3;
 /// Readings before the first use of anything that needs a scale.
 const YOUNG: u32 = 20;
 /// Readings of a metric before it is judged: before, records mean nothing.
@@ -71,6 +73,8 @@ const LEAST_RATIO: f64 = 1e-4;
 /// Of a metric's changes these bits count them, up to 127; the other is set by the first fall.
 pub(crate) const CHANGES: u8 = 0x7f;
 pub(crate) const FALLEN: u8 = 0x80;
+/// A metric that has changed so often may be stuck.
+const OFTEN: u8 = 20;
 /// As many changes without a single fall are those of a counter.
 pub(crate) const COUNTER: u8 = CHANGES;
 
@@ -103,6 +107,8 @@ pub(crate) struct Measures {
     /// The recent and the clipped squared deviation from the short mean.
     pub(crate) variance: f64,
     pub(crate) square: f64,
+    /// The residual in standard deviations, told from its mean absolute value.
+    pub(crate) standard: f64,
     /// More than 1 after a long silence.
     pub(crate) widen: f64,
 }
@@ -151,8 +157,22 @@ impl Series {
             least,
             variance,
             square,
+            standard: residual / widen / (DEVIATION * f64::from(self.scales[1]).max(least)),
             widen,
         }
+    }
+
+    /// How far the value is from what is usual, in the metric's own deviation, between 0 and 1.
+    pub(crate) fn off(&self, measures: &Measures) -> f64 {
+        let feature = if measures.in_season { Feature::Season } else { Feature::Range };
+        let deviation = measures.features[feature as usize].abs();
+        let scale = libm::sqrt(f64::from(self.covariance[0])).max(measures.least);
+        if scale > 0.0 { deviation / (deviation + scale) } else { 0.0 }
+    }
+
+    /// Whether the value is once more the last one, of a metric that changes.
+    pub(crate) fn stuck(&self, value: f64) -> bool {
+        self.changes & CHANGES >= OFTEN && !self.counts() && value == self.last
     }
 
     /// The mean of the last readings.

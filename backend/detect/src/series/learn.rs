@@ -22,12 +22,26 @@ const YOUNG: u32 = 20;
 /// The share of a record that is forgotten at each reading: half of it in 35,000 readings, four
 /// months of readings every five minutes.
 const FORGET: f64 = 2e-5;
+/// What is learnt anew is learnt at the pace of a metric that has been seen so often.
+const ANEW: u32 = 400;
+/// Of a record that an event has set which was reported this share is learnt: one event must not
+/// hide the next of its size.
+const OF_EVENT: f64 = 0.2;
 const LARGEST_SQUARE: f64 = 1e36;
 
 impl Series {
     /// Takes in one value; `measures` are those against the state before it. It teaches no more than
     /// the metric's budget allows.
     pub(crate) fn learn(&mut self, value: f64, time_ms: i64, measures: &Measures) {
+        self.take_in(value, time_ms, measures, 1.0);
+    }
+
+    /// As [`learn`](Self::learn), of a value that is part of an event that was reported.
+    pub(crate) fn learn_of_event(&mut self, value: f64, time_ms: i64, measures: &Measures) {
+        self.take_in(value, time_ms, measures, OF_EVENT);
+    }
+
+    fn take_in(&mut self, value: f64, time_ms: i64, measures: &Measures, share: f64) {
         if self.seen == 0 {
             (self.last, self.level) = (value, value);
             (self.seen, self.last_ms, self.unlike) = (1, time_ms, 1.0);
@@ -35,7 +49,10 @@ impl Series {
             self.budget.start(value);
             return;
         }
-        self.learn_records(measures);
+        self.learn_records(measures, share);
+        if self.seen > YOUNG {
+            self.change.learn(measures.standard, self.seen);
+        }
         self.learn_scales(measures);
         self.learn_lags(value);
         self.season.learn(value, time_ms);
@@ -58,6 +75,7 @@ impl Series {
             return;
         }
         let step = value - self.last;
+        self.run.learn(step == 0.0);
         let count = self.changes & CHANGES;
         if step != 0.0 && (count == 0 || step.abs() < self.resolution.get()) {
             self.resolution = Size::new(step.abs());
@@ -129,6 +147,11 @@ impl Series {
         self.drift = Offset::default();
     }
 
+    /// The baseline is learnt anew: faster, and its records are believed less.
+    pub(crate) fn learn_anew(&mut self) {
+        self.seen = self.seen.min(ANEW);
+    }
+
     /// Deviations e^`by` times as large as before become the usual ones.
     pub(crate) fn accept_restlessness(&mut self, by: f64) {
         self.usual_variance = self.usual_variance.max(self.variance);
@@ -138,7 +161,7 @@ impl Series {
         }
     }
 
-    fn learn_records(&mut self, measures: &Measures) {
+    fn learn_records(&mut self, measures: &Measures, share: f64) {
         for feature in Feature::ALL {
             if feature.seasonal() && !measures.in_season {
                 continue;
@@ -149,7 +172,7 @@ impl Series {
             for (record, value) in [(up, value), (down, -value)] {
                 let now = record.get();
                 if value > now {
-                    let next = Size::new(value);
+                    let next = Size::new(now + share * (value - now));
                     let raise = next.get() - now;
                     let allowed = self.budget.allow(raise, span);
                     *record = if allowed >= raise { next } else { Size::below(now + allowed).max(*record) };

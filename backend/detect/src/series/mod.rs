@@ -1,6 +1,7 @@
 //! What is remembered of one metric of one device, what it makes of a new value, and how it takes
 //! the value in. Sets no limits and reports nothing. Memory and time per value are constant.
 
+mod course;
 mod features;
 mod learn;
 mod season;
@@ -16,6 +17,7 @@ use crate::{
     bytes::{Reader, Writer},
     episode::Episode,
 };
+use course::{Change, Run};
 use season::{SLOTS, Season};
 use small::Offset;
 
@@ -30,7 +32,7 @@ pub(crate) fn bounded(value: f64) -> f64 {
     value.clamp(-LARGEST, LARGEST)
 }
 
-/// What is remembered about one metric: 261 bytes.
+/// What is remembered about one metric: 273 bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Series {
     /// The metric's name, hashed: see `state::short_key`. 32 bits: two of twelve names collide by
@@ -68,6 +70,8 @@ pub(crate) struct Series {
     /// Smallest change seen, 0 while there was none: the sensor's resolution.
     pub(crate) resolution: Size,
     pub(crate) season: Season,
+    pub(crate) change: Change,
+    pub(crate) run: Run,
     pub(crate) episode: Episode,
     pub(crate) budget: LearningBudget,
 }
@@ -75,7 +79,7 @@ pub(crate) struct Series {
 impl Series {
     /// Bytes of [`write`](Self::write).
     #[cfg(test)]
-    pub(crate) const BYTES: usize = 261;
+    pub(crate) const BYTES: usize = 273;
 
     pub(crate) fn write(&self, writer: &mut Writer) {
         writer.u32(self.key);
@@ -98,6 +102,8 @@ impl Series {
         writer.u8(season.days);
         season.profile.iter().for_each(|offset| writer.u16(offset.0));
         writer.bytes(&season.visits);
+        self.change.write(writer);
+        self.run.write(writer);
         self.episode.write(writer);
         self.budget.write(writer);
     }
@@ -129,8 +135,8 @@ impl Series {
             seen: reader.u32()?,
             last_ms: reader.i64()?,
             changes: reader.u8()?,
-            last: bounded(reader.f64()?),
-            level: bounded(reader.f64()?),
+            last: value(reader)?,
+            level: value(reader)?,
             before: reader.f32()?,
             short: reader.f32()?,
             middle: reader.f32()?,
@@ -159,10 +165,18 @@ impl Series {
             *offset = Offset::read(reader)?;
         }
         series.season.visits.copy_from_slice(reader.take(SLOTS / 4)?);
+        series.change = Change::read(reader)?;
+        series.run = Run::read(reader)?;
         series.episode = Episode::read(reader)?;
         series.budget = LearningBudget::read(reader)?;
         Ok(series)
     }
+}
+
+/// A value as the statistics see it; no other is ever written.
+fn value(reader: &mut Reader<'_>) -> Result<f64, DetectError> {
+    let value = reader.f64()?;
+    if bounded(value) == value { Ok(value) } else { Err(reader.error("a value of at most 1e18", value)) }
 }
 
 #[cfg(test)]
