@@ -209,7 +209,7 @@ impl From<Policy> for Part {
 /// else one false alarm a day. Its rules are found in the same way, and as a whole: rules of a
 /// device replace those of its profile, they do not add to them; an empty list means none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object of default, profiles and devices")]
 pub struct Policies {
     #[serde(default)]
     default: Part,

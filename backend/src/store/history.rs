@@ -28,7 +28,7 @@ impl Reader {
             let mut select = connection.prepare(
                 "SELECT device.name, device.profile, time_us, metrics, label, payload.bytes, by_sequence
                  FROM reading JOIN device ON device.id = reading.device LEFT JOIN payload ON payload.idx = reading.entry
-                 WHERE by_sequence <> 2 ORDER BY reading.id",
+                 ORDER BY reading.id",
             )?;
             let mut rows = select.query([])?;
             let column = |error: rusqlite::types::FromSqlError| StoreError::Damaged(format!("a reading: {error}"));

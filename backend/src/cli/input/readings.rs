@@ -93,6 +93,13 @@ impl Origin {
     /// Opens them; or gives the file as it is, if it is CSV and no column of times was named: then it is a table.
     pub(crate) fn open(&self) -> Result<Result<Readings, Source>, Stop> {
         if let Some(dir) = &self.data_dir {
+            if !dir.is_dir() {
+                return Err(WrongUse(format!(
+                    "{}: no such directory; expected the one that serve writes to",
+                    dir.display()
+                ))
+                .into());
+            }
             let wrong = |error| WrongUse(format!("{}: {error}", dir.display()));
             return Ok(Ok(Readings::Store(Box::new(Reader::open_snapshot(dir).map_err(wrong)?))));
         }

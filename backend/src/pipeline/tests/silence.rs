@@ -104,6 +104,10 @@ async fn a_silent_device_is_reported_once_also_over_restarts() {
     assert_eq!(at.findings().len(), 1);
     at.pass(700).await;
     assert_eq!(at.findings().len(), 2);
+    // What goes through the past sees them, too, where they were noticed.
+    let mut silences = 0;
+    at.bench.log.history(&mut |past| Ok(silences += usize::from(past.silence && past.payload.is_some()))).unwrap();
+    assert_eq!(silences, 2);
     at.end();
 }
 
