@@ -11,6 +11,7 @@ use super::{rounds::HandClock, *};
 use crate::{
     domain::ports::{ModelFiles, ModelPart},
     http::{Cover, bundle},
+    store::Past,
 };
 
 const START: i64 = 1_767_600_000_000;
@@ -106,7 +107,11 @@ async fn a_silent_device_is_reported_once_also_over_restarts() {
     assert_eq!(at.findings().len(), 2);
     // What goes through the past sees them, too, where they were noticed.
     let mut silences = 0;
-    at.bench.log.history(&mut |past| Ok(silences += usize::from(past.silence && past.payload.is_some()))).unwrap();
+    let count = &mut |past: &Past<'_>| {
+        silences += usize::from(past.silence && past.payload.is_some());
+        Ok(())
+    };
+    at.bench.log.history(count).unwrap();
     assert_eq!(silences, 2);
     at.end();
 }
