@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 /// Chain, deployment, training and readiness, on a machine under load.
 const START: Duration = Duration::from_secs(120);
-const STOP: Duration = Duration::from_secs(60);
+/// The script gives its programs 10, 30 and 30 seconds to stop before it kills them.
+const STOP: Duration = Duration::from_secs(90);
 
 fn command(data: &Path, port: u16, chain_port: u16) -> Command {
     let mut command = Command::new(paths::repo().join("scripts/run"));
