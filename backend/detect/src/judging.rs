@@ -4,6 +4,7 @@
 use crate::{
     DetectError, DeviceState, Kind, Model, Value, calibrate,
     detector::{CHANGE, CREEP, DRIFT, JUMP, PLAUSIBLE, SHIFT, STUCK, TIME_OF_DAY, TOGETHER, VOLATILITY},
+    episode::Episode,
     explain::Clue,
     group::Evidence,
     model::MetricSpec,
@@ -155,7 +156,7 @@ impl<'m> Whole<'m> {
             }
             return Ok(Heard { nats: self.limit * LASTED, score: calibrate::score(LASTED) });
         }
-        let heard = Heard { nats: strength * self.limit, score: score(series, strength, report) };
+        let heard = Heard { nats: strength * self.limit, score: score(&series.episode, strength, report) };
         self.adapt(series, &measures, &witnesses, report, opened);
         let home = series.recent();
         if report && (number - home).abs() > width(series, &measures) {
@@ -190,7 +191,7 @@ impl<'m> Whole<'m> {
     where
         'm: 'a,
     {
-        let readings = state.readings.min(u64::from(u32::MAX)) as u32;
+        let readings = state.counted();
         let surprise = state.routine.push(&self.unusual.sizes, self.time_ms);
         if readings <= WARM_UP {
             return Heard::default();
@@ -223,16 +224,13 @@ impl<'m> Whole<'m> {
         if self.changed {
             state.together.relearn();
         }
-        let readings = state.readings.min(u64::from(u32::MAX)) as u32;
+        let readings = state.counted();
         let nats = state.together.hear(&measures, &self.model.group, readings, self.interval, self.limit, self.others);
         let strength = nats / self.limit;
         let episode = &mut state.together.episode;
         // What metrics show together lasts: it is reported again only after a rest.
         let report = episode.notice(strength, false) && !self.loud;
-        let mut score = calibrate::score(strength);
-        if !report && (strength >= 1.0 || episode.loud()) {
-            score = calibrate::held(score);
-        }
+        let score = score(episode, strength, report);
         if report && let Some(clue) = self.outstanding(state, values, strength, nats) {
             clues.push(clue);
             return Heard { nats, score };
@@ -379,7 +377,7 @@ impl<'m> Whole<'m> {
             let (feature, kind) = (PLAUSIBLE, Kind::Point);
             clues.push(Clue { value: *value, spec: Some(spec), kind, feature, strength, nats, low, high });
         }
-        Heard { nats, score: score(series, strength, report) }
+        Heard { nats, score: score(&series.episode, strength, report) }
     }
 }
 
@@ -426,10 +424,10 @@ fn name(feature: Feature) -> &'static str {
     }
 }
 
-/// The score of a value; held below one half while an event goes on that was reported.
-fn score(series: &Series, strength: f64, report: bool) -> f64 {
+/// The score of evidence; held below one half while an event goes on that was reported.
+fn score(episode: &Episode, strength: f64, report: bool) -> f64 {
     let score = calibrate::score(strength);
-    if !report && (strength >= 1.0 || series.episode.loud()) { calibrate::held(score) } else { score }
+    if !report && (strength >= 1.0 || episode.loud()) { calibrate::held(score) } else { score }
 }
 
 /// Where the value is, seen from where an event began.
@@ -466,6 +464,7 @@ fn expected(series: &Series, measures: &Measures, value: f64, feature: Feature, 
         }
     }
 }
+
 /// Values closer than this to where an event began are back.
 fn width(series: &Series, measures: &Measures) -> f64 {
     AWAY * f64::from(series.scales[0]).max(measures.least)

@@ -198,6 +198,11 @@ impl DeviceState {
         Sha256::digest(self.to_bytes()).into()
     }
 
+    /// Readings judged so far, for statistics: no more than fit 32 bits.
+    pub(crate) fn counted(&self) -> u32 {
+        u32::try_from(self.readings).unwrap_or(u32::MAX)
+    }
+
     /// One more reading; the usual interval before it in milliseconds, 0 while unknown.
     pub(crate) fn tick(&mut self, time_ms: i64) -> f64 {
         let before = f64::from(self.interval);

@@ -61,11 +61,9 @@ impl Unusual {
             (series.level, range),
         ];
         let base = series.base();
-        let before = self.sizes.by;
-        self.sizes.raise(place, sizes);
-        for sort in 0..SORTS {
-            if place == 0 || self.sizes.by[sort] != before[sort] {
-                let (middle, deviation) = expected[sort];
+        let raised = self.sizes.raise(place, sizes);
+        for (sort, (middle, deviation)) in expected.into_iter().enumerate() {
+            if raised[sort] {
                 self.expected[sort] = (base + middle, deviation);
             }
         }

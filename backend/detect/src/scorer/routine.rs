@@ -60,13 +60,17 @@ impl Default for Sizes {
 }
 
 impl Sizes {
-    /// Takes in what one metric shows; 0 where nothing is known.
-    pub(crate) fn raise(&mut self, by: usize, sizes: [f64; SORTS]) {
+    /// Takes in what one metric shows, 0 where nothing is known; in which sorts that is the largest
+    /// so far.
+    pub(crate) fn raise(&mut self, by: usize, sizes: [f64; SORTS]) -> [bool; SORTS] {
+        let mut raised = [false; SORTS];
         for (sort, size) in sizes.into_iter().enumerate() {
-            if size > self.largest[sort] {
+            raised[sort] = size > self.largest[sort];
+            if raised[sort] {
                 (self.largest[sort], self.by[sort]) = (size, by);
             }
         }
+        raised
     }
 }
 
