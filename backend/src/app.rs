@@ -10,6 +10,7 @@ use tokio::{
 use utoipa::OpenApi;
 
 use crate::{
+    access::{Devices, Gate, People},
     anchor::{Anchorer, AnchorerConfig, Chain, ChainConfig, ChainError},
     config::{self, KeyError, LogIdentity, ServeConfig, operator},
     domain::{
@@ -17,10 +18,11 @@ use crate::{
         log::{ChainHealth, ChainView, Halt},
         ports::{AnchorStore, AuditLog, DeviceReader, StoreError},
     },
-    http::{self, Guard, Server, Site},
-    ingest::{self, Intake},
+    http::{self, Door, Guard, Server, Site},
+    ingest::{self, Intake, Source},
     pipeline::{ModelError, Models, Parts, Pipeline, PipelineError, Sequencer, Threads},
     store::{Reader, SqliteDevices, SqliteWriter},
+    transport::Listener,
 };
 
 /// Events that a slow listener may lag behind before it has to fetch the list again.
@@ -58,6 +60,7 @@ pub(crate) struct Running {
     address: SocketAddr,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
+    sources: Vec<(&'static str, JoinHandle<()>)>,
     anchorer: JoinHandle<()>,
     pipeline: Threads,
     /// Held until the last part has stopped.
@@ -69,7 +72,8 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let keyring = Arc::new(LogIdentity::load(&config.data_dir)?);
     let lock = lock(&config)?;
     // Bound first: whoever waits for the address learns at once that it is taken.
-    let server = Server::bind(config.listen).await.map_err(|error| StartError::Listen(config.listen, error))?;
+    let server = Server::on(listen(config.listen).await?);
+    let bound = sources(&config).await?;
     let metrics = crate::telemetry::init_metrics();
     let models = Arc::new(Models::load_or_train(&config.data_dir.join("models"))?);
 
@@ -149,16 +153,25 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         empty_checkpoint: keyring.signer(keyring.first()).map(|signer| signer.sign(0, EMPTY_ROOT).into()),
         rpc_url: config.rpc_url.as_str().into(),
         model_version: models.generic_version(),
-        trial: true,
+        trial: config.trial,
         metrics,
         stop: stopped.clone(),
         listeners: Site::listeners(),
     };
     let address = server.address();
-    let intake = ingest::router(Intake { pipeline, log: Arc::clone(&site.log), clock });
-    let router = http::router(site, intake, ingest::Interface::openapi(), Guard { address });
+    let gate = Arc::new(Gate::new(config.trial, Arc::new(People::default()), Arc::new(Devices::default())));
+    let (log, door) = (Arc::clone(&site.log), Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock) });
+    let intake = Intake { pipeline, log, clock, gate, source: "http" };
+    let sources = bound.into_iter().map(|source| {
+        let (name, intake) = (source.name(), intake.of(source.name()));
+        tracing::info!(source = name, at = source.place(), "readings are taken");
+        (name, tokio::spawn(source.run(intake, stopped.clone())))
+    });
+    let sources = sources.collect();
+    let guard = Guard { address, trial: config.trial };
+    let router = http::router(site, ingest::router(intake), ingest::Interface::openapi(), guard, door);
     let server = tokio::spawn(server.run(router, stopped));
-    Ok(Running { address, stop, server, anchorer, pipeline: threads, _lock: lock })
+    Ok(Running { address, stop, server, sources, anchorer, pipeline: threads, _lock: lock })
 }
 
 impl Running {
@@ -170,7 +183,7 @@ impl Running {
     /// Stops by finishing: no new connections, requests under way are answered, accepted readings committed.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(true);
-        for (part, task) in [("server", self.server), ("anchorer", self.anchorer)] {
+        for (part, task) in self.sources.into_iter().chain([("server", self.server), ("anchorer", self.anchorer)]) {
             if let Err(error) = task.await {
                 tracing::error!(%error, part, "a part ended by a fault");
             }
@@ -178,6 +191,16 @@ impl Running {
         // The last way into the pipeline went with the server; its threads end when their work is done.
         let _ = tokio::task::spawn_blocking(|| self.pipeline.join()).await;
     }
+}
+
+/// Binds an address.
+async fn listen(address: SocketAddr) -> Result<Listener, StartError> {
+    Listener::bind(address, None).await.map_err(|error| StartError::Listen(address, error))
+}
+
+/// The ways in besides HTTP, bound and not yet serving.
+async fn sources(_config: &ServeConfig) -> Result<Vec<Box<dyn Source>>, StartError> {
+    Ok(Vec::new())
 }
 
 /// One service for each data directory.

@@ -1,5 +1,6 @@
 //! `anomaly-ledger`: parse, call, nothing else.
 
+mod access;
 mod anchor;
 mod app;
 mod cli;
@@ -13,6 +14,7 @@ mod pipeline;
 mod problem;
 mod store;
 mod telemetry;
+mod transport;
 
 use std::process::ExitCode;
 

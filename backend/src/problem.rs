@@ -15,6 +15,7 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder, response},
 };
 
+use crate::access::Denied;
 use crate::domain::{ReadingError, ports::StoreError, verdict::Refusal};
 
 /// The media type of problem documents.
@@ -44,7 +45,8 @@ impl Fault {
     /// What a status says by itself, where a library has answered; `detail` is its text, if it had one.
     pub(crate) fn of_status(status: StatusCode, detail: String) -> Self {
         let (code, otherwise) = match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (Code::Forbidden, "this is not allowed"),
+            StatusCode::UNAUTHORIZED => (Code::Unauthenticated, "this needs a key, a token or a session"),
+            StatusCode::FORBIDDEN => (Code::Forbidden, "this is not allowed"),
             StatusCode::NOT_FOUND => (Code::NotFound, "there is no such address; /api/docs lists them"),
             StatusCode::METHOD_NOT_ALLOWED => {
                 (Code::MethodNotAllowed, "this address does not take this method; /api/docs lists them")
@@ -87,7 +89,9 @@ fn status(code: Code) -> StatusCode {
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -96,6 +100,16 @@ fn status(code: Code) -> StatusCode {
 impl From<ReadingError> for Fault {
     fn from(error: ReadingError) -> Self {
         Fault::new(Code::InvalidReading, error)
+    }
+}
+
+impl From<Denied> for Fault {
+    fn from(denied: Denied) -> Self {
+        let code = match denied {
+            Denied::Unknown | Denied::Anonymous(_) => Code::Unauthenticated,
+            Denied::Forbidden(_) => Code::Forbidden,
+        };
+        Fault::new(code, denied)
     }
 }
 
@@ -129,6 +143,9 @@ impl IntoResponse for Fault {
         let mut response = (status(self.code), Json(self.problem())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if self.code == Code::Unauthenticated {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if self.may_pass() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }

@@ -25,8 +25,12 @@ pub enum Code {
     NotFound,
     /// The route exists, but not with this method.
     MethodNotAllowed,
-    /// This address, host or origin may not do this.
+    /// This needs a key, a token or a session that holds.
+    Unauthenticated,
+    /// This caller, address, host or origin may not do this.
     Forbidden,
+    /// Too many tries; wait.
+    TooManyRequests,
     /// The service is busy or cannot store at the moment; try again.
     Unavailable,
     /// A fault of the service.

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Outcome, WrongUse, client::parse_url, parse_duration, policy};
 use crate::{
     app,
-    config::{self, ConfigError, ServeConfig},
+    config::{self, ServeConfig},
     domain::{SystemClock, log::Periods},
 };
 
@@ -113,13 +113,10 @@ fn some_duration(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn run(args: Args) -> Outcome {
-    if !args.trial {
-        // Before the key is asked for: who has none yet should not look for one in vain.
-        return Err(WrongUse::new(ConfigError::NotTrial).into());
-    }
     crate::telemetry::init_logs(args.json_logs);
     let config = ServeConfig {
         listen: args.listen,
+        trial: args.trial,
         data_dir: args.data_dir,
         rpc_url: args.rpc_url,
         contract: args.contract,
@@ -137,7 +134,7 @@ pub(super) fn run(args: Args) -> Outcome {
         policies: policy::read(args.policy.as_deref())?,
         anchorer: config::anchorer_from_env().map_err(WrongUse::new)?,
     };
-    let config = config.check(args.trial).map_err(WrongUse::new)?;
+    let config = config.check().map_err(WrongUse::new)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

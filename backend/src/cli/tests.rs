@@ -76,7 +76,7 @@ fn wrong_use_exits_2_and_failures_exit_1() {
     let serve = ["serve", "--contract", "0x5FbDB2315678afecb367f032d93F642f64180aa3"];
     let (code, said) = ends(&serve);
     assert_eq!(code, ExitCode::from(2));
-    assert!(said.contains("--trial"), "{said}");
+    assert!(said.contains("ANOMALY_LEDGER_ANCHORER_KEY"), "{said}");
     let (code, said) = ends(&["replay", "/nowhere/room.csv", "--time", "t", "--device", "a"]);
     assert_eq!(code, ExitCode::from(2), "{said}");
     let (code, said) = ends(&["verify", "/nowhere/bundle.json", "--trust", "/nowhere/trust.json"]);

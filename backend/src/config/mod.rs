@@ -19,11 +19,6 @@ pub(crate) const ANCHORER_KEY: &str = "ANOMALY_LEDGER_ANCHORER_KEY";
 /// Why the service cannot start as it was told.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// Only the trial exists so far.
-    #[error(
-        "expected --trial: keys for devices and users are not built yet, so nothing but a trial on this machine can be served"
-    )]
-    NotTrial,
     /// A trial is keyless, so it must not be reachable.
     #[error("expected a loopback address such as 127.0.0.1:8080 for a trial, found {0}")]
     PublicTrial(SocketAddr),
@@ -36,6 +31,8 @@ pub(crate) enum ConfigError {
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
+    /// Keyless, on this machine only.
+    pub(crate) trial: bool,
     pub(crate) data_dir: PathBuf,
     pub(crate) rpc_url: String,
     pub(crate) contract: Address,
@@ -58,11 +55,8 @@ pub(crate) struct ServeConfig {
 
 impl ServeConfig {
     /// Checks what must hold together.
-    pub(crate) fn check(self, trial: bool) -> Result<Self, ConfigError> {
-        if !trial {
-            return Err(ConfigError::NotTrial);
-        }
-        if !self.listen.ip().is_loopback() {
+    pub(crate) fn check(self) -> Result<Self, ConfigError> {
+        if self.trial && !self.listen.ip().is_loopback() {
             return Err(ConfigError::PublicTrial(self.listen));
         }
         Ok(self)

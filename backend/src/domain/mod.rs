@@ -2,6 +2,7 @@
 //!
 //! Open to all other modules, and imports none of them. No input or output here; the one clock is [`SystemClock`].
 
+pub(crate) mod access;
 pub(crate) mod clock;
 mod keyring;
 pub(crate) mod log;

@@ -5,6 +5,7 @@
 
 mod anomalies;
 mod assets;
+mod authorize;
 mod bodies;
 mod coding;
 mod compat;
@@ -34,6 +35,7 @@ use crate::{
     },
     problem::Fault,
 };
+pub(crate) use authorize::Door;
 use bodies::Bodies;
 use feed::Feed;
 pub(crate) use guard::Guard;
@@ -82,7 +84,7 @@ impl Site {
 
 /// All routes: those of this module, and those that intake brings with their description. Called where tasks can be
 /// started: the feed has one.
-pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard) -> Router {
+pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard, door: Door) -> Router {
     let feed = Feed::start(site.clone());
     let intake = intake.layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve));
     Router::new()
@@ -109,6 +111,7 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
         .merge(intake)
         .merge(docs::router(interface))
         .merge(assets::router())
+        .route_layer(middleware::from_fn_with_state(door, authorize::authorize))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn(errors::describe))

@@ -10,21 +10,20 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::ConnectInfo};
-use hyper::{Request, body::Incoming};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
+use hyper::Request;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::{JoinError, JoinSet},
     time::Sleep,
 };
 use tower::ServiceExt;
 
-use crate::domain::log::stopped;
+use crate::{
+    domain::log::stopped,
+    transport::{Incoming, Listener},
+};
 
 /// Bytes that are buffered for a connection, in each direction; so a request's head may be this long.
 const BUFFER: usize = 64 << 10;
@@ -56,30 +55,27 @@ const LIMITS: Limits = Limits {
 
 /// A bound listener.
 pub(crate) struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
     limits: Limits,
 }
 
 impl Server {
-    /// Binds; port 0 takes any.
-    pub(crate) async fn bind(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        Ok(Self { listener, address, limits: LIMITS })
+    /// Serves what comes to this listener.
+    pub(crate) fn on(listener: Listener) -> Self {
+        Self { listener, limits: LIMITS }
     }
 
     /// The address that was bound.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// Serves until `stop` turns true, then finishes the requests under way. When this returns, no connection is
     /// left, and with the last of them went everything that the router holds.
     pub(crate) async fn run(self, router: Router, mut stop: watch::Receiver<bool>) {
-        let Self { listener, limits, .. } = self;
+        let Self { listener, limits } = self;
+        let stopping = stop.clone();
         let places = Arc::new(Semaphore::new(limits.connections));
-        let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         loop {
             // A place first: when all are taken, the system's backlog waits.
@@ -89,9 +85,8 @@ impl Server {
                 () = stopped(&mut stop) => break,
                 Some(ended) = connections.join_next() => report(ended),
                 accepted = async { (place.await, listener.accept().await) } => match accepted {
-                    (Ok(place), Ok((stream, peer))) => {
-                        let connection = graceful.watch(serve(stream, peer, router.clone(), limits));
-                        connections.spawn(finish(connection, peer, place));
+                    (Ok(place), Ok(incoming)) => {
+                        connections.spawn(connection(incoming, router.clone(), limits, stopping.clone(), place));
                     }
                     (_, Err(error)) => {
                         // Out of file descriptors, say: give others time to end.
@@ -103,44 +98,61 @@ impl Server {
             }
         }
         drop(listener);
-        if tokio::time::timeout(limits.grace, graceful.shutdown()).await.is_err() {
+        let ended = async {
+            while let Some(ended) = connections.join_next().await {
+                report(ended)
+            }
+        };
+        if tokio::time::timeout(limits.grace, ended).await.is_err() {
             tracing::warn!("some requests did not end within {:?}: they are cut off", limits.grace);
         }
         connections.shutdown().await;
     }
 }
 
-/// One connection: HTTP/1.1, with our limits.
-fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// One connection: its handshake, then HTTP/1.1 with our limits, to its end. When the service stops, a request under way
+/// is answered, and none follows.
+async fn connection(
+    incoming: Incoming,
     router: Router,
     limits: Limits,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
-    let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+    mut stop: watch::Receiver<bool>,
+    _place: OwnedSemaphorePermit,
+) {
+    let address = incoming.address();
+    // A client that goes away is no fault of ours.
+    let early = |error: &dyn std::fmt::Display| tracing::debug!(%error, %address, "a connection ended early");
+    let opened = tokio::select! {
+        opened = incoming.open() => opened,
+        () = stopped(&mut stop) => return,
+    };
+    let (stream, peer) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return early(&error),
+    };
+    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(ConnectInfo(peer.address));
+        request.extensions_mut().insert(peer.clone());
         router.clone().oneshot(request)
     });
-    hyper::server::conn::http1::Builder::new()
+    let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_buf_size(BUFFER)
         .serve_connection(TokioIo::new(Patient { stream, patience: limits.write, deadline: None }), service)
-}
-
-/// Drives a connection to its end.
-async fn finish<E: std::fmt::Display>(
-    connection: impl Future<Output = Result<(), E>>,
-    peer: SocketAddr,
-    place: OwnedSemaphorePermit,
-) {
-    // A client that goes away is no fault of ours.
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, %peer, "a connection ended early");
+        .with_upgrades();
+    tokio::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        early(&error);
     }
-    drop(place);
 }
 
 fn report(ended: Result<(), JoinError>) {
@@ -219,6 +231,7 @@ mod tests {
     use futures_util::stream;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
         sync::mpsc,
         task::JoinHandle,
     };
@@ -250,7 +263,8 @@ mod tests {
             .route("/endless", get(endless))
             .route("/body", post(|body: Bytes| async move { body.len().to_string() }))
             .layer(axum::Extension(alive));
-        let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
+        let server = Server::on(listener);
         let server = Server { limits, ..server };
         let (stop, stopped) = watch::channel(false);
         let address = server.address();

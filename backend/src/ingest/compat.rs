@@ -2,12 +2,13 @@
 //!
 //! Each takes the client's own names, makes a reading of them, and answers in the client's own words.
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Intake, body::Body, decode};
 use crate::{
+    access::Pass,
     domain::{DeviceName, Reading, ReadingError, reading::parse_value, verdict::Accepted, verdict::Label},
     problem::{Fault, Guarded, Posted},
 };
@@ -104,14 +105,18 @@ pub(crate) struct SensorAnswer {
     post, path = "/predict", tag = "compatible", request_body = PredictionRequest,
     responses(Guarded, Posted, (status = 200, body = Prediction))
 )]
-pub(crate) async fn predict(State(intake): State<Intake>, body: Body) -> Result<Json<Prediction>, Fault> {
+pub(crate) async fn predict(
+    State(intake): State<Intake>,
+    Extension(pass): Extension<Pass>,
+    body: Body,
+) -> Result<Json<Prediction>, Fault> {
     let request: PredictionRequest<'_> = object(&body)?;
     let metrics = [
         ("temperature_c", request.temperature_c),
         ("humidity_pct", request.humidity_pct),
         ("sound_db", request.sound_db),
     ];
-    let accepted = submit(&intake, &request.station_id, request.timestamp, request.sequence, &metrics).await?;
+    let accepted = submit((&intake, &pass), &request.station_id, request.timestamp, request.sequence, &metrics).await?;
     Ok(Json(Prediction {
         anomaly_score: accepted.verdict.score,
         is_anomaly: accepted.verdict.label == Label::Anomaly,
@@ -131,11 +136,15 @@ pub(crate) async fn predict(State(intake): State<Intake>, body: Body) -> Result<
     post, path = "/sensor_data", tag = "compatible", request_body = SensorRequest,
     responses(Guarded, Posted, (status = 200, body = SensorAnswer))
 )]
-pub(crate) async fn sensor_data(State(intake): State<Intake>, body: Body) -> Result<Json<SensorAnswer>, Fault> {
+pub(crate) async fn sensor_data(
+    State(intake): State<Intake>,
+    Extension(pass): Extension<Pass>,
+    body: Body,
+) -> Result<Json<SensorAnswer>, Fault> {
     let request: SensorRequest<'_> = object(&body)?;
     let metrics =
         [("temperature", request.temperature), ("humidity", request.humidity), ("pressure", request.pressure)];
-    let accepted = submit(&intake, &request.sensor_id, request.timestamp, None, &metrics).await?;
+    let accepted = submit((&intake, &pass), &request.sensor_id, request.timestamp, None, &metrics).await?;
     Ok(Json(SensorAnswer {
         status: "success",
         anomaly_detected: accepted.verdict.label == Label::Anomaly,
@@ -150,7 +159,7 @@ fn object<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Fault> {
 }
 
 async fn submit(
-    intake: &Intake,
+    (intake, pass): (&Intake, &Pass),
     device: &str,
     time: &RawValue,
     sequence: Option<u64>,
@@ -161,5 +170,5 @@ async fn submit(
     let values = values.collect::<Result<_, ReadingError>>()?;
     let time = decode::time(time.get())?;
     let reading = Reading::new(DeviceName::new(device)?, Some(time), sequence, values, now)?;
-    intake.submit(vec![reading]).await?.pop().unwrap_or_else(|| Err(Fault::new(api::Code::Internal, "no result")))
+    intake.submit(pass, vec![reading]).await?.pop().unwrap_or_else(|| Err(Fault::new(api::Code::Internal, "no result")))
 }

@@ -2,7 +2,7 @@
 
 use api::{Code, Feedback, FeedbackRequest};
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, State},
 };
 use ledger::{
@@ -15,8 +15,10 @@ use super::{
     body::{Body, Form},
 };
 use crate::{
+    access::Pass,
     domain::{
         DeviceName, Millis,
+        access::Action,
         ports::{LogReader, StoreError},
         verdict,
     },
@@ -44,6 +46,7 @@ const MAX_COMMENT: usize = 1_000;
 )]
 pub(crate) async fn feedback(
     State(intake): State<Intake>,
+    Extension(pass): Extension<Pass>,
     Path(index): Path<String>,
     body: Body,
 ) -> Result<Json<Feedback>, Fault> {
@@ -54,6 +57,7 @@ pub(crate) async fn feedback(
         Fault::new(Code::NotFound, format!("the log has no anomaly {index} with a payload: nothing can be said of it"))
     })?;
     let (device, score, recorded) = said;
+    intake.gate.may(&pass.caller, Action::Judge, &device)?;
     let feedback = verdict::Feedback { index, verdict, comment, at: intake.clock.now() };
     let stands = intake.pipeline.feedback(Said { feedback, device, score, recorded }).await;
     let stands = stands.map_err(|busy| Fault::new(Code::Unavailable, busy))??;

@@ -7,6 +7,7 @@ mod compat;
 mod decode;
 mod feedback;
 mod readings;
+mod source;
 
 use std::sync::Arc;
 
@@ -14,10 +15,12 @@ use api::Code;
 use axum::{Router, routing::post};
 
 use crate::{
-    domain::{Clock, Reading, ports::LogReader, verdict::Accepted},
+    access::{Denied, Gate, Pass},
+    domain::{Clock, Reading, access::Action, ports::LogReader, verdict::Accepted},
     pipeline::Pipeline,
     problem::Fault,
 };
+pub(crate) use source::Source;
 
 /// The interface of this module's routes, for the description of the whole.
 #[derive(utoipa::OpenApi)]
@@ -33,15 +36,46 @@ pub(crate) struct Intake {
     pub(crate) log: Arc<dyn LogReader>,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Who may send as whom.
+    pub(crate) gate: Arc<Gate>,
+    /// The source that uses it, for metrics.
+    pub(crate) source: &'static str,
 }
 
 impl Intake {
-    /// Submits readings; gives the verdict or the fault of each.
-    async fn submit(&self, readings: Vec<Reading>) -> Result<Vec<Result<Accepted, Fault>>, Fault> {
-        match self.pipeline.submit(readings).await {
-            Ok(results) => Ok(results.into_iter().map(|result| result.map_err(Fault::from)).collect()),
-            Err(busy) => Err(Fault::new(Code::Unavailable, busy)),
+    /// The same, for another source.
+    pub(crate) fn of(&self, source: &'static str) -> Self {
+        Self { source, ..self.clone() }
+    }
+
+    /// Submits readings; gives the verdict or the fault of each, in their order. Those that this caller may not send are
+    /// refused one by one.
+    ///
+    /// # Errors
+    /// If none was taken: what the caller has shown does not hold any more, or the service is busy.
+    pub(crate) async fn submit(
+        &self,
+        pass: &Pass,
+        readings: Vec<Reading>,
+    ) -> Result<Vec<Result<Accepted, Fault>>, Fault> {
+        if !pass.holds(self.clock.now()) {
+            return Err(Denied::Unknown.into());
         }
+        let may = |reading: &Reading| self.gate.may(&pass.caller, Action::Send, reading.device());
+        let denied: Vec<Option<Denied>> = readings.iter().map(|reading| may(reading).err()).collect();
+        let allowed = readings.into_iter().zip(&denied).filter(|(_, denied)| denied.is_none());
+        let allowed: Vec<Reading> = allowed.map(|(reading, _)| reading).collect();
+        metrics::counter!("readings_received_total", "source" => self.source).increment(denied.len() as u64);
+        let mut results = match self.pipeline.submit(allowed).await {
+            Ok(results) => results.into_iter().map(|result| result.map_err(Fault::from)),
+            Err(busy) => return Err(Fault::new(Code::Unavailable, busy)),
+        };
+        let missing = || Err(Fault::new(Code::Internal, "no result"));
+        let result = |denied: Option<Denied>| match denied {
+            Some(denied) => Err(denied.into()),
+            None => results.next().unwrap_or_else(missing),
+        };
+        Ok(denied.into_iter().map(result).collect())
     }
 }
 

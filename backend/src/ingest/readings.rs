@@ -2,7 +2,7 @@
 
 use api::{Code, Judgement, ReadingResult, Readings, Status};
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -15,6 +15,7 @@ use super::{
     decode,
 };
 use crate::{
+    access::Pass,
     domain::verdict::Accepted,
     problem::{Fault, Guarded, Posted},
 };
@@ -65,7 +66,11 @@ enum ReadingsBody {
         (status = 207, body = Readings, description = "Some rejected; each result says why"),
     )
 )]
-pub(crate) async fn readings(State(intake): State<Intake>, body: Body) -> Result<Response, Fault> {
+pub(crate) async fn readings(
+    State(intake): State<Intake>,
+    Extension(pass): Extension<Pass>,
+    body: Body,
+) -> Result<Response, Fault> {
     let text = std::str::from_utf8(&body.bytes)
         .map_err(|error| Fault::new(Code::MalformedBody, format!("expected UTF-8: {error}")))?;
     let items = items(text, body.form)?;
@@ -77,7 +82,7 @@ pub(crate) async fn readings(State(intake): State<Intake>, body: Body) -> Result
         let what = format!("expected at most {MAX_READINGS} readings, found {}: send smaller batches", texts.len());
         return Err(Fault::new(Code::BodyTooLarge, what));
     }
-    let mut results = submit(&intake, &texts).await?;
+    let mut results = submit(&intake, &pass, &texts).await?;
     if single {
         let result = results.pop().unwrap_or_else(|| Err(Fault::new(Code::Internal, "no result")))?;
         return Ok(Json(summary(vec![Ok(result)])).into_response());
@@ -113,7 +118,7 @@ fn items(text: &str, form: Form) -> Result<Items<'_>, Fault> {
 }
 
 /// Decodes and submits; gives a result for each text.
-async fn submit(intake: &Intake, texts: &[&str]) -> Result<Vec<Result<Accepted, Fault>>, Fault> {
+async fn submit(intake: &Intake, pass: &Pass, texts: &[&str]) -> Result<Vec<Result<Accepted, Fault>>, Fault> {
     let now = intake.clock.now();
     let mut results = Vec::with_capacity(texts.len());
     let mut readings = Vec::with_capacity(texts.len());
@@ -126,7 +131,7 @@ async fn submit(intake: &Intake, texts: &[&str]) -> Result<Vec<Result<Accepted, 
             Err(error) => results.push(Some(Err(Fault::from(error)))),
         }
     }
-    let mut judged = intake.submit(readings).await?.into_iter();
+    let mut judged = intake.submit(pass, readings).await?.into_iter();
     let missing = || Err(Fault::new(Code::Internal, "no result"));
     Ok(results.into_iter().map(|result| result.or_else(|| judged.next()).unwrap_or_else(missing)).collect())
 }

@@ -7,16 +7,18 @@ use utoipa::OpenApi;
 
 use super::Failure;
 use crate::{
+    access::Gate,
     config::LogIdentity,
     domain::{
         Clock, SystemClock,
         log::{ChainView, Halt, Periods},
         ports::DeviceReader,
     },
-    http::{self, Guard, Server, Site},
+    http::{self, Door, Guard, Server, Site},
     ingest::{self, Intake},
     pipeline::{Models, Parts, Pipeline, Sequencer, Threads},
     store::{Reader, SqliteDevices, SqliteWriter},
+    transport::Listener,
 };
 
 /// What works together on a log.
@@ -84,11 +86,15 @@ impl Rig {
 
     /// Serves it; gives the address.
     pub(super) async fn serve(&self) -> Result<SocketAddr, Failure> {
-        let server = Server::bind(([127, 0, 0, 1], 0).into()).await?;
+        let server = Server::on(Listener::bind(([127, 0, 0, 1], 0).into(), None).await?);
         let address = server.address();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let intake = ingest::router(Intake { pipeline: self.pipeline.clone(), log: Arc::clone(&self.log) as _, clock });
-        let router = http::router(self.site.clone(), intake, ingest::Interface::openapi(), Guard { address });
+        let gate = Arc::new(Gate::new(true, Arc::default(), Arc::default()));
+        let door = Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock) };
+        let (pipeline, log) = (self.pipeline.clone(), Arc::clone(&self.log) as _);
+        let intake = ingest::router(Intake { pipeline, log, clock, gate, source: "http" });
+        let guard = Guard { address, trial: true };
+        let router = http::router(self.site.clone(), intake, ingest::Interface::openapi(), guard, door);
         tokio::spawn(server.run(router, self.site.stop.clone()));
         Ok(address)
     }

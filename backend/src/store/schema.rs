@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::domain::ports::StoreError;
 
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     r#"
 -- The service's own settings, such as the trust roots that it has seen.
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -112,6 +112,12 @@ CREATE TABLE feedback (
     given_ms INTEGER NOT NULL
 ) STRICT;
 "#,
+    concat!(
+        include_str!("schema/identity.sql"),
+        include_str!("schema/registry.sql"),
+        include_str!("schema/series.sql"),
+        include_str!("schema/intake.sql"),
+    ),
 ];
 
 /// The version that this program writes and reads.

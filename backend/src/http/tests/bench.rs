@@ -242,8 +242,10 @@ impl Bench {
         for path in super::description::routed(super::description::INTAKE) {
             intake = intake.route(&path, post(|| async {}));
         }
-        let guard = Guard { address: "127.0.0.1:8080".parse().unwrap() };
-        let router = router(site, intake, utoipa::openapi::OpenApi::default(), guard);
+        let guard = Guard { address: "127.0.0.1:8080".parse().unwrap(), trial: true };
+        let gate = Arc::new(crate::access::Gate::new(true, Arc::default(), Arc::default()));
+        let door = crate::http::Door { gate, clock: Arc::new(crate::domain::SystemClock) };
+        let router = router(site, intake, utoipa::openapi::OpenApi::default(), guard, door);
         Self { router, log, view, events, halt, stop }
     }
 

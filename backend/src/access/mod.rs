@@ -1,0 +1,145 @@
+//! Who is calling: from what was shown to a [`Pass`], and whether that still holds.
+//!
+//! Every way in, of people and of devices, comes through [`Gate`]. What a caller may do is
+//! [`crate::domain::access`]'s table; this module refuses to decide that, to speak a protocol, and to keep rows.
+
+mod devices;
+mod people;
+pub(crate) mod routes;
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crate::domain::{
+    DeviceName, Millis,
+    access::{Action, Caller, Reach},
+};
+pub(crate) use devices::Devices;
+pub(crate) use people::People;
+
+/// What somebody shows to say who they are.
+#[derive(Clone, Copy)]
+pub(crate) enum Credentials<'a> {
+    /// Nothing.
+    Nothing,
+    /// A device's API key, or a person's token: their beginnings tell them apart.
+    Key(&'a str),
+    /// What the session's cookie holds.
+    Session(&'a str),
+    /// The device that a verified client certificate names.
+    Certificate(&'a str),
+}
+
+/// Why somebody is not let in, or may not do this. Says no more than the caller knows already.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Denied {
+    /// What was shown is not known, not valid any more, or of somebody who was shut out. Which, is not said.
+    #[error("the key, token or session is not valid (any more)")]
+    Unknown,
+    /// Nothing was shown, and this needs somebody.
+    #[error("this needs a key, a token or a session: {0}")]
+    Anonymous(&'static str),
+    /// Known, and not allowed.
+    #[error("{0}")]
+    Forbidden(String),
+}
+
+/// A key, token or session that was made once, and may have ended since.
+#[derive(Debug)]
+pub(crate) struct Credential {
+    ended: AtomicBool,
+    expires: Option<Millis>,
+}
+
+impl Credential {
+    /// One that ends then by itself.
+    pub(crate) fn new(expires: Option<Millis>) -> Self {
+        Self { ended: AtomicBool::new(false), expires }
+    }
+
+    /// Ends it, on open connections too.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Whether it still holds.
+    pub(crate) fn holds(&self, now: Millis) -> bool {
+        !self.ended.load(Ordering::Acquire) && self.expires.is_none_or(|expires| now < expires)
+    }
+}
+
+/// Who is calling, from where, and by what. Kept with a connection, and asked again with each message.
+#[derive(Debug, Clone)]
+pub(crate) struct Pass {
+    /// Who.
+    pub(crate) caller: Caller,
+    /// From where.
+    pub(crate) from: IpAddr,
+    /// What was shown; `None` where there is nothing that could end.
+    pub(crate) credential: Option<Arc<Credential>>,
+}
+
+impl Pass {
+    /// Whether what was shown still holds.
+    pub(crate) fn holds(&self, now: Millis) -> bool {
+        self.credential.as_ref().is_none_or(|credential| credential.holds(now))
+    }
+}
+
+/// The one door.
+pub(crate) struct Gate {
+    /// Whether whoever shows nothing is let in as [`Caller::Trial`]. The listeners see to it that they are of this machine.
+    trial: bool,
+    pub(crate) people: Arc<People>,
+    pub(crate) devices: Arc<Devices>,
+}
+
+impl Gate {
+    pub(crate) fn new(trial: bool, people: Arc<People>, devices: Arc<Devices>) -> Self {
+        Self { trial, people, devices }
+    }
+
+    /// Who shows these credentials from this address.
+    ///
+    /// # Errors
+    /// [`Denied::Unknown`] if something was shown that does not hold: nobody falls back to being nobody.
+    pub(crate) fn admit(&self, shown: Credentials<'_>, from: IpAddr, now: Millis) -> Result<Pass, Denied> {
+        let pass = |(caller, credential)| Pass { caller, from, credential };
+        let found = match shown {
+            Credentials::Session(secret) => self.people.by_session(secret, now),
+            Credentials::Key(secret) => self.devices.by_key(secret).or_else(|| self.people.by_token(secret)),
+            Credentials::Certificate(device) => self.devices.by_certificate(device),
+            Credentials::Nothing if self.trial => Some((Caller::Trial, None)),
+            Credentials::Nothing => Some(self.devices.by_address(from).unwrap_or((Caller::Nobody, None))),
+        };
+        found.map(pass).filter(|pass| pass.holds(now)).ok_or(Denied::Unknown)
+    }
+
+    /// Whether this caller may do this to this device.
+    ///
+    /// # Errors
+    /// [`Denied::Anonymous`] or [`Denied::Forbidden`]. Of a stranger's device the same as of one that does not exist.
+    pub(crate) fn may(&self, caller: &Caller, action: Action, device: &DeviceName) -> Result<(), Denied> {
+        match caller.may(action) {
+            Some(Reach::All) => Ok(()),
+            Some(Reach::Own) if self.is_own(caller, device) => Ok(()),
+            Some(Reach::Own) => Err(Denied::Forbidden(format!("{device} is not a device of yours"))),
+            None if *caller == Caller::Nobody => Err(Denied::Anonymous("show one")),
+            None => Err(Denied::Forbidden("your roles, or the token's scopes, do not allow this".into())),
+        }
+    }
+
+    /// Whether a device is the caller itself, or belongs to the caller.
+    pub(crate) fn is_own(&self, caller: &Caller, device: &DeviceName) -> bool {
+        match caller {
+            Caller::Device(name) => name == device,
+            Caller::Person { id, .. } => self.devices.owner(device) == Some(*id),
+            Caller::Nobody | Caller::Trial => false,
+        }
+    }
+}

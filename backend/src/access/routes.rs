@@ -1,0 +1,51 @@
+//! Every route of the HTTP interface, and the action that it takes. What is not here is served to nobody.
+
+use axum::http::Method;
+
+use crate::domain::access::Action;
+
+/// Method, path as the router writes it, action. HEAD goes with GET.
+pub(crate) const ROUTES: &[(Method, &str, Action)] = &[
+    // Pages, and how the service is.
+    (Method::GET, "/", Action::Open),
+    (Method::GET, "/ui", Action::Open),
+    (Method::GET, "/ui/", Action::Open),
+    (Method::GET, "/ui/{*path}", Action::Open),
+    (Method::GET, "/api/docs", Action::Open),
+    (Method::GET, "/api/docs/", Action::Open),
+    (Method::GET, "/api/docs/{*rest}", Action::Open),
+    (Method::GET, "/api/openapi.json", Action::Open),
+    (Method::GET, "/health", Action::Open),
+    (Method::GET, "/ready", Action::Open),
+    (Method::GET, "/metrics", Action::ReadMetrics),
+    // The log.
+    (Method::GET, "/checkpoint", Action::ReadLog),
+    (Method::GET, "/tile/{*path}", Action::ReadLog),
+    (Method::GET, "/api/v1/entries/{index}", Action::ReadLog),
+    (Method::GET, "/api/v1/heartbeats", Action::ReadLog),
+    (Method::GET, "/api/v1/heartbeats/{index}/devices/{device}", Action::ReadLog),
+    (Method::GET, "/api/v1/ledger", Action::ReadLog),
+    (Method::GET, "/api/v1/trust", Action::ReadLog),
+    // These show payloads only to those who may read them.
+    (Method::GET, "/api/v1/anomalies", Action::ReadLog),
+    (Method::GET, "/api/v1/entries/{index}/evidence", Action::ReadLog),
+    (Method::GET, "/api/v1/feed", Action::ReadLog),
+    (Method::GET, "/latest_anomalies", Action::ReadLog),
+    (Method::GET, "/anomalies", Action::ReadLog),
+    // Models.
+    (Method::GET, "/api/v1/models", Action::ReadModels),
+    (Method::GET, "/api/v1/models/{hash}", Action::ReadModels),
+    (Method::GET, "/api/v1/models/{hash}/model.bin", Action::ReadModels),
+    (Method::GET, "/api/v1/models/{hash}/sample.csv", Action::ReadModels),
+    // Intake.
+    (Method::POST, "/api/v1/readings", Action::Send),
+    (Method::POST, "/predict", Action::Send),
+    (Method::POST, "/sensor_data", Action::Send),
+    (Method::POST, "/api/v1/anomalies/{index}/feedback", Action::Judge),
+];
+
+/// The action of a route; `None` of one that is not in the table.
+pub(crate) fn action(method: &Method, path: &str) -> Option<Action> {
+    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    ROUTES.iter().find(|(of, route, _)| of == method && *route == path).map(|(.., action)| *action)
+}

@@ -1,0 +1,1 @@
+-- What intake remembers of requests.

@@ -1,0 +1,1 @@
+-- Devices: types, registrations, keys, addresses.

@@ -1,0 +1,1 @@
+-- Readings that are packed, and what is summed up of them.
