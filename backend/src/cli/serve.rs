@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// Where to listen; port 0 takes any.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// Where to take readings over TCP, a line of JSON each; port 0 takes any. Not at all without this.
+    #[arg(long, value_name = "ADDRESS")]
+    tcp: Option<SocketAddr>,
     /// Where the log lives. `admin init` makes it.
     #[arg(long, default_value = "data", value_name = "DIR")]
     data_dir: PathBuf,
@@ -116,6 +119,7 @@ pub(super) fn run(args: Args) -> Outcome {
     crate::telemetry::init_logs(args.json_logs);
     let config = ServeConfig {
         listen: args.listen,
+        tcp: args.tcp,
         trial: args.trial,
         data_dir: args.data_dir,
         rpc_url: args.rpc_url,
@@ -139,6 +143,9 @@ pub(super) fn run(args: Args) -> Outcome {
     runtime.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let running = app::start(config, Arc::new(SystemClock)).await?;
+        for place in running.places() {
+            println!("taking readings on {place}");
+        }
         println!("listening on http://{}", running.address());
         tokio::select! {
             _ = interrupt.recv() => {}

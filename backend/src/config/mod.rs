@@ -31,6 +31,8 @@ pub(crate) enum ConfigError {
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
+    /// Where readings are taken over TCP, if anywhere.
+    pub(crate) tcp: Option<SocketAddr>,
     /// Keyless, on this machine only.
     pub(crate) trial: bool,
     pub(crate) data_dir: PathBuf,
@@ -56,8 +58,11 @@ pub(crate) struct ServeConfig {
 impl ServeConfig {
     /// Checks what must hold together.
     pub(crate) fn check(self) -> Result<Self, ConfigError> {
-        if self.trial && !self.listen.ip().is_loopback() {
-            return Err(ConfigError::PublicTrial(self.listen));
+        let public = |address: &SocketAddr| !address.ip().is_loopback();
+        if self.trial
+            && let Some(address) = self.tcp.into_iter().chain([self.listen]).find(public)
+        {
+            return Err(ConfigError::PublicTrial(address));
         }
         Ok(self)
     }

@@ -2,12 +2,14 @@
 //!
 //! HTTP is the first of them. Nothing here stores, judges or signs.
 
+mod accept;
 mod body;
 mod compat;
 mod decode;
 mod feedback;
 mod readings;
 mod source;
+mod tcp;
 
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ use crate::{
     problem::Fault,
 };
 pub(crate) use source::Source;
+pub(crate) use tcp::Tcp;
 
 /// The interface of this module's routes, for the description of the whole.
 #[derive(utoipa::OpenApi)]
@@ -76,6 +79,13 @@ impl Intake {
             Ok(entered) => Ok(Entered { denied, entered }),
             Err(busy) => Err(Fault::new(Code::Unavailable, busy)),
         }
+    }
+
+    /// Counts a message that could not be taken as readings.
+    pub(crate) fn refused(&self, fault: &Fault) {
+        let code = serde_json::to_value(fault.problem().code).unwrap_or_default();
+        let code = code.as_str().unwrap_or_default().to_owned();
+        metrics::counter!("messages_refused_total", "source" => self.source, "code" => code).increment(1);
     }
 
     /// Parts what this caller may send from what it may not: the readings, and at each position why not.
