@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use ledger::chain::query::Finality;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Outcome, WrongUse, client::parse_url, parse_duration, policy};
+use super::{Outcome, WrongUse, client::parse_url, parse_duration, policy, transport::TransportArgs};
 use crate::{
     app,
     config::{self, ServeConfig},
@@ -71,6 +71,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "DURATION")]
     refit: Duration,
     #[command(flatten)]
+    transport: TransportArgs,
+    #[command(flatten)]
     times: Times,
     /// Write the log of the service as JSON.
     #[arg(long)]
@@ -117,9 +119,12 @@ fn some_duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(args: Args) -> Outcome {
     crate::telemetry::init_logs(args.json_logs);
+    let (tls, proxies) = args.transport.settings().map_err(WrongUse::new)?;
     let config = ServeConfig {
         listen: args.listen,
         tcp: args.tcp,
+        tls,
+        proxies,
         trial: args.trial,
         data_dir: args.data_dir,
         rpc_url: args.rpc_url,
@@ -146,7 +151,10 @@ pub(super) fn run(args: Args) -> Outcome {
         for place in running.places() {
             println!("taking readings on {place}");
         }
-        println!("listening on http://{}", running.address());
+        println!("listening on {}", running.url());
+        if let Some(fingerprint) = running.fingerprint() {
+            println!("certificate SHA-256 {fingerprint}");
+        }
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}

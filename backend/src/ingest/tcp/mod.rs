@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{domain::log::stopped, transport::Listener};
 
-/// Each may hold a line (64 KiB), what was read last (64 KiB) and a batch of readings that waits for room (some 192 KiB
+/// Of the places that all listeners share. Each may hold a line (64 KiB), what was read last (64 KiB) and a batch of readings that waits for room (some 192 KiB
 /// more), so all of them at most 1,024 × 320 KiB = 320 MiB. One that is idle holds about 10 KiB.
 const LIMITS: Limits = Limits { connections: 1_024, grace: Duration::from_secs(10) };
 
@@ -37,7 +37,8 @@ impl Source for Tcp {
     }
 
     fn place(&self) -> String {
-        format!("tcp://{}", self.listener.address())
+        let scheme = if self.listener.is_secure() { "tcps" } else { "tcp" };
+        format!("{scheme}://{}", self.listener.address())
     }
 
     fn run(self: Box<Self>, intake: Intake, stop: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
