@@ -22,6 +22,7 @@ pub mod power;
 pub mod process;
 pub mod proxy;
 pub mod service;
+pub mod socket;
 pub mod tamper;
 pub mod trial;
 

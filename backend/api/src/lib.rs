@@ -12,6 +12,7 @@ mod line;
 mod model;
 mod problem;
 mod reading;
+mod ws;
 
 pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
 pub use feedback::{Feedback, FeedbackRequest, FeedbackVerdict};
@@ -21,6 +22,7 @@ pub use line::{LineAnswer, LineProblem, LineWelcome};
 pub use model::Model;
 pub use problem::{Code, Problem};
 pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
+pub use ws::{DeviceVerdict, Feed, SocketMessage};
 
 /// The names of the events of `GET /api/v1/feed` (server-sent events).
 pub mod feed {

@@ -39,6 +39,8 @@ pub(crate) const ROUTES: &[(Method, &str, Action)] = &[
     (Method::GET, "/api/v1/models/{hash}/sample.csv", Action::ReadModels),
     // Intake.
     (Method::POST, "/api/v1/readings", Action::Send),
+    // Its first message may say who it is; each later one is asked about by itself.
+    (Method::GET, "/api/v1/ws", Action::Open),
     (Method::POST, "/predict", Action::Send),
     (Method::POST, "/sensor_data", Action::Send),
     (Method::POST, "/api/v1/anomalies/{index}/feedback", Action::Judge),

@@ -363,3 +363,12 @@ pub(crate) trait AnchorStore: Send + Sync {
     /// Keeps a value. On disk when this returns.
     fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError>;
 }
+
+/// The log as people are shown it. Made where it is shown; asked by those who push it to listeners.
+pub(crate) trait Shown: Send + Sync {
+    /// The anomalies among these indexes, newest first, at most so many, with all that their payloads say.
+    fn anomalies(&self, indexes: Range<u64>, limit: u64) -> Result<Vec<api::Anomaly>, StoreError>;
+
+    /// Where log and chain stand.
+    fn ledger(&self) -> Result<api::LedgerStatus, StoreError>;
+}

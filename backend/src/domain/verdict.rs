@@ -205,6 +205,15 @@ pub(crate) struct Accepted {
     pub(crate) sentence: Option<String>,
 }
 
+/// A reading that has just been committed, for whoever listens.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorded {
+    /// The reading.
+    pub(crate) reading: Reading,
+    /// What came of it.
+    pub(crate) accepted: Accepted,
+}
+
 /// Why a reading was not accepted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(crate) enum Refusal {

@@ -22,7 +22,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-use std::{str::FromStr, sync::Arc};
+use std::{ops::Range, str::FromStr, sync::Arc};
 
 use axum::{Router, middleware, routing::get};
 use ledger::{canonical::MAX_INTEGER, trust::TrustRoots};
@@ -32,7 +32,7 @@ use utoipa::openapi::OpenApi;
 use crate::{
     domain::{
         log::{ChainView, Event, Halt},
-        ports::{AnchorStore, LogReader, ModelFiles},
+        ports::{AnchorStore, LogReader, ModelFiles, Shown, StoreError},
     },
     problem::Fault,
 };
@@ -80,6 +80,16 @@ impl Site {
 
     fn trust(&self) -> Option<TrustRoots> {
         self.view.borrow().trust.clone()
+    }
+}
+
+impl Shown for Site {
+    fn anomalies(&self, indexes: Range<u64>, limit: u64) -> Result<Vec<api::Anomaly>, StoreError> {
+        anomalies::among(self, indexes, limit)
+    }
+
+    fn ledger(&self) -> Result<api::LedgerStatus, StoreError> {
+        log::status(self)
     }
 }
 

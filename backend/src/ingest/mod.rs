@@ -10,11 +10,15 @@ mod feedback;
 mod readings;
 mod source;
 mod tcp;
+mod ws;
 
 use std::sync::Arc;
 
 use api::Code;
-use axum::{Router, routing::post};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 
 use crate::{
     access::{Denied, Gate, Pass},
@@ -24,10 +28,11 @@ use crate::{
 };
 pub(crate) use source::Source;
 pub(crate) use tcp::Tcp;
+pub(crate) use ws::{Feeds, Sockets};
 
 /// The interface of this module's routes, for the description of the whole.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(readings::readings, feedback::feedback, compat::predict, compat::sensor_data))]
+#[openapi(paths(readings::readings, ws::connect, feedback::feedback, compat::predict, compat::sensor_data))]
 pub(crate) struct Interface;
 
 /// What the intake routes work with.
@@ -63,7 +68,7 @@ impl Intake {
     ) -> Result<Vec<Result<Accepted, Fault>>, Fault> {
         let (allowed, denied) = self.authorize(pass, readings)?;
         match self.pipeline.submit(allowed).await {
-            Ok(results) => Ok(merge(denied, results)),
+            Ok(results) => Ok(merge(denied, results.into_iter().map(|result| result.map_err(Fault::from)))),
             Err(busy) => Err(Fault::new(Code::Unavailable, busy)),
         }
     }
@@ -111,27 +116,30 @@ pub(crate) struct Entered {
 impl Entered {
     /// Waits for the commit; gives the verdict or the fault of each reading, in their order.
     pub(crate) async fn results(self) -> Vec<Result<Accepted, Fault>> {
-        merge(self.denied, self.entered.results().await)
+        merge(self.denied, self.entered.results().await.into_iter().map(|result| result.map_err(Fault::from)))
     }
 }
 
-/// The results of those that were allowed, between the refusals of the others.
-fn merge(denied: Vec<Option<Denied>>, results: pipeline::Results) -> Vec<Result<Accepted, Fault>> {
-    let mut results = results.into_iter().map(|result| result.map_err(Fault::from));
+/// Results between the refusals of those that have none.
+fn merge<E: Into<Fault>>(
+    refused: Vec<Option<E>>,
+    mut results: impl Iterator<Item = Result<Accepted, Fault>>,
+) -> Vec<Result<Accepted, Fault>> {
     let missing = || Err(Fault::new(Code::Internal, "no result"));
-    let result = |denied: Option<Denied>| match denied {
-        Some(denied) => Err(denied.into()),
+    let result = |refused: Option<E>| match refused {
+        Some(refused) => Err(refused.into()),
         None => results.next().unwrap_or_else(missing),
     };
-    denied.into_iter().map(result).collect()
+    refused.into_iter().map(result).collect()
 }
 
 /// The intake routes.
-pub(crate) fn router(intake: Intake) -> Router {
+pub(crate) fn router(intake: Intake, sockets: Sockets) -> Router {
     Router::new()
         .route("/api/v1/readings", post(readings::readings))
         .route("/api/v1/anomalies/{index}/feedback", post(feedback::feedback))
         .route("/predict", post(compat::predict))
         .route("/sensor_data", post(compat::sensor_data))
         .with_state(intake)
+        .route("/api/v1/ws", get(ws::connect).with_state(sockets))
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Readings of a request at most: what one commit takes in about a tenth of a second.
-const MAX_READINGS: usize = 10_000;
+pub(super) const MAX_READINGS: usize = 10_000;
 
 /// A reading. Several may be sent as an array, or one a line as `application/x-ndjson`.
 #[derive(utoipa::ToSchema)]
@@ -141,20 +141,26 @@ fn summary(results: Vec<Result<Accepted, Fault>>) -> Readings {
     Readings { accepted, rejected: results.len() as u64 - accepted, results: results.into_iter().map(result).collect() }
 }
 
-fn result(result: Result<Accepted, Fault>) -> ReadingResult {
+/// A result as it is told.
+pub(super) fn result(result: Result<Accepted, Fault>) -> ReadingResult {
     match result {
         Err(fault) => ReadingResult { status: Status::Rejected, judgement: None, problem: Some(fault.problem()) },
         Ok(accepted) => ReadingResult {
             status: if accepted.duplicate { Status::Duplicate } else { Status::Stored },
             problem: None,
-            judgement: Some(Judgement {
-                score: accepted.verdict.score,
-                threshold: accepted.verdict.threshold,
-                label: accepted.verdict.label,
-                model_version: accepted.verdict.model_version.to_string(),
-                index: accepted.index,
-                sentence: accepted.sentence,
-            }),
+            judgement: Some(judgement(accepted)),
         },
+    }
+}
+
+/// A verdict as it is told.
+pub(super) fn judgement(accepted: Accepted) -> Judgement {
+    Judgement {
+        score: accepted.verdict.score,
+        threshold: accepted.verdict.threshold,
+        label: accepted.verdict.label,
+        model_version: accepted.verdict.model_version.to_string(),
+        index: accepted.index,
+        sentence: accepted.sentence,
     }
 }

@@ -15,10 +15,10 @@ use crate::{
         ports::DeviceReader,
     },
     http::{self, Door, Guard, Server, Site},
-    ingest::{self, Intake},
+    ingest::{self, Feeds, Intake, Sockets},
     pipeline::{Models, Parts, Pipeline, Sequencer, Threads},
     store::{Reader, SqliteDevices, SqliteWriter},
-    transport::Listener,
+    transport::{Entrance, Listener, Places, Proxies},
 };
 
 /// What works together on a log.
@@ -57,6 +57,7 @@ impl Rig {
             clock: Arc::new(SystemClock),
             halt: halt.clone(),
             events: events.clone(),
+            verdicts: broadcast::channel(1).0,
         };
         let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&log) as _)?;
         let (stop, stopped) = watch::channel(false);
@@ -86,13 +87,20 @@ impl Rig {
 
     /// Serves it; gives the address.
     pub(super) async fn serve(&self) -> Result<SocketAddr, Failure> {
-        let server = Server::on(Listener::bind(([127, 0, 0, 1], 0).into(), None).await?);
+        let server = {
+            let entrance = Entrance { tls: None, places: Places::of_process(Proxies::default()) };
+            Server::on(Listener::bind(([127, 0, 0, 1], 0).into(), entrance).await?, Proxies::default())
+        };
         let address = server.address();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let gate = Arc::new(Gate::new(true, Arc::default(), Arc::default()));
         let door = Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock) };
         let (pipeline, log) = (self.pipeline.clone(), Arc::clone(&self.log) as _);
-        let intake = ingest::router(Intake { pipeline, log, clock, gate, source: "http" });
+        let intake = Intake { pipeline, log, clock, gate, source: "http" };
+        let (shown, stop) = (Arc::new(self.site.clone()), self.site.stop.clone());
+        let feeds = Feeds::start(shown, &self.site.events, broadcast::channel(1).0, stop.clone());
+        let sockets = Sockets { intake: intake.of("websocket"), feeds, stop };
+        let intake = ingest::router(intake, sockets);
         let guard = Guard { address, trial: true };
         let router = http::router(self.site.clone(), intake, ingest::Interface::openapi(), guard, door);
         tokio::spawn(server.run(router, self.site.stop.clone()));

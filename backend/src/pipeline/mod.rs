@@ -33,7 +33,7 @@ use crate::domain::{
     Clock, DeviceName, Reading,
     log::{ChainView, Event, Halt, Periods},
     ports::{DeviceReader, LogReader, StoreError, WriteStore},
-    verdict::{Accepted, Refusal},
+    verdict::{Accepted, Recorded, Refusal},
 };
 pub(crate) use feedback::{Said, model_score};
 pub(crate) use models::{ModelError, Models, built_in, profile_of};
@@ -126,6 +126,8 @@ pub(crate) struct Parts<W> {
     pub(crate) halt: Halt,
     /// Told after each commit.
     pub(crate) events: broadcast::Sender<Event>,
+    /// Told each reading after its commit, as long as somebody listens.
+    pub(crate) verdicts: broadcast::Sender<Arc<Recorded>>,
 }
 
 /// The threads at work; join them after the last [`Pipeline`] is dropped.
@@ -150,7 +152,8 @@ impl Pipeline {
         parts: Parts<W>,
         log: Arc<dyn LogReader>,
     ) -> Result<(Self, Threads), PipelineError> {
-        let Parts { writer, devices, models, policies, refit, sequencer, periods, view, clock, halt, events } = parts;
+        let Parts { writer, devices, models, policies, refit, sequencer, periods, view, clock, halt, events, verdicts } =
+            parts;
         let rounds = match rounds::Rounds::load(&*log, periods, view.clone(), clock.now()) {
             Ok(rounds) => rounds,
             // What is stored can still be read, and shown to be damaged; nothing more is appended.
@@ -162,7 +165,8 @@ impl Pipeline {
         };
         let halted = halt.reason().is_some();
         let now = Arc::clone(&clock);
-        let mut writer = writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, clock, halt.clone(), events);
+        let mut writer =
+            writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, clock, halt.clone(), (events, verdicts));
         if !halted {
             writer.recover(&models.unknown_to(&*log)?)?;
             if halt.reason().is_none() {

@@ -18,7 +18,7 @@ use crate::domain::{
     Clock, Millis,
     log::{Event, Halt},
     ports::{Extension, LogReader, NewModel, Silence, StoreError, Transaction, WriteStore},
-    verdict::{Device, Feedback, Judged},
+    verdict::{Accepted, Device, Feedback, Judged, Recorded},
 };
 
 /// Slices committed together at most: one of each detector, and a few that arrive meanwhile.
@@ -72,6 +72,7 @@ pub(super) struct Writer<W> {
     clock: Arc<dyn Clock>,
     halt: Halt,
     events: broadcast::Sender<Event>,
+    verdicts: broadcast::Sender<Arc<Recorded>>,
 }
 
 impl<W: WriteStore> Writer<W> {
@@ -82,9 +83,9 @@ impl<W: WriteStore> Writer<W> {
         rounds: Rounds,
         clock: Arc<dyn Clock>,
         halt: Halt,
-        events: broadcast::Sender<Event>,
+        (events, verdicts): (broadcast::Sender<Event>, broadcast::Sender<Arc<Recorded>>),
     ) -> Self {
-        Self { store, log, sequencer, rounds, stale: false, waiting: true, clock, halt, events }
+        Self { store, log, sequencer, rounds, stale: false, waiting: true, clock, halt, events, verdicts }
     }
 
     /// Sequences what a crash has left in the queue, and what is new at the start.
@@ -150,8 +151,11 @@ impl<W: WriteStore> Writer<W> {
             Ok(indexes) => {
                 metrics::counter!("readings_committed_total").increment(readings as u64);
                 metrics::counter!("commits_total").increment(1);
-                for (reply, indexes) in replies.into_iter().zip(indexes) {
+                let told = self.verdicts.receiver_count() > 0;
+                for ((reply, slice), indexes) in replies.into_iter().zip(group).zip(indexes) {
+                    let recorded = if told { recorded(slice.judged, &indexes) } else { Vec::new() };
                     let _ = reply.send(Ok(indexes));
+                    recorded.into_iter().for_each(|recorded| drop(self.verdicts.send(Arc::new(recorded))));
                 }
             }
             Err(error) => {
@@ -231,6 +235,16 @@ impl<W: WriteStore> Writer<W> {
         let _ = self.events.send(Event::Anomalies(new.into()));
         let _ = self.events.send(Event::Ledger);
     }
+}
+
+/// Readings that are on disk now, as they are told to listeners.
+fn recorded(judged: Vec<Judged>, indexes: &[Option<u64>]) -> Vec<Recorded> {
+    let recorded = |(judged, index): (Judged, &Option<u64>)| {
+        let Judged { reading, verdict, finding } = judged;
+        let sentence = finding.map(|finding| finding.sentence);
+        Recorded { reading, accepted: Accepted { duplicate: false, verdict, index: *index, sentence } }
+    };
+    judged.into_iter().zip(indexes).map(recorded).collect()
 }
 
 /// What a commit has added to the log.

@@ -111,6 +111,7 @@ fn start_with(
         clock,
         halt: halt.clone(),
         events: broadcast::channel(16).0,
+        verdicts: broadcast::channel(16).0,
     };
     let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&log) as _).unwrap();
     (Bench { pipeline, log, fault, halt, first }, threads)
