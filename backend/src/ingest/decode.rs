@@ -60,10 +60,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Metrics<'a> {
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Reads one reading. A reading without time gets the time of its arrival.
-pub(super) fn reading(text: &str, now: Millis) -> Result<Reading, ReadingError> {
+/// Reads one reading. A reading without time gets the time of its arrival; one without sequence number as well gets that of
+/// its request's first `arrival`, where that is known, and is then recognised by it.
+pub(super) fn reading(text: &str, now: Millis, arrival: Option<Micros>) -> Result<Reading, ReadingError> {
     let object: Object<'_> = object(text.as_bytes())?;
     let time = object.time.map(|time| self::time(time.get())).transpose()?;
+    let time = time.or(arrival.filter(|_| object.sequence.is_none()));
     let values = object.metrics.0.into_iter();
     let values = values.map(|(metric, value)| Ok((metric.to_string(), parse_value(&metric, value.get())?)));
     let values = values.collect::<Result<_, ReadingError>>()?;
@@ -111,7 +113,7 @@ mod tests {
     #[test]
     fn reads_a_reading() {
         let text = r#"{"device":"a","time":"2025-11-20T07:00:00Z","sequence":7,"metrics":{"t":21.5,"h":40}}"#;
-        let reading = reading(text, NOW).unwrap();
+        let reading = reading(text, NOW, None).unwrap();
         assert_eq!(reading.sequence(), Some(7));
         assert_eq!(reading.values(), [("h".to_owned(), 40.0), ("t".to_owned(), 21.5)]);
     }
@@ -136,7 +138,7 @@ mod tests {
             (r#"{"device":"a","sequence":-1,"metrics":{"t":1}}"#, "-1"),
             (r#"{"device":"a","metrics":{"t":NaN}}"#, "expected value"),
         ] {
-            let error = reading(text, NOW).unwrap_err().to_string();
+            let error = reading(text, NOW, None).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
         }
     }
