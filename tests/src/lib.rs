@@ -5,6 +5,7 @@
 //! checks evidence with is the `ledger` crate.
 
 pub mod audit;
+pub mod authority;
 pub mod browser;
 pub mod c2sp;
 pub mod chain;
@@ -12,6 +13,7 @@ pub mod command;
 pub mod examples;
 pub mod faulty;
 pub mod ganache;
+pub mod influx;
 pub mod liar;
 pub mod lineage;
 pub mod load;

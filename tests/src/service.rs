@@ -90,6 +90,11 @@ impl Service {
         &self.url
     }
 
+    /// Sends it a signal by its name.
+    pub fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// Asks it to stop, waits, and gives its exit code.
     pub async fn stop(mut self, signal: &str) -> i32 {
         self.process.signal(signal);
