@@ -9,11 +9,12 @@ pub mod authority;
 pub mod browser;
 pub mod c2sp;
 pub mod chain;
+pub mod clients;
 pub mod command;
 pub mod examples;
 pub mod faulty;
 pub mod ganache;
-pub mod influx;
+
 pub mod liar;
 pub mod lineage;
 pub mod load;

@@ -3,7 +3,7 @@
 use std::{process::Command, time::Duration};
 
 use e2e::{
-    Trial, influx, poll,
+    Trial, clients, poll,
     process::Process,
     service::{Answer, http, send},
 };
@@ -73,7 +73,7 @@ async fn both_versions_are_answered_in_their_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_of_influxdb_2_writes() {
     let trial = Trial::start().await;
-    let printed = influx::python("influx.py", &[&trial.url()]);
+    let printed = clients::python("influx.py", &[&trial.url()]);
     assert_eq!(printed.trim(), "pong True\nwritten\nrefused 422 unprocessable entity 2");
     assert!(is_stored(&trial, "py-1", &json!(1_767_225_600), json!({"temperature": 21.5, "humidity": 40})).await);
     for at in 0..500 {
@@ -102,7 +102,7 @@ async fn telegraf_writes_by_both_versions_and_sends_again_what_was_refused_in_pa
     std::fs::write(&config, text).expect("a temporary file can be written");
     // What Telegraf has gathered while nobody listens it keeps, and sends later.
     trial.stop_service().await;
-    let mut command = Command::new(influx::telegraf());
+    let mut command = Command::new(clients::telegraf());
     command.arg("--config").arg(&config);
     let process = Process::start("telegraf", &mut command, trial.file("x").parent().expect("a directory"));
     poll::until("telegraf finds nobody", async || process.stderr().contains("refused").then_some(())).await;
