@@ -2,6 +2,7 @@
 
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::middleware;
 use ledger::{audit::Record, hash::EMPTY_ROOT};
 use tokio::{
     sync::{broadcast, watch},
@@ -19,7 +20,7 @@ use crate::{
         ports::{AnchorStore, AuditLog, DeviceReader, StoreError},
     },
     http::{self, Door, Guard, Server, Site},
-    ingest::{self, Feeds, Intake, Sockets, Source, Tcp},
+    ingest::{self, Feeds, Intake, Once, Sockets, Source, Tcp},
     pipeline::{ModelError, Models, Parts, Pipeline, PipelineError, Sequencer, Threads},
     store::{Reader, SqliteDevices, SqliteWriter},
     transport::{Entrance, Listener, Places, Tls, TlsError},
@@ -152,6 +153,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     };
     let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&reader) as _)?;
 
+    let requests = Arc::clone(&reader) as _;
     let site = Site {
         log: Arc::clone(&reader) as _,
         anchors: reader,
@@ -172,7 +174,8 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let address = server.address();
     let gate = Arc::new(Gate::new(config.trial, Arc::new(People::default()), Arc::new(Devices::default())));
     let (log, door) = (Arc::clone(&site.log), Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock) });
-    let intake = Intake { pipeline, log, clock, gate, source: "http" };
+    let (once, device_tags) = (Arc::new(Once::new(requests)), config.device_tags.clone());
+    let intake = Intake { pipeline, log, clock, gate, source: "http", once, device_tags };
     let places = bound.iter().map(|source| source.place()).collect();
     let sources = bound.into_iter().map(|source| {
         let (name, intake) = (source.name(), intake.of(source.name()));
@@ -187,6 +190,8 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let feeds = Feeds::start(Arc::new(site.clone()), &site.events, verdicts, stopped.clone());
     let sockets = Sockets { intake: intake.of("websocket"), feeds, stop: stopped.clone() };
     let router = http::router(site, ingest::router(intake, sockets), ingest::Interface::openapi(), guard, door);
+    // Outermost: whatever refuses a line, its sender reads it in its own words.
+    let router = router.layer(middleware::from_fn(ingest::in_their_words));
     let server = tokio::spawn(server.run(router, stopped));
     Ok(Running { address, tls: entrance.tls, stop, server, sources, places, anchorer, pipeline: threads, _lock: lock })
 }

@@ -101,6 +101,11 @@ impl Service {
         place.unwrap_or_else(|| panic!("it takes none on {protocol}: {lines:?}")).trim().to_owned()
     }
 
+    /// Sends it a signal by its name.
+    pub fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// Asks it to stop, waits, and gives its exit code.
     pub async fn stop(mut self, signal: &str) -> i32 {
         self.process.signal(signal);

@@ -11,6 +11,7 @@ use crate::{
     app,
     config::{self, ServeConfig},
     domain::{SystemClock, log::Periods},
+    ingest::DEVICE_TAGS,
 };
 
 /// Heartbeats are no metronome: each is an entry for ever.
@@ -70,6 +71,9 @@ pub(crate) struct Args {
     /// Grow models anew from recent ordinary readings this often, and use those that do no worse; 0: never.
     #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "DURATION")]
     refit: Duration,
+    /// The tag of InfluxDB's lines that names the device; the first that a line has, if given several times.
+    #[arg(long, value_name = "TAG", default_values = DEVICE_TAGS)]
+    influx_device_tag: Vec<String>,
     #[command(flatten)]
     transport: TransportArgs,
     #[command(flatten)]
@@ -125,6 +129,7 @@ pub(super) fn run(args: Args) -> Outcome {
         tcp: args.tcp,
         tls,
         proxies,
+        device_tags: args.influx_device_tag.into(),
         trial: args.trial,
         data_dir: args.data_dir,
         rpc_url: args.rpc_url,

@@ -3,7 +3,7 @@
 mod keys;
 mod lock;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use detect::Policies;
@@ -52,6 +52,8 @@ pub(crate) struct ServeConfig {
     pub(crate) tls: Option<TlsSettings>,
     /// Whose word is taken for where requests come from.
     pub(crate) proxies: Proxies,
+    /// The tags of InfluxDB's lines that name the device.
+    pub(crate) device_tags: Arc<[String]>,
     /// Keyless, on this machine only.
     pub(crate) trial: bool,
     pub(crate) data_dir: PathBuf,

@@ -4,11 +4,11 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderMap, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
+use super::shown;
 use crate::{
     access::{Credentials, Denied, Gate, Pass, routes},
     domain::Clock,
@@ -55,19 +55,12 @@ impl Door {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
         let from = peer.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
         let device = request.extensions().get::<Peer>().and_then(|peer| peer.device.as_deref());
-        let shown = match (credentials(request.headers()), device) {
-            (Credentials::Nothing, Some(device)) => Credentials::Certificate(device),
-            (shown, _) => shown,
+        let key = shown::key(request);
+        let shown = match (&key, device) {
+            (Some(key), _) => Credentials::Key(key),
+            (None, Some(device)) => Credentials::Certificate(device),
+            (None, None) => Credentials::Nothing,
         };
         self.gate.admit(shown, from, self.clock.now())
-    }
-}
-
-/// What a request shows. A bearer's key counts before a cookie, so that a program in a browser can choose.
-fn credentials(headers: &HeaderMap) -> Credentials<'_> {
-    let bearer = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
-    match bearer {
-        Some(value) => Credentials::Key(value.strip_prefix("Bearer ").unwrap_or(value).trim()),
-        None => Credentials::Nothing,
     }
 }

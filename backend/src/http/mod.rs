@@ -6,7 +6,6 @@
 mod anomalies;
 mod assets;
 mod authorize;
-mod bodies;
 mod coding;
 mod compat;
 mod docs;
@@ -19,6 +18,7 @@ mod heartbeats;
 mod log;
 mod models;
 mod server;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +37,6 @@ use crate::{
     problem::Fault,
 };
 pub(crate) use authorize::Door;
-use bodies::Bodies;
 use feed::Feed;
 pub(crate) use guard::Guard;
 pub(crate) use log::{Cover, bundle};
@@ -97,7 +96,6 @@ impl Shown for Site {
 /// started: the feed has one.
 pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard, door: Door) -> Router {
     let feed = Feed::start(site.clone());
-    let intake = intake.layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve));
     Router::new()
         .route("/api/v1/anomalies", get(anomalies::anomalies))
         .route("/api/v1/entries/{index}", get(log::entry))

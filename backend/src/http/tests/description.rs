@@ -9,10 +9,11 @@ use super::{PAGES, bench::Bench};
 
 /// Where intake names its routes. They are compared as text: this module knows nothing of that one.
 pub(super) const INTAKE: &str = include_str!("../../ingest/mod.rs");
-const INTAKE_HANDLERS: [&str; 3] = [
+const INTAKE_HANDLERS: [&str; 4] = [
     include_str!("../../ingest/readings.rs"),
     include_str!("../../ingest/feedback.rs"),
     include_str!("../../ingest/compat.rs"),
+    include_str!("../../ingest/influx.rs"),
 ];
 const READERS: [&str; 2] = [include_str!("../mod.rs"), include_str!("../assets.rs")];
 
