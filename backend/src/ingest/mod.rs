@@ -61,8 +61,11 @@ impl Intake {
         if !pass.holds(self.clock.now()) {
             return Err(Denied::Unknown.into());
         }
-        let may = |reading: &Reading| self.gate.may(&pass.caller, Action::Send, reading.device());
-        let denied: Vec<Option<Denied>> = readings.iter().map(|reading| may(reading).err()).collect();
+        let may = |reading: &Reading| -> Result<(), Fault> {
+            self.gate.may(&pass.caller, Action::Send, reading.device())?;
+            Ok(self.gate.devices.check(reading)?)
+        };
+        let denied: Vec<Option<Fault>> = readings.iter().map(|reading| may(reading).err()).collect();
         let allowed = readings.into_iter().zip(&denied).filter(|(_, denied)| denied.is_none());
         let allowed: Vec<Reading> = allowed.map(|(reading, _)| reading).collect();
         metrics::counter!("readings_received_total", "source" => self.source).increment(denied.len() as u64);
@@ -71,8 +74,8 @@ impl Intake {
             Err(busy) => return Err(Fault::new(Code::Unavailable, busy)),
         };
         let missing = || Err(Fault::new(Code::Internal, "no result"));
-        let result = |denied: Option<Denied>| match denied {
-            Some(denied) => Err(denied.into()),
+        let result = |denied: Option<Fault>| match denied {
+            Some(denied) => Err(denied),
             None => results.next().unwrap_or_else(missing),
         };
         Ok(denied.into_iter().map(result).collect())
