@@ -147,6 +147,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let site = Site {
         log: Arc::clone(&reader) as _,
         anchors: reader,
+        registrar: Arc::clone(&registrar),
         models: Arc::new(models.files()),
         view: seen,
         events,

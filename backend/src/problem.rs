@@ -15,7 +15,7 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder, response},
 };
 
-use crate::access::Denied;
+use crate::access::{Denied, RegistrarError};
 use crate::domain::{ReadingError, ports::StoreError, registry::Impossible, verdict::Refusal};
 
 /// The media type of problem documents.
@@ -109,6 +109,22 @@ impl From<Impossible> for Fault {
     }
 }
 
+impl From<RegistrarError> for Fault {
+    fn from(error: RegistrarError) -> Self {
+        let code = match error {
+            RegistrarError::Store(error) => return error.into(),
+            RegistrarError::Invalid(_) | RegistrarError::NoType(_) => Code::InvalidParameter,
+            RegistrarError::Exists(_)
+            | RegistrarError::HasSent(_)
+            | RegistrarError::AddressTaken(_)
+            | RegistrarError::TooManyKeys(_)
+            | RegistrarError::TooManyTypes => Code::Conflict,
+            RegistrarError::None(_) => Code::NotFound,
+        };
+        Fault::new(code, error)
+    }
+}
+
 impl From<Denied> for Fault {
     fn from(denied: Denied) -> Self {
         let code = match denied {
@@ -190,6 +206,15 @@ pub(crate) struct Stored;
 /// For the description of the interface: what a route that takes a body answers when it cannot be read.
 pub(crate) struct Posted;
 
+/// For the description of the interface: what a route that takes a small JSON object answers when it cannot be read.
+pub(crate) struct Asked;
+
+/// For the description of the interface: what a route answers where there is nothing.
+pub(crate) struct Absent;
+
+/// For the description of the interface: what a route answers to what goes against what there is.
+pub(crate) struct Clashing;
+
 /// Problem documents by status.
 type Responses = std::collections::BTreeMap<String, RefOr<response::Response>>;
 
@@ -217,6 +242,29 @@ impl IntoResponses for Guarded {
 impl IntoResponses for Parameters {
     fn responses() -> Responses {
         problems([(400, "A parameter is malformed")])
+    }
+}
+
+impl IntoResponses for Asked {
+    fn responses() -> Responses {
+        problems([
+            (400, "Not what the route takes"),
+            (408, "The body did not arrive in time"),
+            (413, "The body is too long"),
+            (415, "Not JSON by its media type"),
+        ])
+    }
+}
+
+impl IntoResponses for Absent {
+    fn responses() -> Responses {
+        problems([(404, "There is no such thing, or it is not yours")])
+    }
+}
+
+impl IntoResponses for Clashing {
+    fn responses() -> Responses {
+        problems([(409, "The name is taken, there are too many, or it is the last administrator")])
     }
 }
 

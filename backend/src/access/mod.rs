@@ -11,7 +11,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -19,7 +19,7 @@ use crate::domain::{
     DeviceName, Millis,
     access::{Action, Caller, Reach},
 };
-pub(crate) use devices::{Devices, Imported, Registrar, RegistrarError};
+pub(crate) use devices::{Devices, Registrar, RegistrarError, table};
 pub(crate) use people::People;
 
 /// What somebody shows to say who they are.
@@ -52,29 +52,31 @@ pub(crate) enum Denied {
 /// A key, token or session that was made once, and may have ended since.
 #[derive(Debug)]
 pub(crate) struct Credential {
-    /// Milliseconds since 1970 at which it ends; [`i64::MAX`]: not by itself.
-    ends: AtomicI64,
+    ended: AtomicBool,
+    /// In milliseconds since 1970.
+    expires: AtomicI64,
 }
 
 impl Credential {
     /// One that ends then by itself.
     pub(crate) fn new(expires: Option<Millis>) -> Self {
-        Self { ends: AtomicI64::new(expires.map_or(i64::MAX, |expires| expires.0)) }
+        let expires = expires.map_or(i64::MAX, |expires| expires.0);
+        Self { ended: AtomicBool::new(false), expires: AtomicI64::new(expires) }
     }
 
     /// Ends it, on open connections too.
     pub(crate) fn end(&self) {
-        self.end_at(Millis(i64::MIN));
+        self.ended.store(true, Ordering::Release);
     }
 
     /// Lets it end then, unless it ends earlier.
     pub(crate) fn end_at(&self, then: Millis) {
-        self.ends.fetch_min(then.0, Ordering::AcqRel);
+        self.expires.fetch_min(then.0, Ordering::AcqRel);
     }
 
     /// Whether it still holds.
     pub(crate) fn holds(&self, now: Millis) -> bool {
-        now.0 < self.ends.load(Ordering::Acquire)
+        !self.ended.load(Ordering::Acquire) && now.0 < self.expires.load(Ordering::Acquire)
     }
 }
 

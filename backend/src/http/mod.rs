@@ -9,12 +9,14 @@ mod authorize;
 mod bodies;
 mod coding;
 mod compat;
+mod devices;
 mod docs;
 mod errors;
 mod feed;
 mod guard;
 mod health;
 mod heartbeats;
+mod json;
 mod log;
 mod models;
 mod server;
@@ -29,6 +31,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use utoipa::openapi::OpenApi;
 
 use crate::{
+    access::Registrar,
     domain::{
         log::{ChainView, Event, Halt},
         ports::{AnchorStore, LogReader, ModelFiles},
@@ -50,6 +53,8 @@ const MAX_LISTENERS: usize = 256;
 pub(crate) struct Site {
     pub(crate) log: Arc<dyn LogReader>,
     pub(crate) anchors: Arc<dyn AnchorStore>,
+    /// The registry of devices.
+    pub(crate) registrar: Arc<Registrar>,
     /// The files of all models.
     pub(crate) models: Arc<dyn ModelFiles>,
     pub(crate) view: watch::Receiver<ChainView>,
@@ -86,7 +91,11 @@ impl Site {
 /// started: the feed has one.
 pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard, door: Door) -> Router {
     let feed = Feed::start(site.clone());
-    let intake = intake.layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve));
+    let (gate, clock) = (Arc::clone(&door.gate), Arc::clone(&door.clock));
+    let desk = devices::Desk { registrar: Arc::clone(&site.registrar), gate, clock };
+    let bodies = Bodies::new();
+    let intake = intake.layer(middleware::from_fn_with_state(bodies.clone(), bodies::reserve));
+    let devices = devices::router(desk).layer(middleware::from_fn_with_state(bodies, bodies::reserve));
     Router::new()
         .route("/api/v1/anomalies", get(anomalies::anomalies))
         .route("/api/v1/entries/{index}", get(log::entry))
@@ -109,6 +118,7 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
         .route("/metrics", get(health::metrics))
         .with_state(site)
         .merge(intake)
+        .merge(devices)
         .merge(docs::router(interface))
         .merge(assets::router())
         .route_layer(middleware::from_fn_with_state(door, authorize::authorize))

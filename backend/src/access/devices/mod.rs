@@ -5,6 +5,7 @@
 
 mod index;
 mod registrar;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;
 
@@ -20,10 +21,10 @@ use super::Credential;
 use crate::domain::{
     DeviceName, Millis, Reading,
     access::{Caller, UserId},
-    registry::{DeviceType, Impossible, Kinds, NewKey},
+    registry::{DeviceType, Impossible, Kinds, Network, NewKey},
 };
 use index::Index;
-pub(crate) use registrar::{Imported, Registrar, RegistrarError};
+pub(crate) use registrar::{Registrar, RegistrarError};
 
 /// How exact the time of a key's last use is: it is written at most this often.
 const USED_MS: i64 = 60_000;
@@ -95,7 +96,12 @@ impl Devices {
 
     /// The device of this address: that of the narrowest registered address or network that it is or lies in.
     pub(crate) fn at(&self, address: IpAddr) -> Option<DeviceName> {
-        self.read(|index| index.networks.find(address).map(|(_, device)| device.clone()))
+        self.network_at(address).map(|(_, device)| device)
+    }
+
+    /// The narrowest registered address or network around an address, and its device.
+    pub(crate) fn network_at(&self, address: IpAddr) -> Option<(Network, DeviceName)> {
+        self.read(|index| index.networks.find(address).map(|(network, device)| (network, device.clone())))
     }
 
     /// Whose device this is; `None` of one that nobody has registered, or has nobody.

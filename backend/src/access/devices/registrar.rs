@@ -57,7 +57,7 @@ pub(crate) enum RegistrarError {
 }
 
 /// What became of one line of an import.
-pub(crate) type Imported = Result<(Registration, Option<NewKey>), RegistrarError>;
+type Imported = Result<(Registration, Option<NewKey>), RegistrarError>;
 
 /// Changes the registry, one act after the other.
 pub(crate) struct Registrar {

@@ -154,7 +154,7 @@ impl Registration {
         let addresses = request.addresses.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
         let registration = Self {
             name,
-            owner: request.owner.map(UserId),
+            owner: request.owner.map(UserId::of),
             kind: request.r#type.unwrap_or_else(|| GENERIC.to_owned()),
             location: request.location,
             firmware: request.firmware,
@@ -183,7 +183,7 @@ impl Registration {
         let old = self.clone();
         let changed = Self {
             name: old.name,
-            owner: change.owner.map_or(old.owner, |owner| owner.map(UserId)),
+            owner: change.owner.map_or(old.owner, |owner| owner.map(UserId::of)),
             kind: change.r#type.unwrap_or(old.kind),
             location: change.location.unwrap_or(old.location),
             firmware: change.firmware.unwrap_or(old.firmware),

@@ -27,10 +27,12 @@ use tokio::sync::{broadcast, watch};
 use tower::ServiceExt;
 
 use super::super::{Guard, Site, router};
+use crate::access::Registrar;
 use crate::domain::{
     log::{ChainHealth, ChainView, Event, Halt},
     ports::{AnchorRow, AnchorStore, LogReader, ModelFiles, ModelPart, StoreError, StoredAnomaly, StoredCheckpoint},
 };
+use crate::store::{Reader, SqliteWriter};
 
 /// How reads fail.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -205,6 +207,9 @@ pub(super) struct Bench {
     pub(super) events: broadcast::Sender<Event>,
     pub(super) halt: Halt,
     pub(super) stop: watch::Sender<bool>,
+    pub(super) registrar: Arc<Registrar>,
+    /// The registry's store: a real one.
+    _dir: tempfile::TempDir,
 }
 
 impl Bench {
@@ -221,10 +226,14 @@ impl Bench {
         let (events, _) = broadcast::channel(16);
         let (stop, stopped) = watch::channel(false);
         let halt = Halt::default();
+        let dir = tempfile::tempdir().unwrap();
+        drop(SqliteWriter::create(dir.path()).unwrap());
+        let registrar = Arc::new(Registrar::open(Arc::new(Reader::open(dir.path()).unwrap())).unwrap());
         let signer = LogSigner::new("test.local/log".parse().unwrap(), &[7; 32]);
         let site = Site {
             log: Arc::clone(&log) as _,
             anchors: Arc::new(NoAnchors),
+            registrar: Arc::clone(&registrar),
             models: Arc::new(OneModel),
             view: seen,
             events: events.clone(),
@@ -243,10 +252,10 @@ impl Bench {
             intake = intake.route(&path, post(|| async {}));
         }
         let guard = Guard { address: "127.0.0.1:8080".parse().unwrap(), trial: true };
-        let gate = Arc::new(crate::access::Gate::new(true, Arc::default(), Arc::default()));
+        let gate = Arc::new(crate::access::Gate::new(trial, Arc::default(), Arc::clone(registrar.devices())));
         let door = crate::http::Door { gate, clock: Arc::new(crate::domain::SystemClock) };
         let router = router(site, intake, utoipa::openapi::OpenApi::default(), guard, door);
-        Self { router, log, view, events, halt, stop }
+        Self { router, log, view, events, halt, stop, registrar, _dir: dir }
     }
 
     /// Sends a request; `None` if there is no such request. Of a feed, takes the first message.
