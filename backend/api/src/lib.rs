@@ -4,21 +4,29 @@
 //! Bodies that carry evidence are the `ledger` crate's own types ([`ledger::evidence::Bundle`],
 //! [`ledger::trust::TrustRoots`]).
 
+mod account;
 mod anomaly;
+mod audit;
 mod feedback;
 mod heartbeat;
 mod ledger_status;
 mod model;
 mod problem;
 mod reading;
+mod token;
+mod user;
 
+pub use account::{CallerKind, Identity, PasswordChange, Permission, Reach, Registration, Role, Session, SignIn};
 pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
+pub use audit::AuditRecord;
 pub use feedback::{Feedback, FeedbackRequest, FeedbackVerdict};
 pub use heartbeat::{Account, Heartbeat, LocatedCounter};
 pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};
 pub use model::Model;
 pub use problem::{Code, Problem};
 pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
+pub use token::{NewToken, Scope, Token, TokenRequest};
+pub use user::{ChangedUser, Invitation, InvitationRequest, NewInvitation, User, UserChange, UserRequest, UserState};
 
 /// The names of the events of `GET /api/v1/feed` (server-sent events).
 pub mod feed {
