@@ -4,7 +4,9 @@
 //! Bodies that carry evidence are the `ledger` crate's own types ([`ledger::evidence::Bundle`],
 //! [`ledger::trust::TrustRoots`]).
 
+mod account;
 mod anomaly;
+mod audit;
 mod device;
 mod device_type;
 mod feedback;
@@ -13,8 +15,12 @@ mod ledger_status;
 mod model;
 mod problem;
 mod reading;
+mod token;
+mod user;
 
+pub use account::{CallerKind, Identity, PasswordChange, Permission, Reach, Registration, Role, Session, SignIn};
 pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
+pub use audit::AuditRecord;
 pub use device::{
     AddressOwner, Device, DeviceChange, DeviceImport, DeviceImportLine, DeviceKey, DeviceKeyRequest, DeviceKeyRotation,
     DevicePublicKey, DeviceRequest, DeviceStatus, Devices, NewDeviceKey, TypeCount,
@@ -26,6 +32,8 @@ pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};
 pub use model::Model;
 pub use problem::{Code, Problem};
 pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
+pub use token::{NewToken, Scope, Token, TokenRequest};
+pub use user::{ChangedUser, Invitation, InvitationRequest, NewInvitation, User, UserChange, UserRequest, UserState};
 
 /// The names of the events of `GET /api/v1/feed` (server-sent events).
 pub mod feed {

@@ -3,9 +3,16 @@
 //! Every way in, of people and of devices, comes through [`Gate`]. What a caller may do is
 //! [`crate::domain::access`]'s table; this module refuses to decide that, to speak a protocol, and to keep rows.
 
+mod accounts;
+mod audit;
 mod devices;
+mod password;
 mod people;
 pub(crate) mod routes;
+mod secret;
+#[cfg(test)]
+pub(crate) mod testing;
+mod throttle;
 
 use std::{
     net::IpAddr,
@@ -19,6 +26,8 @@ use crate::domain::{
     DeviceName, Millis,
     access::{Action, Caller, Reach},
 };
+pub(crate) use accounts::{AccountError, Accounts, Registering, SignedIn, TokenWish};
+pub(crate) use audit::Trail;
 pub(crate) use devices::{Devices, Registrar, RegistrarError, table};
 pub(crate) use people::People;
 
@@ -53,15 +62,32 @@ pub(crate) enum Denied {
 #[derive(Debug)]
 pub(crate) struct Credential {
     ended: AtomicBool,
-    /// In milliseconds since 1970.
+    /// In milliseconds since 1970. A session's end moves while it is used.
     expires: AtomicI64,
+    /// The session's number, if it is one.
+    session: Option<i64>,
 }
 
 impl Credential {
     /// One that ends then by itself.
     pub(crate) fn new(expires: Option<Millis>) -> Self {
         let expires = expires.map_or(i64::MAX, |expires| expires.0);
-        Self { ended: AtomicBool::new(false), expires: AtomicI64::new(expires) }
+        Self { ended: AtomicBool::new(false), expires: AtomicI64::new(expires), session: None }
+    }
+
+    /// A session's.
+    pub(crate) fn of_session(id: i64, expires: Millis) -> Self {
+        Self { session: Some(id), ..Self::new(Some(expires)) }
+    }
+
+    /// The session's number, if it is one.
+    pub(crate) fn session(&self) -> Option<i64> {
+        self.session
+    }
+
+    /// Lets it hold until then, unless it was ended.
+    pub(crate) fn extend(&self, expires: Millis) {
+        self.expires.store(expires.0, Ordering::Release);
     }
 
     /// Ends it, on open connections too.
@@ -119,7 +145,7 @@ impl Gate {
         let pass = |(caller, credential)| Pass { caller, from, credential };
         let found = match shown {
             Credentials::Session(secret) => self.people.by_session(secret, now),
-            Credentials::Key(secret) => self.devices.by_key(secret, now).or_else(|| self.people.by_token(secret)),
+            Credentials::Key(secret) => self.devices.by_key(secret, now).or_else(|| self.people.by_token(secret, now)),
             Credentials::Certificate(device) => self.devices.by_certificate(device),
             Credentials::Nothing if self.trial => Some((Caller::Trial, None)),
             Credentials::Nothing => Some(self.devices.by_address(from).unwrap_or((Caller::Nobody, None))),

@@ -59,6 +59,32 @@ pub(crate) const ROUTES: &[(Method, &str, Action)] = &[
     (Method::POST, "/predict", Action::Send),
     (Method::POST, "/sensor_data", Action::Send),
     (Method::POST, "/api/v1/anomalies/{index}/feedback", Action::Judge),
+    // Signing in; who I am.
+    (Method::GET, "/api/v1/session", Action::Open),
+    (Method::POST, "/api/v1/session", Action::Open),
+    (Method::POST, "/api/v1/registration", Action::Open),
+    // One's own account.
+    (Method::DELETE, "/api/v1/session", Action::OwnAccount),
+    (Method::PUT, "/api/v1/account/password", Action::OwnAccount),
+    (Method::GET, "/api/v1/account/sessions", Action::OwnAccount),
+    (Method::DELETE, "/api/v1/account/sessions", Action::OwnAccount),
+    (Method::DELETE, "/api/v1/account/sessions/{id}", Action::OwnAccount),
+    (Method::GET, "/api/v1/tokens", Action::OwnAccount),
+    (Method::POST, "/api/v1/tokens", Action::OwnAccount),
+    (Method::DELETE, "/api/v1/tokens/{id}", Action::OwnAccount),
+    // Users and invitations.
+    (Method::GET, "/api/v1/users", Action::ManageUsers),
+    (Method::POST, "/api/v1/users", Action::ManageUsers),
+    (Method::PATCH, "/api/v1/users/{id}", Action::ManageUsers),
+    (Method::DELETE, "/api/v1/users/{id}", Action::ManageUsers),
+    (Method::GET, "/api/v1/users/{id}/sessions", Action::ManageUsers),
+    (Method::DELETE, "/api/v1/users/{id}/sessions", Action::ManageUsers),
+    (Method::GET, "/api/v1/invitations", Action::ManageUsers),
+    (Method::POST, "/api/v1/invitations", Action::ManageUsers),
+    (Method::DELETE, "/api/v1/invitations/{id}", Action::ManageUsers),
+    // The audit log.
+    (Method::GET, "/api/v1/audit", Action::ReadAudit),
+    (Method::GET, "/api/v1/audit/export", Action::ReadAudit),
 ];
 
 /// The action of a route; `None` of one that is not in the table.

@@ -7,6 +7,7 @@ pub(crate) mod clock;
 mod keyring;
 pub(crate) mod log;
 pub(crate) mod loopback;
+pub(crate) mod people;
 pub(crate) mod ports;
 pub(crate) mod reading;
 pub(crate) mod redact;

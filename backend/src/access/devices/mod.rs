@@ -17,11 +17,11 @@ use std::{
     },
 };
 
-use super::Credential;
+use super::{Credential, secret::Kind};
 use crate::domain::{
     DeviceName, Millis, Reading,
     access::{Caller, UserId},
-    registry::{DeviceType, Impossible, Kinds, Network, NewKey},
+    registry::{DeviceType, Impossible, Kinds, Network},
 };
 use index::Index;
 pub(crate) use registrar::{Registrar, RegistrarError};
@@ -68,10 +68,7 @@ struct Key {
 impl Devices {
     /// Whose key this is.
     pub(crate) fn by_key(&self, secret: &str, now: Millis) -> Option<(Caller, Option<Arc<Credential>>)> {
-        if !NewKey::is_one(secret) {
-            return None;
-        }
-        let hash = NewKey::hash(secret);
+        let hash = Kind::Device.hash(secret)?.0;
         let key = self.read(|index| index.keys.get(&hash).cloned())?;
         if !key.credential.holds(now) {
             return None;

@@ -7,7 +7,10 @@ use std::{
 
 use api::{DeviceChange, DeviceRequest, DeviceTypeDefinition};
 
+use ledger::hash::sha256;
+
 use super::{Devices, USED_MS};
+use crate::access::secret::{self, Kind};
 use crate::domain::{
     DeviceName, Millis,
     ports::StoreError,
@@ -58,6 +61,18 @@ pub(crate) enum RegistrarError {
 
 /// What became of one line of an import.
 type Imported = Result<(Registration, Option<NewKey>), RegistrarError>;
+
+/// Draws a key.
+fn draw(
+    device: &DeviceName,
+    label: Option<String>,
+    expires_seconds: Option<u64>,
+    now: Millis,
+) -> Result<NewKey, RegistrarError> {
+    let secret = Kind::Device.make()?;
+    let (hash, prefix) = (sha256(&[secret.as_bytes()]).0, secret[..secret::PREFIX].to_owned());
+    Ok(NewKey::new((secret, hash, &prefix), device, label, expires_seconds, now)?)
+}
 
 /// Changes the registry, one act after the other.
 pub(crate) struct Registrar {
@@ -130,7 +145,7 @@ impl Registrar {
                     return Err(RegistrarError::AddressTaken(*network));
                 }
                 networks.extend(registration.addresses.iter().copied());
-                let key = keys.then(|| NewKey::draw(&registration.name, None, None, now)).transpose()?;
+                let key = keys.then(|| draw(&registration.name, None, None, now)).transpose()?;
                 Ok((registration, key))
             });
             match checked {
@@ -248,7 +263,7 @@ impl Registrar {
     ) -> Result<NewKey, RegistrarError> {
         let _act = self.act();
         self.registered(name)?;
-        let key = NewKey::draw(name, label, expires_seconds, now)?;
+        let key = draw(name, label, expires_seconds, now)?;
         self.add_key(key, None, now)
     }
 
@@ -273,7 +288,7 @@ impl Registrar {
         }
         let ends = Millis(now.0 + overlap as i64 * 1_000);
         let ends = old.expires.map_or(ends, |expires| expires.min(ends));
-        let key = NewKey::draw(name, old.label.clone(), None, now)?;
+        let key = draw(name, old.label.clone(), None, now)?;
         Ok((self.add_key(key, Some((&old, ends)), now)?, ends))
     }
 

@@ -2,17 +2,8 @@
 
 use std::fmt;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ledger::hash::sha256;
-
 use super::RegistrationError;
 use crate::domain::{DeviceName, Millis, reading::is_name};
-
-/// How every device key begins: who finds one somewhere knows what it is.
-const BEGINNING: &str = "ald_";
-
-/// Characters that are kept to recognise a key by: 8 of the 43 random ones, which leaves 208 bits unknown.
-const PREFIX: usize = 12;
 
 /// Longest name of a key, in bytes.
 const MAX_LABEL: usize = 64;
@@ -50,14 +41,12 @@ pub(crate) struct StoredKey {
 }
 
 impl NewKey {
-    /// Draws a key for a device.
+    /// A key of a device, with the hash and the beginning of its text.
     ///
     /// # Errors
     /// [`RegistrationError`] for a label that cannot be shown, or more seconds than a century has.
-    ///
-    /// # Panics
-    /// If the system gives no random numbers: nothing that it signs or issues would be worth anything.
-    pub(crate) fn draw(
+    pub(crate) fn new(
+        (secret, hash, prefix): (String, [u8; 32], &str),
         device: &DeviceName,
         label: Option<String>,
         expires_seconds: Option<u64>,
@@ -69,31 +58,17 @@ impl NewKey {
         if let Some(seconds) = expires_seconds.filter(|seconds| !(1..=MAX_EXPIRES).contains(seconds)) {
             return Err(RegistrationError::seconds("expires_seconds", 1, MAX_EXPIRES, seconds));
         }
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).expect("the system gives random numbers");
-        let secret = format!("{BEGINNING}{}", URL_SAFE_NO_PAD.encode(random));
         let stored = StoredKey {
             id: 0,
             device: device.clone(),
-            hash: Self::hash(&secret),
-            prefix: secret[..PREFIX].to_owned(),
+            hash,
+            prefix: prefix.to_owned(),
             label,
             created: now,
             expires: expires_seconds.map(|seconds| Millis(now.0 + seconds as i64 * 1_000)),
             used: None,
         };
         Ok(Self { secret, stored })
-    }
-
-    /// What a text is looked up by. The time of the look-up tells nothing of the keys: who can choose texts cannot choose
-    /// their hashes.
-    pub(crate) fn hash(secret: &str) -> [u8; 32] {
-        sha256(&[secret.as_bytes()]).0
-    }
-
-    /// Whether a text could be a device's key.
-    pub(crate) fn is_one(text: &str) -> bool {
-        text.starts_with(BEGINNING)
     }
 }
 
@@ -110,16 +85,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_random_and_its_text_is_not_told() {
+    fn the_text_of_a_key_is_not_told_and_its_terms_are_checked() {
         let device = DeviceName::new("pump-7").unwrap();
-        let key = NewKey::draw(&device, None, Some(60), Millis(1_000)).unwrap();
-        let other = NewKey::draw(&device, None, None, Millis(1_000)).unwrap();
-        assert_eq!((key.secret.len(), key.stored.expires), (47, Some(Millis(61_000))));
-        assert!(NewKey::is_one(&key.secret) && key.secret != other.secret);
-        assert_eq!(key.stored.hash, NewKey::hash(&key.secret));
-        assert!(!format!("{key:?}").contains(&key.secret[PREFIX..]));
-        assert!(NewKey::draw(&device, Some("a\0".into()), None, Millis(0)).is_err());
-        assert!(NewKey::draw(&device, None, Some(0), Millis(0)).is_err());
-        assert!(NewKey::draw(&device, None, Some(u64::MAX), Millis(0)).is_err());
+        let key = |label: Option<&str>, expires| {
+            let text = ("ald_secret".to_owned(), [7; 32], "ald_");
+            NewKey::new(text, &device, label.map(str::to_owned), expires, Millis(1_000))
+        };
+        let made = key(Some("spare"), Some(60)).unwrap();
+        assert_eq!(made.stored.expires, Some(Millis(61_000)));
+        assert!(!format!("{made:?}").contains("secret"));
+        assert!(key(Some("a\0"), None).is_err());
+        assert!(key(None, Some(0)).is_err());
+        assert!(key(None, Some(u64::MAX)).is_err());
     }
 }

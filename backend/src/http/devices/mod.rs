@@ -19,7 +19,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
 use crate::{
-    access::{Denied, Gate, Pass, Registrar, RegistrarError},
+    access::{Denied, Gate, Pass, Registrar, RegistrarError, Trail},
     domain::{
         Clock, DeviceName, Micros, Millis,
         access::{Action, Caller, Reach, UserId},
@@ -34,6 +34,8 @@ pub(crate) struct Desk {
     pub(crate) registrar: Arc<Registrar>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where acts are recorded.
+    pub(crate) trail: Trail,
 }
 
 /// The routes.

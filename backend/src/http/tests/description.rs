@@ -14,7 +14,12 @@ const INTAKE_HANDLERS: [&str; 3] = [
     include_str!("../../ingest/feedback.rs"),
     include_str!("../../ingest/compat.rs"),
 ];
-const READERS: [&str; 3] = [include_str!("../mod.rs"), include_str!("../assets.rs"), include_str!("../devices/mod.rs")];
+const READERS: [&str; 4] = [
+    include_str!("../mod.rs"),
+    include_str!("../assets.rs"),
+    include_str!("../accounts/mod.rs"),
+    include_str!("../devices/mod.rs"),
+];
 
 /// Paths and their methods, by `/api/openapi.json` of the read side.
 pub(super) async fn documented(bench: &Bench) -> Vec<(String, BTreeSet<String>)> {
