@@ -99,11 +99,14 @@ pub(crate) async fn import(
         DeviceImportLine { line, name, problem }
     };
     let results: Vec<DeviceImportLine> = places.into_iter().map(&mut result).collect();
+    let refused = results.iter().filter(|line| line.problem.is_some()).count() as u64;
+    let registered = results.len() as u64 - refused;
+    let what = format!("{registered} registered{}, {refused} refused", if keys { " with keys" } else { "" });
+    desk.record(&pass, "device.register", "a table of devices", &what).await?;
     if keys {
         return table_of(&results, &made);
     }
-    let refused = results.iter().filter(|line| line.problem.is_some()).count() as u64;
-    Ok(Json(DeviceImport { registered: results.len() as u64 - refused, refused, results }).into_response())
+    Ok(Json(DeviceImport { registered, refused, results }).into_response())
 }
 
 fn table_of(results: &[DeviceImportLine], keys: &[String]) -> Result<Response, Fault> {

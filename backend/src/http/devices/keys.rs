@@ -46,6 +46,11 @@ fn made(key: NewKey, old_ends: Option<Millis>) -> impl IntoResponse {
     (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(made))
 }
 
+/// A key in the audit log.
+fn object(key: &StoredKey) -> String {
+    format!("key {} ({}…) of {}", key.id, key.prefix, key.device)
+}
+
 fn number(text: &str) -> Result<i64, Fault> {
     canonical(text).filter(|id: &i64| *id > 0).ok_or_else(|| {
         Fault::new(Code::InvalidParameter, format!("expected a key's number, found {:?}", excerpt(text)))
@@ -89,6 +94,7 @@ pub(crate) async fn make(
     let now = desk.clock.now();
     let DeviceKeyRequest { label, expires_seconds } = request;
     let key = desk.act(move |registrar| registrar.make_key(&name, label, expires_seconds, now)).await?;
+    desk.record(&pass, "key.create", &object(&key.stored), "made").await?;
     Ok(made(key, None))
 }
 
@@ -114,6 +120,7 @@ pub(crate) async fn rotate(
     let (id, now) = (number(&id)?, desk.clock.now());
     let rotated = desk.act(move |registrar| registrar.rotate_key(&name, id, rotation.overlap_seconds, now)).await;
     let (key, ends) = rotated?;
+    desk.record(&pass, "key.create", &object(&key.stored), &format!("in the place of key {id}")).await?;
     Ok(made(key, Some(ends)))
 }
 
@@ -135,7 +142,8 @@ pub(crate) async fn revoke(
 ) -> Result<StatusCode, Fault> {
     let name = desk.named(&pass, Action::ManageDevices, &name)?;
     let id = number(&id)?;
-    desk.act(move |registrar| registrar.revoke_key(&name, id)).await?;
+    let key = desk.act(move |registrar| registrar.revoke_key(&name, id)).await?;
+    desk.record(&pass, "key.revoke", &object(&key), "revoked").await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -158,7 +166,9 @@ pub(crate) async fn sign_with(
     let wrong = || RegistrarError::from(RegistrationError::PublicKey(excerpt(&public_key)));
     let key = bytes.ok_or_else(wrong)?;
     let registration = desk.act(move |registrar| registrar.set_public_key(&name, Some(key))).await?;
-    Ok(Json(desk.device(registration.name).await?))
+    let device = desk.device(registration.name).await?;
+    desk.record(&pass, "device.change", &device.name, "public_key set").await?;
+    Ok(Json(device))
 }
 
 /// Let a device send without signing
@@ -174,5 +184,7 @@ pub(crate) async fn sign_no_more(
 ) -> Result<Json<Device>, Fault> {
     let name = desk.named(&pass, Action::ManageDevices, &name)?;
     let registration = desk.act(move |registrar| registrar.set_public_key(&name, None)).await?;
-    Ok(Json(desk.device(registration.name).await?))
+    let device = desk.device(registration.name).await?;
+    desk.record(&pass, "device.change", &device.name, "public_key taken away").await?;
+    Ok(Json(device))
 }

@@ -72,6 +72,11 @@ impl Desk {
         Ok(blocking(move || Ok(act(&registrar))).await??)
     }
 
+    /// Leaves a record of an act that is done. Without one it is answered as failed.
+    async fn record(&self, pass: &Pass, what: &'static str, object: &str, result: &str) -> Result<(), Fault> {
+        Ok(self.trail.record(pass, what, object, result).await?)
+    }
+
     /// The device of a path, if the caller may do this to it.
     fn named(&self, pass: &Pass, action: Action, name: &str) -> Result<DeviceName, Fault> {
         let name = DeviceName::new(name).map_err(|error| Fault::new(Code::InvalidParameter, error))?;

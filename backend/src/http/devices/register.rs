@@ -55,6 +55,7 @@ pub(crate) async fn register(
     let now = desk.clock.now();
     let registration = desk.act(move |registrar| registrar.register(request, any, now)).await?;
     let device = desk.device(registration.name).await?;
+    desk.record(&pass, "device.register", &device.name, &format!("registered as {}", device.r#type)).await?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(device)))
 }
 
@@ -78,8 +79,21 @@ pub(crate) async fn change(
         return Err(Denied::Forbidden("only an admin gives a device to somebody else".into()).into());
     }
     Desk::permit_addresses(&pass, change.addresses.is_some() || change.keyless.is_some())?;
+    let members = members(&change);
     let registration = desk.act(move |registrar| registrar.change(&name, change)).await?;
-    Ok(Json(desk.device(registration.name).await?))
+    let device = desk.device(registration.name).await?;
+    desk.record(&pass, "device.change", &device.name, &members).await?;
+    Ok(Json(device))
+}
+
+/// What was changed, by name: of whom and to what, the registry says.
+fn members(change: &DeviceChange) -> String {
+    let object = serde_json::to_value(change).unwrap_or_default();
+    let names: Vec<&str> = object.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    match change.disabled {
+        Some(disabled) => format!("{}: disabled is {disabled}", names.join(", ")),
+        None => names.join(", "),
+    }
 }
 
 /// Remove a device
@@ -99,6 +113,8 @@ pub(crate) async fn remove(
     Path(name): Path<String>,
 ) -> Result<StatusCode, Fault> {
     let name = desk.named(&pass, Action::ManageDevices, &name)?;
+    let object = name.to_string();
     desk.act(move |registrar| registrar.remove(&name)).await?;
+    desk.record(&pass, "device.remove", &object, "removed, with its keys").await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,12 +2,13 @@
 
 use api::{Code, DeviceType, DeviceTypeDefinition, DeviceTypes};
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, State},
 };
 
 use super::{Desk, text};
 use crate::{
+    access::Pass,
     domain::registry::{self, built_in},
     http::{excerpt, json::Sent},
     problem::{Absent, Asked, Clashing, Fault, Guarded, Parameters, Stored},
@@ -53,10 +54,12 @@ pub(crate) async fn one(State(desk): State<Desk>, Path(name): Path<String>) -> R
 )]
 pub(crate) async fn change(
     State(desk): State<Desk>,
+    Extension(pass): Extension<Pass>,
     Path(name): Path<String>,
     Sent(definition): Sent<DeviceTypeDefinition>,
 ) -> Result<Json<DeviceType>, Fault> {
     let now = desk.clock.now();
     let kind = desk.act(move |registrar| registrar.put_type(&name, definition, now)).await?;
+    desk.record(&pass, "type.change", kind.name(), "changed").await?;
     Ok(Json(shown(&kind)))
 }
