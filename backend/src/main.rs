@@ -3,6 +3,7 @@
 mod access;
 mod anchor;
 mod app;
+mod bodies;
 mod cli;
 mod config;
 mod domain;

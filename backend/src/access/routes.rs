@@ -37,6 +37,23 @@ pub(crate) const ROUTES: &[(Method, &str, Action)] = &[
     (Method::GET, "/api/v1/models/{hash}", Action::ReadModels),
     (Method::GET, "/api/v1/models/{hash}/model.bin", Action::ReadModels),
     (Method::GET, "/api/v1/models/{hash}/sample.csv", Action::ReadModels),
+    // Devices: their registry, keys and types.
+    (Method::GET, "/api/v1/devices", Action::ReadDevices),
+    (Method::POST, "/api/v1/devices", Action::ManageDevices),
+    (Method::POST, "/api/v1/devices/import", Action::ManageDevices),
+    (Method::GET, "/api/v1/devices/{name}", Action::ReadDevices),
+    (Method::PATCH, "/api/v1/devices/{name}", Action::ManageDevices),
+    (Method::DELETE, "/api/v1/devices/{name}", Action::ManageDevices),
+    (Method::GET, "/api/v1/devices/{name}/keys", Action::ReadDevices),
+    (Method::POST, "/api/v1/devices/{name}/keys", Action::ManageDevices),
+    (Method::POST, "/api/v1/devices/{name}/keys/{id}/rotate", Action::ManageDevices),
+    (Method::DELETE, "/api/v1/devices/{name}/keys/{id}", Action::ManageDevices),
+    (Method::PUT, "/api/v1/devices/{name}/public-key", Action::ManageDevices),
+    (Method::DELETE, "/api/v1/devices/{name}/public-key", Action::ManageDevices),
+    (Method::GET, "/api/v1/addresses/{ip}", Action::ReadDevices),
+    (Method::GET, "/api/v1/device-types", Action::ReadDevices),
+    (Method::GET, "/api/v1/device-types/{name}", Action::ReadDevices),
+    (Method::PUT, "/api/v1/device-types/{name}", Action::ManageTypes),
     // Intake.
     (Method::POST, "/api/v1/readings", Action::Send),
     // Its first message may say who it is; each later one is asked about by itself.
@@ -47,6 +64,32 @@ pub(crate) const ROUTES: &[(Method, &str, Action)] = &[
     (Method::POST, "/write", Action::Send),
     (Method::GET, "/ping", Action::Open),
     (Method::POST, "/api/v1/anomalies/{index}/feedback", Action::Judge),
+    // Signing in; who I am.
+    (Method::GET, "/api/v1/session", Action::Open),
+    (Method::POST, "/api/v1/session", Action::Open),
+    (Method::POST, "/api/v1/registration", Action::Open),
+    // One's own account.
+    (Method::DELETE, "/api/v1/session", Action::OwnAccount),
+    (Method::PUT, "/api/v1/account/password", Action::OwnAccount),
+    (Method::GET, "/api/v1/account/sessions", Action::OwnAccount),
+    (Method::DELETE, "/api/v1/account/sessions", Action::OwnAccount),
+    (Method::DELETE, "/api/v1/account/sessions/{id}", Action::OwnAccount),
+    (Method::GET, "/api/v1/tokens", Action::OwnAccount),
+    (Method::POST, "/api/v1/tokens", Action::OwnAccount),
+    (Method::DELETE, "/api/v1/tokens/{id}", Action::OwnAccount),
+    // Users and invitations.
+    (Method::GET, "/api/v1/users", Action::ManageUsers),
+    (Method::POST, "/api/v1/users", Action::ManageUsers),
+    (Method::PATCH, "/api/v1/users/{id}", Action::ManageUsers),
+    (Method::DELETE, "/api/v1/users/{id}", Action::ManageUsers),
+    (Method::GET, "/api/v1/users/{id}/sessions", Action::ManageUsers),
+    (Method::DELETE, "/api/v1/users/{id}/sessions", Action::ManageUsers),
+    (Method::GET, "/api/v1/invitations", Action::ManageUsers),
+    (Method::POST, "/api/v1/invitations", Action::ManageUsers),
+    (Method::DELETE, "/api/v1/invitations/{id}", Action::ManageUsers),
+    // The audit log.
+    (Method::GET, "/api/v1/audit", Action::ReadAudit),
+    (Method::GET, "/api/v1/audit/export", Action::ReadAudit),
 ];
 
 /// The action of a route; `None` of one that is not in the table.

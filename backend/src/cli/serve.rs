@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// A trial: keyless intake from this machine only, on synthetic data.
     #[arg(long)]
     trial: bool,
+    /// Let anybody register, as a device owner. Otherwise administrators invite people.
+    #[arg(long)]
+    open_registration: bool,
     /// Where to listen; port 0 takes any.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -131,6 +134,7 @@ pub(super) fn run(args: Args) -> Outcome {
         proxies,
         device_tags: args.influx_device_tag.into(),
         trial: args.trial,
+        open_registration: args.open_registration,
         data_dir: args.data_dir,
         rpc_url: args.rpc_url,
         contract: args.contract,
@@ -159,6 +163,15 @@ pub(super) fn run(args: Args) -> Outcome {
         println!("listening on {}", running.url());
         if let Some(fingerprint) = running.fingerprint() {
             println!("certificate SHA-256 {fingerprint}");
+        }
+        if let Some((name, password)) = running.first_admin() {
+            // To the terminal and not to the log, which others keep and read.
+            println!(
+                "There are no users yet. Sign in at {}/ui/ as\n  user      {name}\n  password  {password}\nand choose \
+                 a password of your own. This one is shown only now; if it gets lost: anomaly-ledger admin user password \
+                 {name}",
+                running.url()
+            );
         }
         tokio::select! {
             _ = interrupt.recv() => {}

@@ -197,6 +197,15 @@ pub(crate) trait Sequencing {
 pub(crate) trait AuditLog: Send + Sync {
     /// Adds a record at the end, and gives its number. On disk when this returns.
     fn add_audit_record(&self, record: &Record) -> Result<u64, StoreError>;
+
+    /// Adds several, in one transaction, and gives the last one's number. All are on disk when this returns, or none.
+    fn add_audit_records(&self, records: &[Record]) -> Result<u64, StoreError>;
+
+    /// Records with a number below this one, newest first, at most `count`, each with its number.
+    fn audit_before(&self, before: u64, count: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+
+    /// Records from a number on, at most `count`, each with its number.
+    fn audit_from(&self, from: u64, count: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
 }
 
 /// A request to which its caller gave a key, so that it may come again.
@@ -398,10 +407,19 @@ pub(crate) trait AnchorStore: Send + Sync {
     fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError>;
 }
 
+/// An anomaly as those see it who may read its payload, and as the others do.
+#[derive(Debug)]
+pub(crate) struct ShownAnomaly {
+    /// With all that its payload says.
+    pub(crate) whole: api::Anomaly,
+    /// What its entry says.
+    pub(crate) hidden: api::Anomaly,
+}
+
 /// The log as people are shown it. Made where it is shown; asked by those who push it to listeners.
 pub(crate) trait Shown: Send + Sync {
-    /// The anomalies among these indexes, newest first, at most so many, with all that their payloads say.
-    fn anomalies(&self, indexes: Range<u64>, limit: u64) -> Result<Vec<api::Anomaly>, StoreError>;
+    /// The anomalies among these indexes, newest first, at most so many.
+    fn anomalies(&self, indexes: Range<u64>, limit: u64) -> Result<Vec<ShownAnomaly>, StoreError>;
 
     /// Where log and chain stand.
     fn ledger(&self) -> Result<api::LedgerStatus, StoreError>;

@@ -10,11 +10,8 @@ use axum::{
 };
 use futures_util::StreamExt;
 
-use super::{
-    bodies::Reserved,
-    inflate::{Inflater, Unpacked},
-};
-use crate::{domain::MAX_BODY, problem::Fault};
+use super::inflate::{Inflater, Unpacked};
+use crate::{bodies::Reserved, domain::MAX_BODY, problem::Fault};
 
 /// A body of this size at 140 kB/s takes 30 s. Slower senders are cut off, so that they cannot hold connections.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -3,7 +3,6 @@
 //! HTTP is the first of them. Nothing here stores, judges or signs.
 
 mod accept;
-mod bodies;
 mod body;
 mod compat;
 mod decode;
@@ -28,11 +27,11 @@ use axum::{
 
 use crate::{
     access::{Denied, Gate, Pass},
+    bodies::{self, Bodies},
     domain::{Clock, Reading, access::Action, ports::LogReader, verdict::Accepted},
     pipeline::{self, Pipeline},
     problem::Fault,
 };
-use bodies::Bodies;
 pub(crate) use influx::in_their_words;
 pub(crate) use lines::DEVICE_TAGS;
 pub(crate) use once::Once;
@@ -117,12 +116,15 @@ impl Intake {
     }
 
     /// Parts what this caller may send from what it may not: the readings, and at each position why not.
-    fn authorize(&self, pass: &Pass, readings: Vec<Reading>) -> Result<(Vec<Reading>, Vec<Option<Denied>>), Fault> {
+    fn authorize(&self, pass: &Pass, readings: Vec<Reading>) -> Result<(Vec<Reading>, Vec<Option<Fault>>), Fault> {
         if !pass.holds(self.clock.now()) {
             return Err(Denied::Unknown.into());
         }
-        let may = |reading: &Reading| self.gate.may(&pass.caller, Action::Send, reading.device());
-        let denied: Vec<Option<Denied>> = readings.iter().map(|reading| may(reading).err()).collect();
+        let may = |reading: &Reading| -> Result<(), Fault> {
+            self.gate.may(&pass.caller, Action::Send, reading.device())?;
+            Ok(self.gate.devices.check(reading)?)
+        };
+        let denied: Vec<Option<Fault>> = readings.iter().map(|reading| may(reading).err()).collect();
         let allowed = readings.into_iter().zip(&denied).filter(|(_, denied)| denied.is_none());
         let allowed: Vec<Reading> = allowed.map(|(reading, _)| reading).collect();
         metrics::counter!("readings_received_total", "source" => self.source).increment(denied.len() as u64);
@@ -132,7 +134,7 @@ impl Intake {
 
 /// Readings on their way to the commit.
 pub(crate) struct Entered {
-    denied: Vec<Option<Denied>>,
+    denied: Vec<Option<Fault>>,
     entered: pipeline::Entered,
 }
 

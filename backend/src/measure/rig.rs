@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 
 use super::Failure;
 use crate::{
-    access::Gate,
+    access::{Accounts, Gate, People, Trail},
     config::LogIdentity,
     domain::{
         Clock, SystemClock,
@@ -17,7 +17,7 @@ use crate::{
     http::{self, Door, Guard, Server, Site},
     ingest::{self, Feeds, Intake, Sockets},
     pipeline::{Models, Parts, Pipeline, Sequencer, Threads},
-    store::{Reader, SqliteDevices, SqliteWriter},
+    store::{Reader, SqliteDevices, SqlitePeople, SqliteWriter},
     transport::{Entrance, Listener, Places, Proxies},
 };
 
@@ -50,6 +50,7 @@ impl Rig {
             devices: devices.collect::<Result<_, Failure>>()?,
             models: Arc::clone(&models),
             policies: Arc::new(detect::Policies::default()),
+            kinds: Arc::new(crate::access::Devices::default()),
             refit: Duration::ZERO,
             sequencer,
             periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
@@ -61,6 +62,11 @@ impl Rig {
         };
         let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&log) as _)?;
         let (stop, stopped) = watch::channel(false);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (trail, _) = Trail::start(Arc::clone(&log) as _, Arc::clone(&clock))?;
+        let (people, identity) = (Arc::new(People::default()), Arc::new(SqlitePeople::open(data_dir)?));
+        let accounts = Accounts::load(Arc::clone(&people), identity, trail.clone(), clock, false)?;
+        let gate = Arc::new(Gate::new(true, people, Arc::default()));
         let site = Site {
             log: Arc::clone(&log) as _,
             anchors: Arc::clone(&log) as _,
@@ -73,6 +79,10 @@ impl Rig {
             rpc_url: "http://127.0.0.1:0/".into(),
             model_version: models.generic_version(),
             trial: true,
+            gate,
+            accounts,
+            trail,
+            audit: Arc::clone(&log) as _,
             metrics: crate::telemetry::init_metrics(),
             stop: stopped,
             listeners: Site::listeners(),
@@ -93,13 +103,13 @@ impl Rig {
         };
         let address = server.address();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let gate = Arc::new(Gate::new(true, Arc::default(), Arc::default()));
-        let door = Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock) };
+        let (gate, trail) = (Arc::clone(&self.site.gate), self.site.trail.clone());
+        let door = Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock), trail };
         let (pipeline, log) = (self.pipeline.clone(), Arc::clone(&self.log) as _);
         let intake = Intake { pipeline, log, clock, gate, source: "http" };
         let (shown, stop) = (Arc::new(self.site.clone()), self.site.stop.clone());
         let feeds = Feeds::start(shown, &self.site.events, broadcast::channel(1).0, stop.clone());
-        let sockets = Sockets { intake: intake.of("websocket"), feeds, stop };
+        let sockets = Sockets { intake: intake.of("websocket"), feeds, trail: self.site.trail.clone(), stop };
         let intake = ingest::router(intake, sockets);
         let guard = Guard { address, trial: true };
         let router = http::router(self.site.clone(), intake, ingest::Interface::openapi(), guard, door);

@@ -12,7 +12,7 @@ use super::{
     Sockets,
     feeds::{Heard, Listening},
     message::{self, Said, Wanted},
-    subscription::{Subscription, may_read, verdict, without_payload},
+    subscription::{Subscription, may_read, verdict},
 };
 use crate::{
     access::{Credentials, Denied, Pass},
@@ -226,6 +226,9 @@ impl Connection {
             return self.refuse(Some(id), &fault).await;
         }
         let (feeds, feed) = (self.sockets.feeds.clone(), subscription.feed);
+        if let Err(fault) = self.record(feed).await {
+            return self.refuse(Some(id), &fault).await;
+        }
         // From now on; what follows is sent after the answer.
         match feed {
             Feed::Anomalies => _ = self.listening.anomalies.get_or_insert_with(|| feeds.anomalies.subscribe()),
@@ -259,6 +262,20 @@ impl Connection {
         };
         let denied = || Denied::Forbidden("your roles, or the token's scopes, do not allow this".into()).into();
         self.pass.caller.may(needed).is_none().then(denied)
+    }
+
+    /// Records that a person begins to read payloads or readings: once for a subscription, whatever it shows.
+    async fn record(&mut self, feed: Feed) -> Result<(), Fault> {
+        let (what, object, needed) = match feed {
+            Feed::Anomalies => ("payload.read", "feed of anomalies", Action::ReadFindings),
+            Feed::Verdicts => ("readings.read", "feed of verdicts", Action::ReadReadings),
+            Feed::Ledger => return Ok(()),
+        };
+        let person = matches!(self.pass.caller, Caller::Person { .. });
+        if person && self.pass.caller.may(needed).is_some() {
+            self.sockets.trail.record(&self.pass, what, object, "shown").await?;
+        }
+        Ok(())
     }
 
     async fn unsubscribe(&mut self, id: u64) -> Step {
@@ -305,11 +322,14 @@ impl Connection {
                 .map(|subscription| SocketMessage::Ledger { id: subscription.id, ledger: Box::new((*ledger).clone()) })
                 .collect(),
             Heard::Anomaly(anomaly) => {
-                let readable = may_read(gate, caller, &anomaly);
-                let shown = || Box::new(if readable { (*anomaly).clone() } else { without_payload(&anomaly) });
+                let readable = may_read(gate, caller, &anomaly.whole);
+                let shown = if readable { &anomaly.whole } else { &anomaly.hidden };
                 subscriptions
-                    .filter(|subscription| subscription.wants_anomaly(&anomaly, readable))
-                    .map(|subscription| SocketMessage::Anomaly { id: subscription.id, anomaly: shown() })
+                    .filter(|subscription| subscription.wants_anomaly(shown, readable))
+                    .map(|subscription| SocketMessage::Anomaly {
+                        id: subscription.id,
+                        anomaly: Box::new(shown.clone()),
+                    })
                     .collect()
             }
             Heard::Verdict(recorded) => {

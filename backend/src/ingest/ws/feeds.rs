@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use api::{Anomaly, LedgerStatus};
+use api::LedgerStatus;
 use tokio::sync::{
     broadcast::{self, error::RecvError},
     watch,
@@ -13,7 +13,7 @@ use tokio::sync::{
 use crate::{
     domain::{
         log::{Event, stopped},
-        ports::Shown,
+        ports::{Shown, ShownAnomaly},
         verdict::Recorded,
     },
     problem::{Fault, blocking},
@@ -38,7 +38,7 @@ pub(crate) struct Feeds {
 #[derive(Debug, Clone)]
 pub(super) enum News {
     /// One that has just been committed.
-    Anomaly(Arc<Anomaly>),
+    Anomaly(Arc<ShownAnomaly>),
     /// So many at least could not be told.
     Lost(u64),
 }
@@ -113,7 +113,7 @@ pub(super) struct Listening {
 
 /// What a connection hears.
 pub(super) enum Heard {
-    Anomaly(Arc<Anomaly>),
+    Anomaly(Arc<ShownAnomaly>),
     Verdict(Arc<Recorded>),
     Ledger(Arc<LedgerStatus>),
     /// So many at least were missed.

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::{Intake, accept::Counted};
 use crate::{
-    access::Pass,
+    access::{Pass, Trail},
     domain::access::Caller,
     problem::{Fault, Guarded},
 };
@@ -47,6 +47,8 @@ pub(crate) struct Sockets {
     pub(crate) intake: Intake,
     /// What can be listened to.
     pub(crate) feeds: Feeds,
+    /// Where it is recorded who reads payloads.
+    pub(crate) trail: Trail,
     /// Turns true when the service is to stop.
     pub(crate) stop: watch::Receiver<bool>,
 }

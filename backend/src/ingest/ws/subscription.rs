@@ -7,7 +7,7 @@ use crate::{
     access::Gate,
     domain::{
         DeviceName, ReadingError,
-        access::{Action, Caller},
+        access::{Action, Caller, Reach},
         verdict::Recorded,
     },
     ingest::readings::judgement,
@@ -79,27 +79,15 @@ fn severity(name: &str) -> Option<Severity> {
     }
 }
 
-/// Whether the caller may read the findings of the device that an anomaly names.
+/// Whether the caller may read the findings of the device that an anomaly names. One whose payload is gone or damaged
+/// does not say whose it is.
 pub(super) fn may_read(gate: &Gate, caller: &Caller, anomaly: &Anomaly) -> bool {
-    match DeviceName::new(&anomaly.device) {
-        Ok(device) => gate.may(caller, Action::ReadFindings, &device).is_ok(),
-        // Its payload is gone or damaged: there is nothing to hide.
-        Err(_) => true,
-    }
-}
-
-/// What everybody may know of an anomaly: what its entry says.
-pub(super) fn without_payload(anomaly: &Anomaly) -> Anomaly {
-    Anomaly {
-        device: String::new(),
-        r#type: String::new(),
-        score: 0.0,
-        threshold: 0.0,
-        sentence: "you may not read this anomaly's payload".into(),
-        reasons: Vec::new(),
-        values: Vec::new(),
-        feedback: None,
-        ..anomaly.clone()
+    match caller.may(Action::ReadFindings) {
+        None => false,
+        Some(Reach::All) => true,
+        Some(Reach::Own) => {
+            DeviceName::new(&anomaly.device).is_ok_and(|device| gate.may(caller, Action::ReadFindings, &device).is_ok())
+        }
     }
 }
 
@@ -160,7 +148,5 @@ mod tests {
         for filter in [r#","devices":["a"]"#, r#","devices":["b"]"#, r#","min_score":0.1"#, r#","min_score":0.95"#] {
             assert!(!subscription(filter).wants_anomaly(&anomaly, false), "{filter}");
         }
-        let shown = without_payload(&anomaly);
-        assert_eq!((shown.device.as_str(), shown.score, shown.severity.as_str()), ("", 0.0, "critical"));
     }
 }

@@ -24,11 +24,11 @@ const BUDGET: u64 = 128 << 20;
 
 /// The account.
 #[derive(Debug, Clone)]
-pub(super) struct Bodies(Arc<Semaphore>);
+pub(crate) struct Bodies(Arc<Semaphore>);
 
 /// What a request has reserved, among its extensions; given back with the last of its clones.
 #[derive(Debug, Clone)]
-pub(super) struct Reserved {
+pub(crate) struct Reserved {
     account: Arc<Semaphore>,
     held: Arc<Mutex<OwnedSemaphorePermit>>,
 }
@@ -38,7 +38,7 @@ impl Reserved {
     ///
     /// # Errors
     /// If that is more than can be held at the moment.
-    pub(super) fn grow_to(&self, bytes: usize) -> Result<(), Fault> {
+    pub(crate) fn grow_to(&self, bytes: usize) -> Result<(), Fault> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let more = kib(bytes as u64).saturating_sub(held.num_permits() as u32);
         if more == 0 {
@@ -58,13 +58,13 @@ fn full() -> Fault {
 }
 
 impl Bodies {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Semaphore::new((BUDGET / KIB) as usize)))
     }
 }
 
 /// Reserves what the body announces until the request is answered, or refuses it.
-pub(super) async fn reserve(State(Bodies(account)): State<Bodies>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn reserve(State(Bodies(account)): State<Bodies>, mut request: Request, next: Next) -> Response {
     let announced = request.body().size_hint().upper().unwrap_or(MAX_BODY as u64).min(MAX_BODY as u64);
     let Ok(held) = Arc::clone(&account).try_acquire_many_owned(kib(announced)) else { return full().into_response() };
     let reserved = Reserved { account, held: Arc::new(Mutex::new(held)) };
