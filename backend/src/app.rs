@@ -10,7 +10,7 @@ use tokio::{
 use utoipa::OpenApi;
 
 use crate::{
-    access::{AccountError, Accounts, Devices, Gate, People, Trail},
+    access::{AccountError, Accounts, Gate, People, Registrar, Trail},
     anchor::{Anchorer, AnchorerConfig, Chain, ChainConfig, ChainError},
     config::{self, KeyError, LogIdentity, ServeConfig, operator},
     domain::{
@@ -67,6 +67,7 @@ pub(crate) struct Running {
     server: JoinHandle<()>,
     sources: Vec<(&'static str, JoinHandle<()>)>,
     anchorer: JoinHandle<()>,
+    registry: JoinHandle<()>,
     accounts: JoinHandle<()>,
     pipeline: Threads,
     /// Writes the audit log.
@@ -102,6 +103,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         Err(error) => return Err(error.into()),
     };
 
+    let registrar = Arc::new(Registrar::open(Arc::clone(&reader) as _)?);
     let version = format!("anomaly-ledger {}", env!("CARGO_PKG_VERSION"));
     reader.add_audit_record(&Record::new(
         clock.now().to_time(),
@@ -141,6 +143,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         devices: detectors(&config)?,
         models: Arc::clone(&models),
         policies: Arc::new(config.policies.clone()),
+        kinds: Arc::clone(registrar.devices()) as _,
         refit: config.refit,
         sequencer,
         periods: config.periods,
@@ -157,12 +160,13 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let identity = Arc::new(SqlitePeople::open(&config.data_dir)?);
     let (of_people, at) = (Arc::clone(&people), Arc::clone(&clock));
     let accounts = Accounts::load(of_people, identity, trail.clone(), at, config.open_registration)?;
-    let gate = Arc::new(Gate::new(config.trial, people, Arc::new(Devices::default())));
+    let gate = Arc::new(Gate::new(config.trial, people, Arc::clone(registrar.devices())));
 
     let site = Site {
         log: Arc::clone(&reader) as _,
         audit: Arc::clone(&reader) as _,
         anchors: reader,
+        registrar: Arc::clone(&registrar),
         models: Arc::new(models.files()),
         view: seen,
         events,
@@ -190,13 +194,26 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     });
     let sources = sources.collect();
     let guard = Guard { address, trial: config.trial };
+    let registry = tokio::spawn(note_used_keys(Arc::clone(&registrar), stopped.clone()));
     let router = http::router(site, ingest::router(intake), ingest::Interface::openapi(), guard, door);
     let server = tokio::spawn(server.run(router, stopped.clone()));
     // Last: a password that nobody gets to see would shut everybody out.
     let first_admin = if config.trial { None } else { accounts.first_admin().await? };
     let accounts = tokio::spawn(accounts.keep(stopped));
     let (pipeline, trail) = (threads, trail_thread);
-    Ok(Running { address, stop, server, sources, anchorer, accounts, pipeline, trail, first_admin, _lock: lock })
+    Ok(Running {
+        address,
+        stop,
+        server,
+        sources,
+        anchorer,
+        registry,
+        accounts,
+        pipeline,
+        trail,
+        first_admin,
+        _lock: lock,
+    })
 }
 
 impl Running {
@@ -213,7 +230,12 @@ impl Running {
     /// Stops by finishing: no new connections, requests under way are answered, accepted readings committed.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(true);
-        let parts = [("server", self.server), ("anchorer", self.anchorer), ("accounts", self.accounts)];
+        let parts = [
+            ("server", self.server),
+            ("anchorer", self.anchorer),
+            ("registry", self.registry),
+            ("accounts", self.accounts),
+        ];
         for (part, task) in self.sources.into_iter().chain(parts) {
             if let Err(error) = task.await {
                 tracing::error!(%error, part, "a part ended by a fault");
@@ -233,6 +255,22 @@ async fn listen(address: SocketAddr) -> Result<Listener, StartError> {
 /// The ways in besides HTTP, bound and not yet serving.
 async fn sources(_config: &ServeConfig) -> Result<Vec<Box<dyn Source>>, StartError> {
     Ok(Vec::new())
+}
+
+/// Notes when keys were shown: once a minute, and at the end.
+async fn note_used_keys(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let stopping = tokio::time::timeout(Registrar::NOTE_EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
+        let registrar = Arc::clone(&registrar);
+        match tokio::task::spawn_blocking(move || registrar.note_used()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "when keys were last used could not be noted"),
+            Err(error) => tracing::error!(%error, "noting the use of keys ended by a fault"),
+        }
+        if stopping {
+            return;
+        }
+    }
 }
 
 /// One service for each data directory.

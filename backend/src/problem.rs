@@ -15,8 +15,8 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder, response},
 };
 
-use crate::access::{AccountError, Denied};
-use crate::domain::{ReadingError, people::ActError, ports::StoreError, verdict::Refusal};
+use crate::access::{AccountError, Denied, RegistrarError};
+use crate::domain::{ReadingError, people::ActError, ports::StoreError, registry::Impossible, verdict::Refusal};
 
 /// The media type of problem documents.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -108,6 +108,28 @@ fn status(code: Code) -> StatusCode {
 impl From<ReadingError> for Fault {
     fn from(error: ReadingError) -> Self {
         Fault::new(Code::InvalidReading, error)
+    }
+}
+
+impl From<Impossible> for Fault {
+    fn from(impossible: Impossible) -> Self {
+        Fault::new(Code::InvalidReading, impossible)
+    }
+}
+
+impl From<RegistrarError> for Fault {
+    fn from(error: RegistrarError) -> Self {
+        let code = match error {
+            RegistrarError::Store(error) => return error.into(),
+            RegistrarError::Invalid(_) | RegistrarError::NoType(_) => Code::InvalidParameter,
+            RegistrarError::Exists(_)
+            | RegistrarError::HasSent(_)
+            | RegistrarError::AddressTaken(_)
+            | RegistrarError::TooManyKeys(_)
+            | RegistrarError::TooManyTypes => Code::Conflict,
+            RegistrarError::None(_) => Code::NotFound,
+        };
+        Fault::new(code, error)
     }
 }
 

@@ -30,7 +30,7 @@ use crate::domain::{
 };
 pub(crate) use accounts::{AccountError, Accounts, Registering, SignedIn, TokenWish};
 pub(crate) use audit::{Trail, record as audit_record};
-pub(crate) use devices::Devices;
+pub(crate) use devices::{Devices, Registrar, RegistrarError, table};
 pub(crate) use password::PasswordText;
 pub(crate) use people::People;
 
@@ -98,6 +98,11 @@ impl Credential {
         self.ended.store(true, Ordering::Release);
     }
 
+    /// Lets it end then, unless it ends earlier.
+    pub(crate) fn end_at(&self, then: Millis) {
+        self.expires.fetch_min(then.0, Ordering::AcqRel);
+    }
+
     /// Whether it still holds.
     pub(crate) fn holds(&self, now: Millis) -> bool {
         !self.ended.load(Ordering::Acquire) && now.0 < self.expires.load(Ordering::Acquire)
@@ -143,7 +148,7 @@ impl Gate {
         let pass = |(caller, credential)| Pass { caller, from, credential };
         let found = match shown {
             Credentials::Session(secret) => self.people.by_session(secret, now),
-            Credentials::Key(secret) => self.devices.by_key(secret).or_else(|| self.people.by_token(secret, now)),
+            Credentials::Key(secret) => self.devices.by_key(secret, now).or_else(|| self.people.by_token(secret, now)),
             Credentials::Certificate(device) => self.devices.by_certificate(device),
             Credentials::Nothing if self.trial => Some((Caller::Trial, None)),
             Credentials::Nothing => Some(self.devices.by_address(from).unwrap_or((Caller::Nobody, None))),
@@ -156,13 +161,19 @@ impl Gate {
     /// # Errors
     /// [`Denied::Anonymous`] or [`Denied::Forbidden`]. Of a stranger's device the same as of one that does not exist.
     pub(crate) fn may(&self, caller: &Caller, action: Action, device: &DeviceName) -> Result<(), Denied> {
-        match caller.may(action) {
+        let allowed = match caller.may(action) {
             Some(Reach::All) => Ok(()),
             Some(Reach::Own) if self.is_own(caller, device) => Ok(()),
-            Some(Reach::Own) => Err(Denied::Forbidden(format!("{device} is not a device of yours"))),
+            Some(Reach::Own) => {
+                Err(Denied::Forbidden(format!("{device} is not a device of yours: register it first, if nobody has")))
+            }
             None if *caller == Caller::Nobody => Err(Denied::Anonymous("show one")),
             None => Err(Denied::Forbidden("your roles, or the token's scopes, do not allow this".into())),
+        };
+        if allowed.is_ok() && action == Action::Send && self.devices.is_disabled(device) {
+            return Err(Denied::Forbidden(format!("{device} is disabled")));
         }
+        allowed
     }
 
     /// Whether a device is the caller itself, or belongs to the caller.

@@ -18,6 +18,8 @@ pub(crate) const PREFIX: usize = 12;
 /// What a secret is for. Their beginnings tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// A device's API key.
+    Device,
     /// A person's token.
     Token,
     /// A session's cookie.
@@ -29,6 +31,7 @@ pub(crate) enum Kind {
 impl Kind {
     fn start(self) -> &'static str {
         match self {
+            Kind::Device => "ald_",
             Kind::Token => "alt_",
             Kind::Session => "als_",
             Kind::Invitation => "ali_",

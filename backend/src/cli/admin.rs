@@ -7,7 +7,7 @@ use std::{
 
 use ledger::{audit::Record, checkpoint::Origin};
 
-use super::{Outcome, erase, people};
+use super::{Outcome, device, erase, people};
 use crate::{
     config::{LogIdentity, operator},
     domain::{Clock, SystemClock, log::key_history, ports::AuditLog},
@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Read the audit log.
     #[command(subcommand)]
     Audit(people::AuditCommand),
+    /// Look after the registry of devices, while the service is stopped.
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
     /// Erase payloads for good; entries and proofs stay.
     Erase(Box<erase::Args>),
 }
@@ -70,6 +73,7 @@ pub(super) fn run(command: Command) -> Outcome {
         Command::RotateKey { data_dir } => rotate_key(&data_dir),
         Command::User(command) => people::run(command),
         Command::Audit(command) => people::audit(command),
+        Command::Device(command) => device::run(command),
         Command::Erase(args) => erase::run(&args),
     }
 }

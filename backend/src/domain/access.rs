@@ -104,6 +104,18 @@ pub(crate) enum Caller {
     },
 }
 
+impl UserId {
+    /// The user of this number, as the interface writes it. Of one that is too large there is no user.
+    pub(crate) fn of(number: u64) -> Self {
+        Self(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// The number as the interface writes it.
+    pub(crate) fn number(self) -> u64 {
+        self.0.unsigned_abs()
+    }
+}
+
 impl Role {
     /// All of them, in the order in which they are shown.
     pub(crate) const ALL: [Role; 4] = [Role::Admin, Role::Analyst, Role::DeviceOwner, Role::Auditor];

@@ -4,7 +4,7 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{accounts, anomalies, compat, feed, health, heartbeats, log, models};
+use super::{accounts, anomalies, compat, devices, feed, health, heartbeats, log, models};
 
 /// The interface, as `/api/openapi.json` gives it.
 #[derive(OpenApi)]
@@ -31,6 +31,22 @@ use super::{accounts, anomalies, compat, feed, health, heartbeats, log, models};
         log::tile,
         compat::latest_anomalies,
         compat::anomalies,
+        devices::list::devices,
+        devices::list::device,
+        devices::list::address,
+        devices::register::register,
+        devices::register::change,
+        devices::register::remove,
+        devices::import::import,
+        devices::keys::keys,
+        devices::keys::make,
+        devices::keys::rotate,
+        devices::keys::revoke,
+        devices::keys::sign_with,
+        devices::keys::sign_no_more,
+        devices::types::types,
+        devices::types::one,
+        devices::types::change,
         health::health,
         health::ready,
         health::metrics,
@@ -62,6 +78,7 @@ use super::{accounts, anomalies, compat, feed, health, heartbeats, log, models};
     tags(
         (name = "intake", description = "Send readings"),
         (name = "log", description = "Read and check the ledger"),
+        (name = "devices", description = "The registry of devices: whose they are, their keys and types"),
         (name = "compatible", description = "For clients that exist already"),
         (name = "accounts", description = "Sign in; users, tokens, the audit log"),
         (name = "service", description = "How the service is"),

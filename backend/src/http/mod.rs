@@ -11,6 +11,7 @@ mod bodies;
 mod coding;
 mod compat;
 mod credentials;
+mod devices;
 mod docs;
 mod errors;
 mod feed;
@@ -33,7 +34,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use utoipa::openapi::OpenApi;
 
 use crate::{
-    access::{Accounts, Gate, Trail},
+    access::{Accounts, Gate, Registrar, Trail},
     domain::{
         log::{ChainView, Event, Halt},
         ports::{AnchorStore, AuditLog, LogReader, ModelFiles},
@@ -55,6 +56,8 @@ const MAX_LISTENERS: usize = 256;
 pub(crate) struct Site {
     pub(crate) log: Arc<dyn LogReader>,
     pub(crate) anchors: Arc<dyn AnchorStore>,
+    /// The registry of devices.
+    pub(crate) registrar: Arc<Registrar>,
     /// The files of all models.
     pub(crate) models: Arc<dyn ModelFiles>,
     pub(crate) view: watch::Receiver<ChainView>,
@@ -99,7 +102,11 @@ impl Site {
 /// started: the feed has one.
 pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard, door: Door) -> Router {
     let feed = Feed::start(site.clone(), Arc::clone(&door.clock));
-    let intake = intake.layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve));
+    let (gate, clock, trail) = (Arc::clone(&door.gate), Arc::clone(&door.clock), door.trail.clone());
+    let desk = devices::Desk { registrar: Arc::clone(&site.registrar), gate, clock, trail };
+    let bodies = Bodies::new();
+    let intake = intake.layer(middleware::from_fn_with_state(bodies.clone(), bodies::reserve));
+    let devices = devices::router(desk).layer(middleware::from_fn_with_state(bodies, bodies::reserve));
     Router::new()
         .route("/api/v1/anomalies", get(anomalies::anomalies))
         .route("/api/v1/entries/{index}", get(log::entry))
@@ -123,6 +130,7 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
         .merge(accounts::router())
         .with_state(site)
         .merge(intake)
+        .merge(devices)
         .merge(docs::router(interface))
         .merge(assets::router())
         .route_layer(middleware::from_fn_with_state(door, authorize::authorize))

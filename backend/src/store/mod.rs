@@ -16,6 +16,7 @@ mod people;
 mod pool;
 mod published;
 mod readings;
+mod registry;
 mod schema;
 mod writer;
 

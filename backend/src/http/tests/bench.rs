@@ -228,6 +228,7 @@ impl Bench {
         let site = Site {
             log: Arc::clone(&log) as _,
             anchors: Arc::new(NoAnchors),
+            registrar: Arc::clone(&house.registrar),
             models: Arc::new(OneModel),
             view: seen,
             events: events.clone(),
