@@ -15,6 +15,7 @@ pub mod examples;
 pub mod faulty;
 pub mod ganache;
 
+pub mod guarded;
 pub mod liar;
 pub mod lineage;
 pub mod lines;
@@ -33,6 +34,7 @@ pub use browser::Browser;
 pub use chain::Chain;
 pub use faulty::Faulty;
 pub use ganache::Ganache;
+pub use guarded::{Guarded, Session};
 pub use proxy::{Fault, Proxy};
 pub use service::Service;
 pub use trial::Trial;
