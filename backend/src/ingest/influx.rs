@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     access::Pass,
-    domain::access::Caller,
+    domain::{access::Caller, reading::MAX_READINGS},
     problem::{Fault, MEDIA_TYPE},
 };
 
@@ -150,8 +150,9 @@ async fn store(
         _ => None,
     };
     let naming = Naming { tags: &intake.device_tags, sender };
-    let made = lines::readings(text, precision, naming, intake.clock.now())
-        .ok_or_else(|| Fault::new(Code::BodyTooLarge, "expected at most 10,000 lines: send smaller batches"))?;
+    let made = lines::readings(text, precision, naming, intake.clock.now()).ok_or_else(|| {
+        Fault::new(Code::BodyTooLarge, format!("expected at most {MAX_READINGS} lines: send smaller batches"))
+    })?;
     let written = submit(&intake, &pass, made).await?;
     Ok(written.answer())
 }

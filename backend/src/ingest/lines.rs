@@ -13,14 +13,11 @@ use std::borrow::Cow;
 use super::line_protocol::{Line, LineError, Lines, Value};
 use crate::domain::{
     DeviceName, Micros, Millis, Reading, ReadingError,
-    reading::{MAX_METRICS, parse_value},
+    reading::{MAX_METRICS, MAX_READINGS, parse_value},
 };
 
 /// Tags that name the device, if nothing else is said.
 pub(crate) const DEVICE_TAGS: [&str; 2] = ["device", "sensor_id"];
-
-/// Lines of a request at most, as readings of JSON.
-const MAX_LINES: usize = super::readings::MAX_READINGS;
 
 /// The unit of the times of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +103,8 @@ impl Precision {
     }
 }
 
-/// Reads all lines; gives readings and refusals in the order of their lines, or `None` if there are too many.
+/// Reads all lines; gives readings and refusals in the order of their lines, or `None` if there are more than a
+/// request may have readings.
 pub(super) fn readings(text: &str, precision: Precision, naming: Naming<'_>, now: Millis) -> Option<Vec<OfLines>> {
     let (mut lines, mut line) = (Lines::of(text), Line::default());
     let mut made: Vec<OfLines> = Vec::new();
@@ -114,7 +112,7 @@ pub(super) fn readings(text: &str, precision: Precision, naming: Naming<'_>, now
     let mut count = 0;
     while let Some((number, read)) = lines.next(&mut line) {
         count += 1;
-        if count > MAX_LINES {
+        if count > MAX_READINGS {
             return None;
         }
         let part = read.map_err(Refused::from).and_then(|()| part(number, &line, precision, naming));
@@ -299,7 +297,7 @@ mod tests {
     #[test]
     fn too_many_lines_are_too_many() {
         let naming = Naming { tags: &tags(), sender: None };
-        let text = "m,device=a v=1\n".repeat(MAX_LINES + 1);
+        let text = "m,device=a v=1\n".repeat(MAX_READINGS + 1);
         assert_eq!(readings(&text, Precision::Seconds, naming, NOW), None);
         assert!(readings(&text[15..], Precision::Seconds, naming, NOW).is_some());
     }

@@ -16,12 +16,9 @@ use super::{
 };
 use crate::{
     access::Pass,
-    domain::{Micros, Millis, verdict::Accepted},
+    domain::{Micros, Millis, reading::MAX_READINGS, verdict::Accepted},
     problem::{Fault, Guarded, Posted},
 };
-
-/// Readings of a request at most: what one commit takes in about a tenth of a second.
-pub(super) const MAX_READINGS: usize = 10_000;
 
 /// A reading. Several may be sent as an array, or one a line as `application/x-ndjson`.
 #[derive(utoipa::ToSchema)]
