@@ -199,8 +199,13 @@ async fn listen(address: SocketAddr) -> Result<Listener, StartError> {
 }
 
 /// The ways in besides HTTP, bound and not yet serving.
-async fn sources(_config: &ServeConfig) -> Result<Vec<Box<dyn Source>>, StartError> {
-    Ok(Vec::new())
+async fn sources(config: &ServeConfig) -> Result<Vec<Box<dyn Source>>, StartError> {
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    #[cfg(feature = "mqtt")]
+    if let Some(address) = config.mqtt {
+        sources.push(Box::new(ingest::mqtt::Mqtt::on(listen(address).await?)));
+    }
+    Ok(sources)
 }
 
 /// One service for each data directory.

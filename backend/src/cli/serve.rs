@@ -31,6 +31,10 @@ pub(crate) struct Args {
     /// Where to listen; port 0 takes any.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// Where to take readings by MQTT as well, such as 127.0.0.1:1883; port 0 takes any.
+    #[cfg(feature = "mqtt")]
+    #[arg(long, value_name = "ADDRESS")]
+    mqtt: Option<SocketAddr>,
     /// Where the log lives. `admin init` makes it.
     #[arg(long, default_value = "data", value_name = "DIR")]
     data_dir: PathBuf,
@@ -116,6 +120,8 @@ pub(super) fn run(args: Args) -> Outcome {
     crate::telemetry::init_logs(args.json_logs);
     let config = ServeConfig {
         listen: args.listen,
+        #[cfg(feature = "mqtt")]
+        mqtt: args.mqtt,
         trial: args.trial,
         data_dir: args.data_dir,
         rpc_url: args.rpc_url,

@@ -31,6 +31,9 @@ pub(crate) enum ConfigError {
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
+    /// Where MQTT is spoken.
+    #[cfg(feature = "mqtt")]
+    pub(crate) mqtt: Option<SocketAddr>,
     /// Keyless, on this machine only.
     pub(crate) trial: bool,
     pub(crate) data_dir: PathBuf,
@@ -58,6 +61,10 @@ impl ServeConfig {
     pub(crate) fn check(self) -> Result<Self, ConfigError> {
         if self.trial && !self.listen.ip().is_loopback() {
             return Err(ConfigError::PublicTrial(self.listen));
+        }
+        #[cfg(feature = "mqtt")]
+        if let Some(mqtt) = self.mqtt.filter(|mqtt| self.trial && !mqtt.ip().is_loopback()) {
+            return Err(ConfigError::PublicTrial(mqtt));
         }
         Ok(self)
     }

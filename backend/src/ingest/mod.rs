@@ -6,6 +6,8 @@ mod body;
 mod compat;
 mod decode;
 mod feedback;
+#[cfg(feature = "mqtt")]
+pub(crate) mod mqtt;
 mod readings;
 mod source;
 

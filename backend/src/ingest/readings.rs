@@ -141,7 +141,8 @@ fn summary(results: Vec<Result<Accepted, Fault>>) -> Readings {
     Readings { accepted, rejected: results.len() as u64 - accepted, results: results.into_iter().map(result).collect() }
 }
 
-fn result(result: Result<Accepted, Fault>) -> ReadingResult {
+/// What became of a reading, as it is told.
+pub(super) fn result(result: Result<Accepted, Fault>) -> ReadingResult {
     match result {
         Err(fault) => ReadingResult { status: Status::Rejected, judgement: None, problem: Some(fault.problem()) },
         Ok(accepted) => ReadingResult {
