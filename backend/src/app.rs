@@ -22,7 +22,7 @@ use crate::{
     ingest::{self, Intake, Source},
     pipeline::{ModelError, Models, Parts, Pipeline, PipelineError, Sequencer, Threads},
     store::{Reader, SqliteDevices, SqliteWriter},
-    transport::Listener,
+    transport::{Entrance, Listener, Places, Tls, TlsError},
 };
 
 /// Events that a slow listener may lag behind before it has to fetch the list again.
@@ -44,6 +44,8 @@ pub(crate) enum StartError {
     Pipeline(#[from] PipelineError),
     #[error(transparent)]
     Chain(#[from] ChainError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The data directory cannot be used.
     #[error("{0} cannot be used as data directory: {1}")]
     DataDir(String, std::io::Error),
@@ -58,6 +60,7 @@ pub(crate) enum StartError {
 /// The service at work.
 pub(crate) struct Running {
     address: SocketAddr,
+    tls: Option<Tls>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     sources: Vec<(&'static str, JoinHandle<()>)>,
@@ -72,8 +75,9 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let keyring = Arc::new(LogIdentity::load(&config.data_dir)?);
     let lock = lock(&config)?;
     // Bound first: whoever waits for the address learns at once that it is taken.
-    let server = Server::on(listen(config.listen).await?);
-    let bound = sources(&config).await?;
+    let entrance = entrance(&config)?;
+    let server = Server::on(listen(config.listen, &entrance).await?, config.proxies.clone());
+    let bound = sources(&config, &entrance).await?;
     let metrics = crate::telemetry::init_metrics();
     let models = Arc::new(Models::load_or_train(&config.data_dir.join("models"))?);
 
@@ -168,16 +172,25 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         (name, tokio::spawn(source.run(intake, stopped.clone())))
     });
     let sources = sources.collect();
+    if let Some(tls) = entrance.tls.clone() {
+        tokio::spawn(tls.keep_current(stopped.clone()));
+    }
     let guard = Guard { address, trial: config.trial };
     let router = http::router(site, ingest::router(intake), ingest::Interface::openapi(), guard, door);
     let server = tokio::spawn(server.run(router, stopped));
-    Ok(Running { address, stop, server, sources, anchorer, pipeline: threads, _lock: lock })
+    Ok(Running { address, tls: entrance.tls, stop, server, sources, anchorer, pipeline: threads, _lock: lock })
 }
 
 impl Running {
     /// Where the service listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The SHA-256 of the certificate, if it has one.
+    pub(crate) fn fingerprint(&self) -> Option<String> {
+        self.tls.as_ref().map(Tls::fingerprint)
     }
 
     /// Stops by finishing: no new connections, requests under way are answered, accepted readings committed.
@@ -193,17 +206,23 @@ impl Running {
     }
 }
 
+/// What all listeners have in common.
+fn entrance(config: &ServeConfig) -> Result<Entrance, StartError> {
+    let tls = config.tls.clone().map(|settings| Tls::load(settings, &config.data_dir, config.listen.ip()));
+    Ok(Entrance { tls: tls.transpose()?, places: Places::of_process(config.proxies.clone()) })
+}
+
 /// Binds an address.
-async fn listen(address: SocketAddr) -> Result<Listener, StartError> {
-    Listener::bind(address, None).await.map_err(|error| StartError::Listen(address, error))
+async fn listen(address: SocketAddr, entrance: &Entrance) -> Result<Listener, StartError> {
+    Listener::bind(address, entrance.clone()).await.map_err(|error| StartError::Listen(address, error))
 }
 
 /// The ways in besides HTTP, bound and not yet serving.
-async fn sources(config: &ServeConfig) -> Result<Vec<Box<dyn Source>>, StartError> {
+async fn sources(config: &ServeConfig, entrance: &Entrance) -> Result<Vec<Box<dyn Source>>, StartError> {
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
     #[cfg(feature = "mqtt")]
     if let Some(address) = config.mqtt {
-        sources.push(Box::new(ingest::mqtt::Mqtt::on(listen(address).await?)));
+        sources.push(Box::new(ingest::mqtt::Mqtt::on(listen(address, entrance).await?)));
     }
     Ok(sources)
 }

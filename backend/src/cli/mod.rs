@@ -22,6 +22,7 @@ mod score;
 mod serve;
 mod simulate;
 mod train;
+mod transport;
 mod unfinished;
 mod verify;
 

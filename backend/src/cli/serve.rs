@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use ledger::chain::query::Finality;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Outcome, WrongUse, client::parse_url, parse_duration, policy};
+use super::{Outcome, WrongUse, client::parse_url, parse_duration, policy, transport::TransportArgs};
 use crate::{
     app,
     config::{self, ServeConfig},
@@ -72,6 +72,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "DURATION")]
     refit: Duration,
     #[command(flatten)]
+    transport: TransportArgs,
+    #[command(flatten)]
     times: Times,
     /// Write the log of the service as JSON.
     #[arg(long)]
@@ -118,10 +120,13 @@ fn some_duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(args: Args) -> Outcome {
     crate::telemetry::init_logs(args.json_logs);
+    let (tls, proxies) = args.transport.settings().map_err(WrongUse::new)?;
     let config = ServeConfig {
         listen: args.listen,
         #[cfg(feature = "mqtt")]
         mqtt: args.mqtt,
+        tls,
+        proxies,
         trial: args.trial,
         data_dir: args.data_dir,
         rpc_url: args.rpc_url,
@@ -145,7 +150,10 @@ pub(super) fn run(args: Args) -> Outcome {
     runtime.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let running = app::start(config, Arc::new(SystemClock)).await?;
-        println!("listening on http://{}", running.address());
+        println!("listening on {}", running.url());
+        if let Some(fingerprint) = running.fingerprint() {
+            println!("certificate SHA-256 {fingerprint}");
+        }
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}

@@ -13,6 +13,7 @@ use crate::{
     access::{Credentials, Denied, Gate, Pass, routes},
     domain::Clock,
     problem::Fault,
+    transport::Peer,
 };
 
 /// What is needed to tell callers apart.
@@ -53,7 +54,11 @@ impl Door {
     fn pass(&self, request: &Request) -> Result<Pass, Denied> {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
         let from = peer.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
-        let shown = credentials(request.headers());
+        let device = request.extensions().get::<Peer>().and_then(|peer| peer.device.as_deref());
+        let shown = match (credentials(request.headers()), device) {
+            (Credentials::Nothing, Some(device)) => Credentials::Certificate(device),
+            (shown, _) => shown,
+        };
         self.gate.admit(shown, from, self.clock.now())
     }
 }

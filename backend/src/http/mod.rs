@@ -12,6 +12,7 @@ mod compat;
 mod docs;
 mod errors;
 mod feed;
+mod forwarded;
 mod guard;
 mod health;
 mod heartbeats;

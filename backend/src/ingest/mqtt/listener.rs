@@ -46,7 +46,8 @@ impl Source for Mqtt {
     }
 
     fn place(&self) -> String {
-        format!("mqtt://{}", self.listener.address())
+        let scheme = if self.listener.is_secure() { "mqtts" } else { "mqtt" };
+        format!("{scheme}://{}", self.listener.address())
     }
 
     fn run(self: Box<Self>, intake: Intake, mut stop: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
