@@ -35,6 +35,10 @@ pub(crate) struct Args {
     #[cfg(feature = "mqtt")]
     #[arg(long, value_name = "ADDRESS")]
     mqtt: Option<SocketAddr>,
+    /// Subscribe to an MQTT broker as this file says; may be given several times.
+    #[cfg(feature = "mqtt")]
+    #[arg(long, value_name = "FILE")]
+    mqtt_subscribe: Vec<PathBuf>,
     /// Where the log lives. `admin init` makes it.
     #[arg(long, default_value = "data", value_name = "DIR")]
     data_dir: PathBuf,
@@ -118,6 +122,16 @@ fn some_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads the file that names a broker.
+#[cfg(feature = "mqtt")]
+fn broker(file: &std::path::Path) -> Result<config::Broker, WrongUse> {
+    /// A file with a thousand subscriptions has less.
+    const MAX: usize = 1 << 20;
+    let text = super::read_file(file, MAX)?;
+    config::Broker::parse(&text, |name| std::env::var(name).ok())
+        .map_err(|error| WrongUse(format!("{}: {error}", file.display())))
+}
+
 pub(super) fn run(args: Args) -> Outcome {
     crate::telemetry::init_logs(args.json_logs);
     let (tls, proxies) = args.transport.settings().map_err(WrongUse::new)?;
@@ -125,6 +139,8 @@ pub(super) fn run(args: Args) -> Outcome {
         listen: args.listen,
         #[cfg(feature = "mqtt")]
         mqtt: args.mqtt,
+        #[cfg(feature = "mqtt")]
+        brokers: args.mqtt_subscribe.iter().map(|file| broker(file)).collect::<Result<_, _>>()?,
         tls,
         proxies,
         trial: args.trial,

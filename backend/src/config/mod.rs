@@ -1,5 +1,7 @@
 //! What the service is told at its start, checked once. Secrets come by environment and are never printed.
 
+#[cfg(feature = "mqtt")]
+mod broker;
 mod keys;
 mod lock;
 
@@ -13,6 +15,8 @@ use crate::{
     domain::log::Periods,
     transport::{Proxies, Source, TlsSettings},
 };
+#[cfg(feature = "mqtt")]
+pub(crate) use broker::{Broker, BrokerTls, Piece, Subscription, TimeMember, TimeUnit, Values};
 pub(crate) use keys::{KeyError, LogIdentity};
 pub(crate) use lock::lock;
 
@@ -49,6 +53,9 @@ pub(crate) struct ServeConfig {
     /// Where MQTT is spoken.
     #[cfg(feature = "mqtt")]
     pub(crate) mqtt: Option<SocketAddr>,
+    /// MQTT brokers to subscribe to.
+    #[cfg(feature = "mqtt")]
+    pub(crate) brokers: Vec<Broker>,
     /// TLS for all listeners.
     pub(crate) tls: Option<TlsSettings>,
     /// Whose word is taken for where requests come from.

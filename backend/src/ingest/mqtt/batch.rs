@@ -150,18 +150,18 @@ fn acknowledged(id: Option<NonZeroU16>, refusal: Option<(PublishAckReason, Probl
     let (reason, why) = match refusal {
         None => (PublishAckReason::Success, None),
         Some((reason, problem)) => {
-            count(problem.code);
+            count("mqtt", problem.code);
             (reason, Some(problem.detail))
         }
     };
     id.map(|id| Reply::Published { id, reason, why })
 }
 
-/// Counts a refused message.
-fn count(code: Code) {
+/// Counts a message that a source has refused.
+pub(super) fn count(source: &'static str, code: Code) {
     let name = serde_json::to_value(code).ok();
     let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned();
-    metrics::counter!("messages_refused_total", "source" => "mqtt", "code" => name).increment(1);
+    metrics::counter!("messages_refused_total", "source" => source, "code" => name).increment(1);
 }
 
 fn said(key: Option<Key>, result: ReadingResult) -> Reply {

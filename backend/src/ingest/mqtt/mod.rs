@@ -4,6 +4,7 @@
 //! keeps nothing for a client that has gone.
 
 mod batch;
+mod client;
 mod listener;
 mod payload;
 mod session;
@@ -11,4 +12,5 @@ mod sessions;
 mod topic;
 mod wire;
 
+pub(crate) use client::BrokerClient;
 pub(crate) use listener::Mqtt;

@@ -22,8 +22,11 @@ const MAX_MEMBERS: usize = 64;
 /// Devices of a gateway's message at most.
 const MAX_DEVICES: usize = 1_000;
 
+/// A member of an object: its name, and its value's text.
+pub(super) type Member<'a> = (Cow<'a, str>, &'a RawValue);
+
 /// An object's members in their order; repeated names stay, so that they can be refused.
-struct Members<'a, const MAX: usize>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct Members<'a, const MAX: usize>(Vec<Member<'a>>);
 
 /// A member's name, borrowed where it has no escapes.
 #[derive(Deserialize)]
@@ -99,21 +102,24 @@ fn few(count: usize) -> Result<(), ReadingError> {
     }
 }
 
+/// The members of an object.
+pub(super) fn members(text: &str) -> Result<Vec<Member<'_>>, ReadingError> {
+    parse::<Members<'_, MAX_MEMBERS>>(text).map(|Members(members)| members)
+}
+
 /// One object of ThingsBoard's.
 fn thing(text: &str, device: &DeviceName, now: Millis) -> Result<Reading, ReadingError> {
-    let Members(members) = parse::<Members<'_, MAX_MEMBERS>>(text)?;
+    let members = members(text)?;
     let member = |wanted: &str| members.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.get());
     let (time, values) = match (member("ts"), member("values")) {
-        (Some(ts), Some(values)) if members.len() == 2 => {
-            (Some(milliseconds(ts)?), parse::<Members<'_, MAX_MEMBERS>>(values)?.0)
-        }
+        (Some(ts), Some(values)) if members.len() == 2 => (Some(milliseconds(ts)?), self::members(values)?),
         _ => (None, members),
     };
     Reading::new(device.clone(), time, None, numbers(&values)?, now)
 }
 
-/// The members that are numbers.
-fn numbers(members: &[(Cow<'_, str>, &RawValue)]) -> Result<Vec<(String, f64)>, ReadingError> {
+/// The members that are numbers; the others are counted.
+pub(super) fn numbers(members: &[Member<'_>]) -> Result<Vec<(String, f64)>, ReadingError> {
     let is_number = |value: &RawValue| value.get().starts_with(|c: char| c == '-' || c.is_ascii_digit());
     let (numbers, others): (Vec<_>, Vec<_>) = members.iter().partition(|(_, value)| is_number(value));
     if !others.is_empty() {
@@ -123,7 +129,7 @@ fn numbers(members: &[(Cow<'_, str>, &RawValue)]) -> Result<Vec<(String, f64)>, 
 }
 
 /// Reads a time in milliseconds since 1970.
-fn milliseconds(text: &str) -> Result<Micros, ReadingError> {
+pub(super) fn milliseconds(text: &str) -> Result<Micros, ReadingError> {
     let whole: Option<i64> = text.parse().ok();
     whole.map(|ms| Millis(ms).into()).ok_or_else(|| {
         ReadingError::TimeText(format!(
