@@ -19,7 +19,7 @@ use crate::{
         ports::{AnchorStore, AuditLog, DeviceReader, StoreError},
     },
     http::{self, Door, Guard, Server, Site},
-    ingest::{self, Intake, Source},
+    ingest::{self, Intake, Source, Tcp},
     pipeline::{ModelError, Models, Parts, Pipeline, PipelineError, Sequencer, Threads},
     store::{Reader, SqliteDevices, SqliteWriter},
     transport::{Entrance, Listener, Places, Tls, TlsError},
@@ -53,7 +53,7 @@ pub(crate) enum StartError {
     #[error("{0} is in use by another service: stop it, or choose another --data-dir")]
     Locked(String),
     /// The address cannot be bound.
-    #[error("cannot listen on {0}: {1}; choose another address with --listen")]
+    #[error("cannot listen on {0}: {1}; choose another address")]
     Listen(SocketAddr, std::io::Error),
 }
 
@@ -64,6 +64,7 @@ pub(crate) struct Running {
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     sources: Vec<(&'static str, JoinHandle<()>)>,
+    places: Vec<String>,
     anchorer: JoinHandle<()>,
     pipeline: Threads,
     /// Held until the last part has stopped.
@@ -166,6 +167,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let gate = Arc::new(Gate::new(config.trial, Arc::new(People::default()), Arc::new(Devices::default())));
     let (log, door) = (Arc::clone(&site.log), Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock) });
     let intake = Intake { pipeline, log, clock, gate, source: "http" };
+    let places = bound.iter().map(|source| source.place()).collect();
     let sources = bound.into_iter().map(|source| {
         let (name, intake) = (source.name(), intake.of(source.name()));
         tracing::info!(source = name, at = source.place(), "readings are taken");
@@ -178,7 +180,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let guard = Guard { address, trial: config.trial };
     let router = http::router(site, ingest::router(intake), ingest::Interface::openapi(), guard, door);
     let server = tokio::spawn(server.run(router, stopped));
-    Ok(Running { address, tls: entrance.tls, stop, server, sources, anchorer, pipeline: threads, _lock: lock })
+    Ok(Running { address, tls: entrance.tls, stop, server, sources, places, anchorer, pipeline: threads, _lock: lock })
 }
 
 impl Running {
@@ -191,6 +193,11 @@ impl Running {
     /// The SHA-256 of the certificate, if it has one.
     pub(crate) fn fingerprint(&self) -> Option<String> {
         self.tls.as_ref().map(Tls::fingerprint)
+    }
+
+    /// Where readings are taken besides.
+    pub(crate) fn places(&self) -> &[String] {
+        &self.places
     }
 
     /// Stops by finishing: no new connections, requests under way are answered, accepted readings committed.
@@ -220,6 +227,9 @@ async fn listen(address: SocketAddr, entrance: &Entrance) -> Result<Listener, St
 /// The ways in besides HTTP, bound and not yet serving.
 async fn sources(config: &ServeConfig, entrance: &Entrance) -> Result<Vec<Box<dyn Source>>, StartError> {
     let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    if let Some(address) = config.tcp {
+        sources.push(Box::new(Tcp::on(listen(address, entrance).await?)));
+    }
     #[cfg(feature = "mqtt")]
     if let Some(address) = config.mqtt {
         sources.push(Box::new(ingest::mqtt::Mqtt::on(listen(address, entrance).await?)));

@@ -14,6 +14,7 @@ pub mod faulty;
 pub mod ganache;
 pub mod liar;
 pub mod lineage;
+pub mod lines;
 pub mod load;
 pub mod paths;
 pub mod poll;

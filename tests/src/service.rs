@@ -90,6 +90,17 @@ impl Service {
         &self.url
     }
 
+    /// Where it says that it takes readings by this protocol, such as `tcp`: address and port.
+    ///
+    /// # Panics
+    /// If it does not say so.
+    pub fn place(&self, protocol: &str) -> String {
+        let start = format!("taking readings on {protocol}://");
+        let lines = self.process.stdout();
+        let place = lines.iter().find_map(|line| line.strip_prefix(&start));
+        place.unwrap_or_else(|| panic!("it takes none on {protocol}: {lines:?}")).trim().to_owned()
+    }
+
     /// Asks it to stop, waits, and gives its exit code.
     pub async fn stop(mut self, signal: &str) -> i32 {
         self.process.signal(signal);

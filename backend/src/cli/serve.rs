@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// Where to listen; port 0 takes any.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// Where to take readings over TCP, a line of JSON each; port 0 takes any. Not at all without this.
+    #[arg(long, value_name = "ADDRESS")]
+    tcp: Option<SocketAddr>,
     /// Where to take readings by MQTT as well, such as 127.0.0.1:1883; port 0 takes any.
     #[cfg(feature = "mqtt")]
     #[arg(long, value_name = "ADDRESS")]
@@ -137,6 +140,7 @@ pub(super) fn run(args: Args) -> Outcome {
     let (tls, proxies) = args.transport.settings().map_err(WrongUse::new)?;
     let config = ServeConfig {
         listen: args.listen,
+        tcp: args.tcp,
         #[cfg(feature = "mqtt")]
         mqtt: args.mqtt,
         #[cfg(feature = "mqtt")]
@@ -166,6 +170,9 @@ pub(super) fn run(args: Args) -> Outcome {
     runtime.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let running = app::start(config, Arc::new(SystemClock)).await?;
+        for place in running.places() {
+            println!("taking readings on {place}");
+        }
         println!("listening on {}", running.url());
         if let Some(fingerprint) = running.fingerprint() {
             println!("certificate SHA-256 {fingerprint}");

@@ -50,6 +50,8 @@ pub(crate) enum ConfigError {
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
+    /// Where readings are taken over TCP, if anywhere.
+    pub(crate) tcp: Option<SocketAddr>,
     /// Where MQTT is spoken.
     #[cfg(feature = "mqtt")]
     pub(crate) mqtt: Option<SocketAddr>,
@@ -105,7 +107,7 @@ impl ServeConfig {
         let mqtt = self.mqtt;
         #[cfg(not(feature = "mqtt"))]
         let mqtt = None;
-        [self.listen].into_iter().chain(mqtt)
+        [Some(self.listen), self.tcp, mqtt].into_iter().flatten()
     }
 }
 

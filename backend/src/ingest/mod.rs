@@ -2,6 +2,7 @@
 //!
 //! HTTP is the first of them. Nothing here stores, judges or signs.
 
+mod accept;
 mod body;
 mod compat;
 mod decode;
@@ -10,6 +11,7 @@ mod feedback;
 pub(crate) mod mqtt;
 mod readings;
 mod source;
+mod tcp;
 
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use crate::{
     problem::Fault,
 };
 pub(crate) use source::Source;
+pub(crate) use tcp::Tcp;
 
 /// The interface of this module's routes, for the description of the whole.
 #[derive(utoipa::OpenApi)]
@@ -78,6 +81,13 @@ impl Intake {
             Ok(entered) => Ok(Entered { denied, entered }),
             Err(busy) => Err(Fault::new(Code::Unavailable, busy)),
         }
+    }
+
+    /// Counts a message that could not be taken as readings.
+    pub(crate) fn refused(&self, fault: &Fault) {
+        let code = serde_json::to_value(fault.problem().code).unwrap_or_default();
+        let code = code.as_str().unwrap_or_default().to_owned();
+        metrics::counter!("messages_refused_total", "source" => self.source, "code" => code).increment(1);
     }
 
     /// Parts what this caller may send from what it may not: the readings, and at each position why not.

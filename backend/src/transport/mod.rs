@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::net::sockopt;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -112,10 +113,19 @@ impl Listener {
                 continue;
             };
             let _ = stream.set_nodelay(true);
+            let _ = keep_alive(&stream);
             let tls = self.entrance.tls.as_ref().map(|tls| tls.acceptor(self.http));
             return Ok(Incoming { stream, address, tls, place });
         }
     }
+}
+
+/// A peer that has vanished without a word is found out after two minutes: a silent minute, and four questions 15 s apart.
+fn keep_alive(stream: &TcpStream) -> rustix::io::Result<()> {
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(15))?;
+    sockopt::set_tcp_keepcnt(stream, 4)?;
+    sockopt::set_socket_keepalive(stream, true)
 }
 
 impl Incoming {
