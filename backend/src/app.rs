@@ -300,6 +300,14 @@ async fn sources(config: &ServeConfig, entrance: &Entrance) -> Result<Vec<Box<dy
     if let Some(address) = config.tcp {
         sources.push(Box::new(Tcp::on(listen(address, entrance).await?)));
     }
+    #[cfg(feature = "mqtt")]
+    if let Some(address) = config.mqtt {
+        sources.push(Box::new(ingest::mqtt::Mqtt::on(listen(address, entrance).await?)));
+    }
+    #[cfg(feature = "mqtt")]
+    for broker in config.brokers.clone() {
+        sources.push(Box::new(ingest::mqtt::BrokerClient::of(broker)));
+    }
     Ok(sources)
 }
 

@@ -20,6 +20,7 @@ pub mod liar;
 pub mod lineage;
 pub mod lines;
 pub mod load;
+pub mod mqtt;
 pub mod paths;
 pub mod poll;
 pub mod power;

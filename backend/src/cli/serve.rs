@@ -38,6 +38,14 @@ pub(crate) struct Args {
     /// Where to take readings over TCP, a line of JSON each; port 0 takes any. Not at all without this.
     #[arg(long, value_name = "ADDRESS")]
     tcp: Option<SocketAddr>,
+    /// Where to take readings by MQTT as well, such as 127.0.0.1:1883; port 0 takes any.
+    #[cfg(feature = "mqtt")]
+    #[arg(long, value_name = "ADDRESS")]
+    mqtt: Option<SocketAddr>,
+    /// Subscribe to an MQTT broker as this file says; may be given several times.
+    #[cfg(feature = "mqtt")]
+    #[arg(long, value_name = "FILE")]
+    mqtt_subscribe: Vec<PathBuf>,
     /// Where the log lives. `admin init` makes it.
     #[arg(long, default_value = "data", value_name = "DIR")]
     data_dir: PathBuf,
@@ -124,12 +132,26 @@ fn some_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads the file that names a broker.
+#[cfg(feature = "mqtt")]
+fn broker(file: &std::path::Path) -> Result<config::Broker, WrongUse> {
+    /// A file with a thousand subscriptions has less.
+    const MAX: usize = 1 << 20;
+    let text = super::read_file(file, MAX)?;
+    config::Broker::parse(&text, |name| std::env::var(name).ok())
+        .map_err(|error| WrongUse(format!("{}: {error}", file.display())))
+}
+
 pub(super) fn run(args: Args) -> Outcome {
     crate::telemetry::init_logs(args.json_logs);
     let (tls, proxies) = args.transport.settings().map_err(WrongUse::new)?;
     let config = ServeConfig {
         listen: args.listen,
         tcp: args.tcp,
+        #[cfg(feature = "mqtt")]
+        mqtt: args.mqtt,
+        #[cfg(feature = "mqtt")]
+        brokers: args.mqtt_subscribe.iter().map(|file| broker(file)).collect::<Result<_, _>>()?,
         tls,
         proxies,
         device_tags: args.influx_device_tag.into(),

@@ -1,5 +1,7 @@
 //! What the service is told at its start, checked once. Secrets come by environment and are never printed.
 
+#[cfg(feature = "mqtt")]
+mod broker;
 mod keys;
 mod lock;
 
@@ -13,6 +15,8 @@ use crate::{
     domain::log::Periods,
     transport::{Proxies, Source, TlsSettings},
 };
+#[cfg(feature = "mqtt")]
+pub(crate) use broker::{Broker, BrokerTls, Piece, Subscription, TimeMember, TimeUnit, Values};
 pub(crate) use keys::{KeyError, LogIdentity};
 pub(crate) use lock::lock;
 
@@ -48,6 +52,12 @@ pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
     /// Where readings are taken over TCP, if anywhere.
     pub(crate) tcp: Option<SocketAddr>,
+    /// Where MQTT is spoken.
+    #[cfg(feature = "mqtt")]
+    pub(crate) mqtt: Option<SocketAddr>,
+    /// MQTT brokers to subscribe to.
+    #[cfg(feature = "mqtt")]
+    pub(crate) brokers: Vec<Broker>,
     /// TLS for all listeners.
     pub(crate) tls: Option<TlsSettings>,
     /// Whose word is taken for where requests come from.
@@ -97,7 +107,11 @@ impl ServeConfig {
 
     /// All addresses on which the service listens.
     fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        [Some(self.listen), self.tcp].into_iter().flatten()
+        #[cfg(feature = "mqtt")]
+        let mqtt = self.mqtt;
+        #[cfg(not(feature = "mqtt"))]
+        let mqtt = None;
+        [Some(self.listen), self.tcp, mqtt].into_iter().flatten()
     }
 }
 

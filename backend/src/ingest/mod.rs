@@ -11,6 +11,8 @@ mod inflate;
 mod influx;
 mod line_protocol;
 mod lines;
+#[cfg(feature = "mqtt")]
+pub(crate) mod mqtt;
 mod once;
 mod readings;
 mod source;

@@ -147,7 +147,7 @@ fn summary(results: Vec<Result<Accepted, Fault>>) -> Readings {
     Readings { accepted, rejected: results.len() as u64 - accepted, results: results.into_iter().map(result).collect() }
 }
 
-/// A result as it is told.
+/// What became of a reading, as it is told.
 pub(super) fn result(result: Result<Accepted, Fault>) -> ReadingResult {
     match result {
         Err(fault) => ReadingResult { status: Status::Rejected, judgement: None, problem: Some(fault.problem()) },

@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 
 use super::Failure;
 use crate::{
-    access::{Accounts, Gate, People, Trail},
+    access::{Accounts, Gate, People, Registrar, Trail},
     config::LogIdentity,
     domain::{
         Clock, SystemClock,
@@ -15,7 +15,7 @@ use crate::{
         ports::DeviceReader,
     },
     http::{self, Door, Guard, Server, Site},
-    ingest::{self, Feeds, Intake, Sockets},
+    ingest::{self, DEVICE_TAGS, Feeds, Intake, Once, Sockets},
     pipeline::{Models, Parts, Pipeline, Sequencer, Threads},
     store::{Reader, SqliteDevices, SqlitePeople, SqliteWriter},
     transport::{Entrance, Listener, Places, Proxies},
@@ -66,10 +66,12 @@ impl Rig {
         let (trail, _) = Trail::start(Arc::clone(&log) as _, Arc::clone(&clock))?;
         let (people, identity) = (Arc::new(People::default()), Arc::new(SqlitePeople::open(data_dir)?));
         let accounts = Accounts::load(Arc::clone(&people), identity, trail.clone(), clock, false)?;
-        let gate = Arc::new(Gate::new(true, people, Arc::default()));
+        let registrar = Arc::new(Registrar::open(Arc::clone(&log) as _)?);
+        let gate = Arc::new(Gate::new(true, people, Arc::clone(registrar.devices())));
         let site = Site {
             log: Arc::clone(&log) as _,
             anchors: Arc::clone(&log) as _,
+            registrar,
             models: Arc::new(models.files()),
             view: watch::channel(ChainView::default()).1,
             events,
@@ -106,7 +108,9 @@ impl Rig {
         let (gate, trail) = (Arc::clone(&self.site.gate), self.site.trail.clone());
         let door = Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock), trail };
         let (pipeline, log) = (self.pipeline.clone(), Arc::clone(&self.log) as _);
-        let intake = Intake { pipeline, log, clock, gate, source: "http" };
+        let once = Arc::new(Once::new(Arc::clone(&self.log) as _));
+        let device_tags = DEVICE_TAGS.map(str::to_owned).into();
+        let intake = Intake { pipeline, log, clock, gate, source: "http", once, device_tags };
         let (shown, stop) = (Arc::new(self.site.clone()), self.site.stop.clone());
         let feeds = Feeds::start(shown, &self.site.events, broadcast::channel(1).0, stop.clone());
         let sockets = Sockets { intake: intake.of("websocket"), feeds, trail: self.site.trail.clone(), stop };

@@ -19,6 +19,7 @@ use crate::{
     domain::{
         access::{Action, Caller},
         log::stopped,
+        reading::MAX_READINGS,
     },
     problem::Fault,
 };
@@ -187,8 +188,8 @@ impl Connection {
 
     /// Enters readings, and waits for room if there is none; so the connection is not read meanwhile.
     async fn take(&mut self, id: Option<u64>, texts: &[&str]) -> Step {
-        if texts.len() > readings::MAX_READINGS {
-            let what = format!("expected at most {} readings, found {}", readings::MAX_READINGS, texts.len());
+        if texts.len() > MAX_READINGS {
+            let what = format!("expected at most {} readings, found {}", MAX_READINGS, texts.len());
             return self.refuse(id, &Fault::new(Code::BodyTooLarge, what)).await;
         }
         let intake = &self.sockets.intake;
