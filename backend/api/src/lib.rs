@@ -5,6 +5,8 @@
 //! [`ledger::trust::TrustRoots`]).
 
 mod anomaly;
+mod device;
+mod device_type;
 mod feedback;
 mod heartbeat;
 mod ledger_status;
@@ -13,6 +15,11 @@ mod problem;
 mod reading;
 
 pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
+pub use device::{
+    AddressOwner, Device, DeviceChange, DeviceImport, DeviceImportLine, DeviceKey, DeviceKeyRequest, DeviceKeyRotation,
+    DevicePublicKey, DeviceRequest, DeviceStatus, Devices, NewDeviceKey, TypeCount,
+};
+pub use device_type::{Bounds, DeviceType, DeviceTypeDefinition, DeviceTypes, LimitSeverity, Retention, TypeMetric};
 pub use feedback::{Feedback, FeedbackRequest, FeedbackVerdict};
 pub use heartbeat::{Account, Heartbeat, LocatedCounter};
 pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};

@@ -65,6 +65,27 @@ struct ReadingsJob {
     _under_way: OwnedSemaphorePermit,
 }
 
+/// Readings that have entered, and are not answered yet. Dropped or not, they are judged and stored.
+pub(crate) struct Entered {
+    total: usize,
+    /// The answer of each shard, and at which positions its readings were.
+    waiting: Vec<(Vec<usize>, oneshot::Receiver<Results>)>,
+}
+
+impl Entered {
+    /// Waits for the commit.
+    pub(crate) async fn results(self) -> Results {
+        let unavailable = || Err(Refusal::Unavailable("the service is stopping: send it again"));
+        let mut results: Results = std::iter::repeat_with(unavailable).take(self.total).collect();
+        for (positions, answer) in self.waiting {
+            for (position, result) in positions.into_iter().zip(answer.await.unwrap_or_default()) {
+                results[position] = result;
+            }
+        }
+        results
+    }
+}
+
 /// The way into the pipeline. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Pipeline {
@@ -175,7 +196,28 @@ impl Pipeline {
     /// Judges and stores readings. When this returns a verdict for a reading, the reading is on disk.
     ///
     /// The order of one device's readings is kept.
+    ///
+    /// # Errors
+    /// [`Busy`], at once: for senders that can be told to send again.
     pub(crate) async fn submit(&self, readings: Vec<Reading>) -> Result<Results, Busy> {
+        // Room for all of them before any is sent, so that a busy service has taken nothing of a request.
+        let wanted = u32::try_from(readings.len()).map_err(|_| Busy)?;
+        let room = Arc::clone(&self.under_way).try_acquire_many_owned(wanted).map_err(|_| Busy)?;
+        Ok(self.hand_on(room, readings)?.results().await)
+    }
+
+    /// As [`Pipeline::submit`], in two steps, for connections on which more follows before this is committed. Waits for
+    /// room. When it returns, the readings are in order before all that are entered later.
+    ///
+    /// # Errors
+    /// [`Busy`] if there can never be so much room, or the service is stopping.
+    pub(crate) async fn enter(&self, readings: Vec<Reading>) -> Result<Entered, Busy> {
+        let wanted = u32::try_from(readings.len()).ok().filter(|wanted| *wanted as usize <= MAX_UNDER_WAY);
+        let room = Arc::clone(&self.under_way).acquire_many_owned(wanted.ok_or(Busy)?).await.map_err(|_| Busy)?;
+        self.hand_on(room, readings)
+    }
+
+    fn hand_on(&self, mut room: OwnedSemaphorePermit, readings: Vec<Reading>) -> Result<Entered, Busy> {
         let total = readings.len();
         let mut parts: Vec<(Vec<usize>, Vec<Reading>)> = vec![Default::default(); self.shards.len()];
         for (at, reading) in readings.into_iter().enumerate() {
@@ -183,9 +225,6 @@ impl Pipeline {
             positions.push(at);
             part.push(reading);
         }
-        // Room for all of them before any is sent, so that a busy service has taken nothing of a request.
-        let wanted = u32::try_from(total).map_err(|_| Busy)?;
-        let mut room = Arc::clone(&self.under_way).try_acquire_many_owned(wanted).map_err(|_| Busy)?;
         let mut waiting = Vec::new();
         for (shard, (positions, part)) in self.shards.iter().zip(parts) {
             if part.is_empty() {
@@ -197,14 +236,7 @@ impl Pipeline {
             shard.send(Job::Readings(job)).map_err(|_| Busy)?;
             waiting.push((positions, answer));
         }
-        let unavailable = || Err(Refusal::Unavailable("the service is stopping: send it again"));
-        let mut results: Results = std::iter::repeat_with(unavailable).take(total).collect();
-        for (positions, answer) in waiting {
-            for (position, result) in positions.into_iter().zip(answer.await.unwrap_or_default()) {
-                results[position] = result;
-            }
-        }
-        Ok(results)
+        Ok(Entered { total, waiting })
     }
 
     fn shard(&self, device: &DeviceName) -> usize {
