@@ -10,7 +10,7 @@ use detect::Policies;
 use ledger::chain::query::Finality;
 
 use crate::domain::log::Periods;
-pub(crate) use keys::{KeyError, LogIdentity};
+pub(crate) use keys::{DeviceKey, KeyError, LogIdentity};
 pub(crate) use lock::lock;
 
 /// The environment variable with the anchoring account's private key.

@@ -7,6 +7,7 @@ mod compat;
 mod decode;
 mod feedback;
 mod readings;
+mod signatures;
 mod source;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::{
     pipeline::{self, Pipeline},
     problem::Fault,
 };
+pub(crate) use decode::reading as decode_reading;
 pub(crate) use source::Source;
 
 /// The interface of this module's routes, for the description of the whole.
@@ -58,9 +60,9 @@ impl Intake {
         pass: &Pass,
         readings: Vec<Reading>,
     ) -> Result<Vec<Result<Accepted, Fault>>, Fault> {
-        let (allowed, denied) = self.authorize(pass, readings)?;
+        let (allowed, refused) = self.authorize(pass, readings).await?;
         match self.pipeline.submit(allowed).await {
-            Ok(results) => Ok(merge(denied, results)),
+            Ok(results) => Ok(merge(refused, results)),
             Err(busy) => Err(Fault::new(Code::Unavailable, busy)),
         }
     }
@@ -71,49 +73,56 @@ impl Intake {
     /// # Errors
     /// If none was taken: what the caller has shown does not hold any more, or the service is stopping.
     pub(crate) async fn enter(&self, pass: &Pass, readings: Vec<Reading>) -> Result<Entered, Fault> {
-        let (allowed, denied) = self.authorize(pass, readings)?;
+        let (allowed, refused) = self.authorize(pass, readings).await?;
         match self.pipeline.enter(allowed).await {
-            Ok(entered) => Ok(Entered { denied, entered }),
+            Ok(entered) => Ok(Entered { refused, entered }),
             Err(busy) => Err(Fault::new(Code::Unavailable, busy)),
         }
     }
 
-    /// Parts what this caller may send from what it may not: the readings, and at each position why not.
-    fn authorize(&self, pass: &Pass, readings: Vec<Reading>) -> Result<(Vec<Reading>, Vec<Option<Denied>>), Fault> {
+    /// Parts what this caller may send, signed where it has to be, from what it may not: the readings, and at each position
+    /// why not.
+    async fn authorize(
+        &self,
+        pass: &Pass,
+        readings: Vec<Reading>,
+    ) -> Result<(Vec<Reading>, Vec<Option<Fault>>), Fault> {
         if !pass.holds(self.clock.now()) {
             return Err(Denied::Unknown.into());
         }
         let may = |reading: &Reading| self.gate.may(&pass.caller, Action::Send, reading.device());
-        let denied: Vec<Option<Denied>> = readings.iter().map(|reading| may(reading).err()).collect();
-        let allowed = readings.into_iter().zip(&denied).filter(|(_, denied)| denied.is_none());
+        let mut refused: Vec<Option<Fault>> =
+            readings.iter().map(|reading| may(reading).err().map(Fault::from)).collect();
+        let allowed = readings.into_iter().zip(&refused).filter(|(_, refused)| refused.is_none());
         let allowed: Vec<Reading> = allowed.map(|(reading, _)| reading).collect();
-        metrics::counter!("readings_received_total", "source" => self.source).increment(denied.len() as u64);
-        Ok((allowed, denied))
+        metrics::counter!("readings_received_total", "source" => self.source).increment(refused.len() as u64);
+        let allowed = signatures::check(&self.gate.devices, allowed, &mut refused).await?;
+        Ok((allowed, refused))
     }
 }
 
 /// Readings on their way to the commit.
 pub(crate) struct Entered {
-    denied: Vec<Option<Denied>>,
+    refused: Vec<Option<Fault>>,
     entered: pipeline::Entered,
 }
 
 impl Entered {
     /// Waits for the commit; gives the verdict or the fault of each reading, in their order.
     pub(crate) async fn results(self) -> Vec<Result<Accepted, Fault>> {
-        merge(self.denied, self.entered.results().await)
+        merge(self.refused, self.entered.results().await)
     }
 }
 
 /// The results of those that were allowed, between the refusals of the others.
-fn merge(denied: Vec<Option<Denied>>, results: pipeline::Results) -> Vec<Result<Accepted, Fault>> {
+fn merge(refused: Vec<Option<Fault>>, results: pipeline::Results) -> Vec<Result<Accepted, Fault>> {
     let mut results = results.into_iter().map(|result| result.map_err(Fault::from));
     let missing = || Err(Fault::new(Code::Internal, "no result"));
-    let result = |denied: Option<Denied>| match denied {
-        Some(denied) => Err(denied.into()),
+    let result = |refused: Option<Fault>| match refused {
+        Some(fault) => Err(fault),
         None => results.next().unwrap_or_else(missing),
     };
-    denied.into_iter().map(result).collect()
+    refused.into_iter().map(result).collect()
 }
 
 /// The intake routes.

@@ -277,7 +277,8 @@ impl Detector {
         Ok(())
     }
 
-    /// What is known of a reading with this key: its first verdict if it is the same, a conflict if it is not.
+    /// What is known of a reading with this key: its first verdict if it is the same, a conflict if it is not. A signed
+    /// reading that is not known has to be above all before it.
     fn stored(&mut self, reading: &Reading) -> Result<Option<Result<Accepted, Refusal>>, StoreError> {
         let device = &self.known[reading.device()].device;
         let above = match reading.key() {
@@ -288,7 +289,12 @@ impl Detector {
         if above {
             return Ok(None);
         }
+        let last = device.last_sequence;
         let stored = self.store.reading(reading.device(), reading.key())?;
+        if let (None, Some(_), Some(last), Some(found)) = (&stored, reading.signed(), last, reading.sequence()) {
+            // What retention has removed is gone, but not its number: nobody can bring it again.
+            return Ok(Some(Err(Refusal::Replayed { device: reading.device().clone(), last, found })));
+        }
         Ok(stored.map(
             |(StoredReading { time_us, values }, first)| {
                 if same_content(reading, time_us, &values) { Ok(first) } else { Err(conflict(reading)) }
@@ -309,6 +315,7 @@ impl Detector {
             sequence: reading.sequence(),
             time: reading.time().millis(),
             values: reading.values(),
+            signed: reading.signed(),
         };
         let (judgement, next) = finding::judge(&kept.model, &known.state, subject)
             .map_err(|error| Refusal::Unjudgeable(error.to_string()))?;

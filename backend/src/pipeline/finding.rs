@@ -8,6 +8,7 @@ use ledger::{
     Hash,
     entry::{Judged, Payload, Severity, Type},
     hash::sha256,
+    signed::Signed,
     text::{Decimal, Id, TextError},
 };
 
@@ -29,6 +30,8 @@ pub(super) struct Subject<'a> {
     pub(super) time: Millis,
     /// The values, sorted by metric, each metric once.
     pub(super) values: &'a [(String, f64)],
+    /// The device's signature, where it gave one that holds.
+    pub(super) signed: Option<Signed>,
 }
 
 /// Judges a reading, and gives the state that includes it.
@@ -64,7 +67,7 @@ pub(super) fn time(payload: &Payload) -> Millis {
 pub(super) fn row_of_payload(state: &DeviceState, payload: &Payload) -> Option<Row> {
     let (values, time) = (values(payload), time(payload));
     let device = &payload.device;
-    row(state, Subject { device, pseudonym: "", sequence: payload.sequence, time, values: &values })
+    row(state, Subject { device, pseudonym: "", sequence: payload.sequence, time, values: &values, signed: None })
 }
 
 /// What is said of a device that sends nothing, of those metrics that are named; and the state in which it was said.
@@ -127,6 +130,7 @@ pub(super) fn pending(
         model: hash.to_string(),
         state: sha256(&[&kept]).to_string(),
         kept_state: Some(kept),
+        signed: subject.signed,
     })
 }
 
@@ -194,7 +198,9 @@ pub(super) fn payload(id: Id, finding: &PendingFinding) -> Result<Payload, Encod
     };
     let time = Millis(finding.time_ms).to_time();
     let values = values.collect::<Result<_, TextError>>()?;
-    Ok(Payload::new(id, finding.device.clone(), finding.sequence, time, values, judged))
+    let mut payload = Payload::new(id, finding.device.clone(), finding.sequence, time, values, judged);
+    payload.signed = finding.signed;
+    Ok(payload)
 }
 
 /// A computed number: negative zero and subnormal results are zero for our purposes.

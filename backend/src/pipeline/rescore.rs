@@ -125,8 +125,14 @@ pub(crate) fn rescore(bundle: &Bundle, model: &[u8]) -> Result<Rescored, Rescore
 
     let (values, time) = (finding::values(&recorded), finding::time(&recorded));
     // The pseudonym stands in the entry alone.
-    let subject =
-        Subject { device: &recorded.device, pseudonym: "", sequence: recorded.sequence, time, values: &values };
+    let subject = Subject {
+        device: &recorded.device,
+        pseudonym: "",
+        sequence: recorded.sequence,
+        time,
+        values: &values,
+        signed: recorded.signed,
+    };
     let finding = if recorded.values.is_empty() {
         // No reading came: that is the finding. Which metrics were meant, its reasons say.
         let names = recorded.reasons.iter().map(|reason| reason.metric.as_str());

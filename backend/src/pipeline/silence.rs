@@ -155,6 +155,7 @@ impl Detector {
             sequence: None,
             time: now,
             values: &[],
+            signed: None,
         };
         let kept = self.models.of(profile);
         let verdict = Verdict {
