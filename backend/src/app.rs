@@ -10,7 +10,7 @@ use tokio::{
 use utoipa::OpenApi;
 
 use crate::{
-    access::{Devices, Gate, People},
+    access::{Gate, People, Registrar},
     anchor::{Anchorer, AnchorerConfig, Chain, ChainConfig, ChainError},
     config::{self, KeyError, LogIdentity, ServeConfig, operator},
     domain::{
@@ -62,6 +62,7 @@ pub(crate) struct Running {
     server: JoinHandle<()>,
     sources: Vec<(&'static str, JoinHandle<()>)>,
     anchorer: JoinHandle<()>,
+    registry: JoinHandle<()>,
     pipeline: Threads,
     /// Held until the last part has stopped.
     _lock: fs::File,
@@ -92,6 +93,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         Err(error) => return Err(error.into()),
     };
 
+    let registrar = Arc::new(Registrar::open(Arc::clone(&reader) as _)?);
     let version = format!("anomaly-ledger {}", env!("CARGO_PKG_VERSION"));
     reader.add_audit_record(&Record::new(
         clock.now().to_time(),
@@ -131,6 +133,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         devices: detectors(&config)?,
         models: Arc::clone(&models),
         policies: Arc::new(config.policies.clone()),
+        kinds: Arc::clone(registrar.devices()) as _,
         refit: config.refit,
         sequencer,
         periods: config.periods,
@@ -159,7 +162,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         listeners: Site::listeners(),
     };
     let address = server.address();
-    let gate = Arc::new(Gate::new(config.trial, Arc::new(People::default()), Arc::new(Devices::default())));
+    let gate = Arc::new(Gate::new(config.trial, Arc::new(People::default()), Arc::clone(registrar.devices())));
     let (log, door) = (Arc::clone(&site.log), Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock) });
     let intake = Intake { pipeline, log, clock, gate, source: "http" };
     let sources = bound.into_iter().map(|source| {
@@ -169,9 +172,10 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     });
     let sources = sources.collect();
     let guard = Guard { address, trial: config.trial };
+    let registry = tokio::spawn(note_used_keys(Arc::clone(&registrar), stopped.clone()));
     let router = http::router(site, ingest::router(intake), ingest::Interface::openapi(), guard, door);
     let server = tokio::spawn(server.run(router, stopped));
-    Ok(Running { address, stop, server, sources, anchorer, pipeline: threads, _lock: lock })
+    Ok(Running { address, stop, server, sources, anchorer, registry, pipeline: threads, _lock: lock })
 }
 
 impl Running {
@@ -183,7 +187,8 @@ impl Running {
     /// Stops by finishing: no new connections, requests under way are answered, accepted readings committed.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(true);
-        for (part, task) in self.sources.into_iter().chain([("server", self.server), ("anchorer", self.anchorer)]) {
+        let own = [("server", self.server), ("anchorer", self.anchorer), ("registry", self.registry)];
+        for (part, task) in self.sources.into_iter().chain(own) {
             if let Err(error) = task.await {
                 tracing::error!(%error, part, "a part ended by a fault");
             }
@@ -201,6 +206,22 @@ async fn listen(address: SocketAddr) -> Result<Listener, StartError> {
 /// The ways in besides HTTP, bound and not yet serving.
 async fn sources(_config: &ServeConfig) -> Result<Vec<Box<dyn Source>>, StartError> {
     Ok(Vec::new())
+}
+
+/// Notes when keys were shown: once a minute, and at the end.
+async fn note_used_keys(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let stopping = tokio::time::timeout(Registrar::NOTE_EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
+        let registrar = Arc::clone(&registrar);
+        match tokio::task::spawn_blocking(move || registrar.note_used()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "when keys were last used could not be noted"),
+            Err(error) => tracing::error!(%error, "noting the use of keys ended by a fault"),
+        }
+        if stopping {
+            return;
+        }
+    }
 }
 
 /// One service for each data directory.

@@ -16,7 +16,7 @@ use utoipa::{
 };
 
 use crate::access::Denied;
-use crate::domain::{ReadingError, ports::StoreError, verdict::Refusal};
+use crate::domain::{ReadingError, ports::StoreError, registry::Impossible, verdict::Refusal};
 
 /// The media type of problem documents.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -100,6 +100,12 @@ fn status(code: Code) -> StatusCode {
 impl From<ReadingError> for Fault {
     fn from(error: ReadingError) -> Self {
         Fault::new(Code::InvalidReading, error)
+    }
+}
+
+impl From<Impossible> for Fault {
+    fn from(impossible: Impossible) -> Self {
+        Fault::new(Code::InvalidReading, impossible)
     }
 }
 

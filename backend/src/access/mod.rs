@@ -11,7 +11,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
 };
 
@@ -19,7 +19,7 @@ use crate::domain::{
     DeviceName, Millis,
     access::{Action, Caller, Reach},
 };
-pub(crate) use devices::Devices;
+pub(crate) use devices::{Devices, Imported, Registrar, RegistrarError};
 pub(crate) use people::People;
 
 /// What somebody shows to say who they are.
@@ -52,24 +52,29 @@ pub(crate) enum Denied {
 /// A key, token or session that was made once, and may have ended since.
 #[derive(Debug)]
 pub(crate) struct Credential {
-    ended: AtomicBool,
-    expires: Option<Millis>,
+    /// Milliseconds since 1970 at which it ends; [`i64::MAX`]: not by itself.
+    ends: AtomicI64,
 }
 
 impl Credential {
     /// One that ends then by itself.
     pub(crate) fn new(expires: Option<Millis>) -> Self {
-        Self { ended: AtomicBool::new(false), expires }
+        Self { ends: AtomicI64::new(expires.map_or(i64::MAX, |expires| expires.0)) }
     }
 
     /// Ends it, on open connections too.
     pub(crate) fn end(&self) {
-        self.ended.store(true, Ordering::Release);
+        self.end_at(Millis(i64::MIN));
+    }
+
+    /// Lets it end then, unless it ends earlier.
+    pub(crate) fn end_at(&self, then: Millis) {
+        self.ends.fetch_min(then.0, Ordering::AcqRel);
     }
 
     /// Whether it still holds.
     pub(crate) fn holds(&self, now: Millis) -> bool {
-        !self.ended.load(Ordering::Acquire) && self.expires.is_none_or(|expires| now < expires)
+        now.0 < self.ends.load(Ordering::Acquire)
     }
 }
 
@@ -112,7 +117,7 @@ impl Gate {
         let pass = |(caller, credential)| Pass { caller, from, credential };
         let found = match shown {
             Credentials::Session(secret) => self.people.by_session(secret, now),
-            Credentials::Key(secret) => self.devices.by_key(secret).or_else(|| self.people.by_token(secret)),
+            Credentials::Key(secret) => self.devices.by_key(secret, now).or_else(|| self.people.by_token(secret)),
             Credentials::Certificate(device) => self.devices.by_certificate(device),
             Credentials::Nothing if self.trial => Some((Caller::Trial, None)),
             Credentials::Nothing => Some(self.devices.by_address(from).unwrap_or((Caller::Nobody, None))),
@@ -125,13 +130,19 @@ impl Gate {
     /// # Errors
     /// [`Denied::Anonymous`] or [`Denied::Forbidden`]. Of a stranger's device the same as of one that does not exist.
     pub(crate) fn may(&self, caller: &Caller, action: Action, device: &DeviceName) -> Result<(), Denied> {
-        match caller.may(action) {
+        let allowed = match caller.may(action) {
             Some(Reach::All) => Ok(()),
             Some(Reach::Own) if self.is_own(caller, device) => Ok(()),
-            Some(Reach::Own) => Err(Denied::Forbidden(format!("{device} is not a device of yours"))),
+            Some(Reach::Own) => {
+                Err(Denied::Forbidden(format!("{device} is not a device of yours: register it first, if nobody has")))
+            }
             None if *caller == Caller::Nobody => Err(Denied::Anonymous("show one")),
             None => Err(Denied::Forbidden("your roles, or the token's scopes, do not allow this".into())),
+        };
+        if allowed.is_ok() && action == Action::Send && self.devices.is_disabled(device) {
+            return Err(Denied::Forbidden(format!("{device} is disabled")));
         }
+        allowed
     }
 
     /// Whether a device is the caller itself, or belongs to the caller.

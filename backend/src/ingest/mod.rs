@@ -90,9 +90,11 @@ impl Intake {
         if !pass.holds(self.clock.now()) {
             return Err(Denied::Unknown.into());
         }
-        let may = |reading: &Reading| self.gate.may(&pass.caller, Action::Send, reading.device());
-        let mut refused: Vec<Option<Fault>> =
-            readings.iter().map(|reading| may(reading).err().map(Fault::from)).collect();
+        let may = |reading: &Reading| -> Result<(), Fault> {
+            self.gate.may(&pass.caller, Action::Send, reading.device())?;
+            Ok(self.gate.devices.check(reading)?)
+        };
+        let mut refused: Vec<Option<Fault>> = readings.iter().map(|reading| may(reading).err()).collect();
         let allowed = readings.into_iter().zip(&refused).filter(|(_, refused)| refused.is_none());
         let allowed: Vec<Reading> = allowed.map(|(reading, _)| reading).collect();
         metrics::counter!("readings_received_total", "source" => self.source).increment(refused.len() as u64);

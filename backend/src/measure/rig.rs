@@ -50,6 +50,7 @@ impl Rig {
             devices: devices.collect::<Result<_, Failure>>()?,
             models: Arc::clone(&models),
             policies: Arc::new(detect::Policies::default()),
+            kinds: Arc::new(crate::access::Devices::default()),
             refit: Duration::ZERO,
             sequencer,
             periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },

@@ -8,6 +8,7 @@ mod archive;
 mod detector;
 mod feedback;
 mod finding;
+mod limits;
 mod models;
 mod refit;
 mod rescore;
@@ -33,9 +34,11 @@ use crate::domain::{
     Clock, DeviceName, Reading,
     log::{ChainView, Event, Halt, Periods},
     ports::{DeviceReader, LogReader, StoreError, WriteStore},
+    registry::Kinds,
     verdict::{Accepted, Refusal},
 };
 pub(crate) use feedback::{Said, model_score};
+use limits::Limits;
 pub(crate) use models::{ModelError, Models, built_in, profile_of};
 pub(crate) use rescore::{RescoreError, Rescored, model_of, rescore};
 pub(crate) use sequencer::Sequencer;
@@ -112,6 +115,8 @@ pub(crate) struct Parts<W> {
     pub(crate) models: Arc<Models>,
     /// What people ask of the detector.
     pub(crate) policies: Arc<Policies>,
+    /// Of which types devices are.
+    pub(crate) kinds: Arc<dyn Kinds>,
     /// How often models are grown anew from recent readings; never, if this is nothing.
     pub(crate) refit: Duration,
     /// From findings to entries.
@@ -150,7 +155,9 @@ impl Pipeline {
         parts: Parts<W>,
         log: Arc<dyn LogReader>,
     ) -> Result<(Self, Threads), PipelineError> {
-        let Parts { writer, devices, models, policies, refit, sequencer, periods, view, clock, halt, events } = parts;
+        let Parts { writer, devices, models, policies, kinds, refit, sequencer, periods, view, clock, halt, events } =
+            parts;
+        let limits = Limits { policies, kinds };
         let rounds = match rounds::Rounds::load(&*log, periods, view.clone(), clock.now()) {
             Ok(rounds) => rounds,
             // What is stored can still be read, and shown to be damaged; nothing more is appended.
@@ -182,9 +189,9 @@ impl Pipeline {
         let of = devices.len();
         for (at, reader) in devices.into_iter().enumerate() {
             let (sender, jobs) = mpsc::channel();
-            let (models, policies, now) = (Arc::clone(&models), Arc::clone(&policies), Arc::clone(&now));
+            let (models, limits, now) = (Arc::clone(&models), limits.clone(), Arc::clone(&now));
             let shard = Shard { at, of };
-            let parts = detector::Parts { models, policies, store: reader, commits: commits.clone(), clock: now };
+            let parts = detector::Parts { models, limits, store: reader, commits: commits.clone(), clock: now };
             let mut detector = detector::Detector::new(parts, shard, offers.clone());
             threads.push(spawn(&format!("detector-{at}"), &halt, move || detector.run(&jobs)));
             shards.push(sender);

@@ -15,6 +15,7 @@ mod log;
 mod pool;
 mod published;
 mod readings;
+mod registry;
 mod schema;
 mod writer;
 
