@@ -22,6 +22,9 @@ const MAX_REASONS: usize = 3;
 /// What is the reason where no column is one by itself.
 const PATTERN: &str = "*";
 
+/// The feature of a reason that a classifier gives; its metric is the class.
+pub const CLASS: &str = "class";
+
 /// What judges flows; immutable.
 #[derive(Clone, Debug)]
 pub struct FlowModel(Judge);
@@ -225,7 +228,7 @@ fn by_class(
         _ => Severity::Info,
     };
     let found =
-        if score >= THRESHOLD { vec![of_all(class, "class", (score, THRESHOLD, shares[usual]))] } else { Vec::new() };
+        if score >= THRESHOLD { vec![of_all(class, CLASS, (score, THRESHOLD, shares[usual]))] } else { Vec::new() };
     let sentence = format!(
         "The network flow looks like {class}: {} % of the trees say that it is not {}.",
         (score * 100.0).round(),

@@ -18,9 +18,13 @@ use std::{
 use crate::domain::{
     DeviceName, Millis,
     access::{Action, Caller, Reach},
+    registry::Kinds as _,
 };
 pub(crate) use devices::{Devices, Imported, Registrar, RegistrarError};
 pub(crate) use people::People;
+
+/// The type of devices that see the traffic of others.
+const PROBE: &str = "network-probe";
 
 /// What somebody shows to say who they are.
 #[derive(Clone, Copy)]
@@ -130,6 +134,7 @@ impl Gate {
     /// # Errors
     /// [`Denied::Anonymous`] or [`Denied::Forbidden`]. Of a stranger's device the same as of one that does not exist.
     pub(crate) fn may(&self, caller: &Caller, action: Action, device: &DeviceName) -> Result<(), Denied> {
+        let device = &device.device();
         let allowed = match caller.may(action) {
             Some(Reach::All) => Ok(()),
             Some(Reach::Own) if self.is_own(caller, device) => Ok(()),
@@ -145,8 +150,24 @@ impl Gate {
         allowed
     }
 
+    /// Whether this caller may send flows of this device: who may send as the device, and a network probe, which sees the
+    /// traffic of others.
+    ///
+    /// # Errors
+    /// As [`Gate::may`].
+    pub(crate) fn may_report(&self, caller: &Caller, device: &DeviceName) -> Result<(), Denied> {
+        let probe = |caller: &DeviceName| self.devices.kind(caller).is_some_and(|kind| &**kind.name() == PROBE);
+        match caller {
+            Caller::Device(name) if probe(name) && self.devices.kind(device).is_some() => {
+                self.may(caller, Action::Send, name)
+            }
+            _ => self.may(caller, Action::Send, device),
+        }
+    }
+
     /// Whether a device is the caller itself, or belongs to the caller.
     pub(crate) fn is_own(&self, caller: &Caller, device: &DeviceName) -> bool {
+        let device = &device.device();
         match caller {
             Caller::Device(name) => name == device,
             Caller::Person { id, .. } => self.devices.owner(device) == Some(*id),

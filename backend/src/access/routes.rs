@@ -56,6 +56,7 @@ pub(crate) const ROUTES: &[(Method, &str, Action)] = &[
     (Method::PUT, "/api/v1/device-types/{name}", Action::ManageTypes),
     // Intake.
     (Method::POST, "/api/v1/readings", Action::Send),
+    (Method::POST, "/api/v1/flows", Action::Send),
     (Method::POST, "/predict", Action::Send),
     (Method::POST, "/sensor_data", Action::Send),
     (Method::POST, "/api/v1/anomalies/{index}/feedback", Action::Judge),

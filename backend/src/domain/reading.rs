@@ -8,7 +8,7 @@ use ledger::{
     text::Decimal,
 };
 
-use super::{Micros, Millis};
+use super::{Flow, Micros, Millis};
 
 /// Longest name of a device, in bytes: room for a URN, and short enough for a table.
 const MAX_DEVICE: usize = 128;
@@ -66,6 +66,9 @@ pub(crate) enum ReadingError {
     /// A signature on what cannot be signed.
     #[error("a signed reading needs {0}")]
     Unsignable(&'static str),
+    /// A name that only flows have.
+    #[error("expected the name of a device, found {0:?}: under this name stand the flows of one")]
+    Reserved(String),
     /// A text that is no signature.
     #[error("expected a signature of 64 bytes in base64 with padding, found {0:?}")]
     SignatureText(String),
@@ -126,6 +129,8 @@ pub(crate) struct Reading {
     values: Vec<(String, f64)>,
     /// Boxed, since few devices sign, and readings are moved often.
     signature: Option<Box<Signature>>,
+    /// What belongs to it where it is a network flow.
+    flow: Option<Box<Flow>>,
 }
 
 /// A device's signature over its reading.
@@ -141,6 +146,20 @@ impl Reading {
     /// Checks the parts. `now` is the service's time, and the reading's if it brings none; values may come in any
     /// order.
     pub(crate) fn new(
+        device: DeviceName,
+        time: Option<Micros>,
+        sequence: Option<u64>,
+        values: Vec<(String, f64)>,
+        now: Millis,
+    ) -> Result<Self, ReadingError> {
+        if device.is_of_flows() {
+            return Err(ReadingError::Reserved(device.as_str().to_owned()));
+        }
+        Self::new_unreserved(device, time, sequence, values, now)
+    }
+
+    /// The same, also under the names of flows.
+    pub(super) fn new_unreserved(
         device: DeviceName,
         time: Option<Micros>,
         sequence: Option<u64>,
@@ -173,7 +192,17 @@ impl Reading {
             return Err(ReadingError::Repeated(pair[0].0.clone()));
         }
         let (time, time_given) = (time.unwrap_or(now.into()), time.is_some());
-        Ok(Self { device, time, time_given, sequence, values, signature: None })
+        Ok(Self { device, time, time_given, sequence, values, signature: None, flow: None })
+    }
+
+    /// The same, as what is stored of this flow.
+    pub(super) fn with_flow(self, flow: Flow) -> Self {
+        Self { flow: Some(Box::new(flow)), ..self }
+    }
+
+    /// The flow, where it is one.
+    pub(crate) fn flow(&self) -> Option<&Flow> {
+        self.flow.as_deref()
     }
 
     /// The same with the device's signature, which nobody has checked yet.
@@ -240,10 +269,10 @@ impl Reading {
         self.time_given
     }
 
-    /// Moves the time of arrival on by the least step: for a reading with neither time nor sequence number, whose key
-    /// another reading has.
+    /// Moves the time of arrival on by the least step: for a reading with neither time nor sequence number, and for a
+    /// flow, whose key another has.
     pub(crate) fn step_arrival(&mut self) {
-        debug_assert!(!self.time_given && self.sequence.is_none());
+        debug_assert!(self.flow.is_some() || !self.time_given && self.sequence.is_none());
         self.time.0 += 1;
     }
 

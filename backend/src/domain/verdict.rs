@@ -135,6 +135,9 @@ pub(crate) struct PendingFinding {
     /// The device's signature over the reading; absent in rows of before this member, and where it did not sign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) signed: Option<Signed>,
+    /// Between whom, where the reading is a network flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flow: Option<ledger::entry::Flow>,
 }
 
 /// One metric's value with its unit.

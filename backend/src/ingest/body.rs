@@ -41,18 +41,23 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Fault> {
         let form = form(&request)?;
-        let mut stream = request.into_body().into_data_stream();
-        match tokio::time::timeout(TIMEOUT, collect(&mut stream)).await {
-            Ok(Ok(Some(bytes))) => Ok(Self { bytes, form }),
-            Ok(Ok(None)) => {
-                // Read on for a while and forget: a client that is still sending when we answer and close would see a
-                // broken connection instead of the answer.
-                let _ = tokio::time::timeout(DRAIN, forget(&mut stream)).await;
-                Err(Fault::new(Code::BodyTooLarge, format!("expected at most {MAX_BODY} bytes: send smaller batches")))
-            }
-            Ok(Err(error)) => Err(Fault::new(Code::MalformedBody, format!("the body broke off: {error}"))),
-            Err(_) => Err(Fault::new(Code::BodyTimeout, "the body did not arrive within 30 seconds")),
+        Ok(Self { bytes: read(request).await?, form })
+    }
+}
+
+/// Reads a body of any form.
+pub(super) async fn read(request: Request) -> Result<Vec<u8>, Fault> {
+    let mut stream = request.into_body().into_data_stream();
+    match tokio::time::timeout(TIMEOUT, collect(&mut stream)).await {
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => {
+            // Read on for a while and forget: a client that is still sending when we answer and close would see a
+            // broken connection instead of the answer.
+            let _ = tokio::time::timeout(DRAIN, forget(&mut stream)).await;
+            Err(Fault::new(Code::BodyTooLarge, format!("expected at most {MAX_BODY} bytes: send smaller batches")))
         }
+        Ok(Err(error)) => Err(Fault::new(Code::MalformedBody, format!("the body broke off: {error}"))),
+        Err(_) => Err(Fault::new(Code::BodyTimeout, "the body did not arrive within 30 seconds")),
     }
 }
 

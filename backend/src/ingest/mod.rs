@@ -6,6 +6,7 @@ mod body;
 mod compat;
 mod decode;
 mod feedback;
+mod flows;
 mod readings;
 mod signatures;
 mod source;
@@ -26,7 +27,7 @@ pub(crate) use source::Source;
 
 /// The interface of this module's routes, for the description of the whole.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(readings::readings, feedback::feedback, compat::predict, compat::sensor_data))]
+#[openapi(paths(readings::readings, flows::flows, feedback::feedback, compat::predict, compat::sensor_data))]
 pub(crate) struct Interface;
 
 /// What the intake routes work with.
@@ -91,7 +92,10 @@ impl Intake {
             return Err(Denied::Unknown.into());
         }
         let may = |reading: &Reading| -> Result<(), Fault> {
-            self.gate.may(&pass.caller, Action::Send, reading.device())?;
+            match reading.flow() {
+                Some(_) => self.gate.may_report(&pass.caller, &reading.device().device())?,
+                None => self.gate.may(&pass.caller, Action::Send, reading.device())?,
+            }
             Ok(self.gate.devices.check(reading)?)
         };
         let mut refused: Vec<Option<Fault>> = readings.iter().map(|reading| may(reading).err()).collect();
@@ -131,6 +135,7 @@ fn merge(refused: Vec<Option<Fault>>, results: pipeline::Results) -> Vec<Result<
 pub(crate) fn router(intake: Intake) -> Router {
     Router::new()
         .route("/api/v1/readings", post(readings::readings))
+        .route("/api/v1/flows", post(flows::flows))
         .route("/api/v1/anomalies/{index}/feedback", post(feedback::feedback))
         .route("/predict", post(compat::predict))
         .route("/sensor_data", post(compat::sensor_data))

@@ -139,7 +139,7 @@ async fn submit(intake: &Intake, pass: &Pass, texts: &[&str]) -> Result<Vec<Resu
     Ok(results.into_iter().map(|result| result.or_else(|| judged.next()).unwrap_or_else(missing)).collect())
 }
 
-fn summary(results: Vec<Result<Accepted, Fault>>) -> Readings {
+pub(super) fn summary(results: Vec<Result<Accepted, Fault>>) -> Readings {
     let accepted = results.iter().filter(|result| result.is_ok()).count() as u64;
     Readings { accepted, rejected: results.len() as u64 - accepted, results: results.into_iter().map(result).collect() }
 }

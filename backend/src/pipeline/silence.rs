@@ -157,6 +157,7 @@ impl Detector {
             time: now,
             values: &[],
             signed: None,
+            flow: None,
         };
         let kept = self.models.of(profile);
         let verdict = Verdict {
