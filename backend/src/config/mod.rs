@@ -50,6 +50,8 @@ pub(crate) struct ServeConfig {
     pub(crate) policies: Policies,
     /// How often models are grown anew from recent readings; never, if this is nothing.
     pub(crate) refit: Duration,
+    /// The bytes of the model that is to judge network flows from now on, where one was given.
+    pub(crate) flow_model: Option<Vec<u8>>,
     pub(crate) anchorer: PrivateKeySigner,
 }
 

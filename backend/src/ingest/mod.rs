@@ -23,6 +23,7 @@ use crate::{
     problem::Fault,
 };
 pub(crate) use decode::reading as decode_reading;
+pub(crate) use flows::{is_destination, is_source};
 pub(crate) use source::Source;
 
 /// The interface of this module's routes, for the description of the whole.

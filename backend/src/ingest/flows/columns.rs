@@ -110,6 +110,16 @@ fn cell<'a>(cells: &[&'a str], place: usize) -> &'a str {
     cells.get(place).map_or("", |cell| cell.trim())
 }
 
+/// Whether a column of this name says where a flow comes from.
+pub(crate) fn is_source(name: &str) -> bool {
+    SOURCE.contains(&plain(name).as_str())
+}
+
+/// Whether a column of this name says where a flow goes to.
+pub(crate) fn is_destination(name: &str) -> bool {
+    DESTINATION.contains(&plain(name).as_str())
+}
+
 /// What of a name counts: letters and digits, in lower case.
 fn plain(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()

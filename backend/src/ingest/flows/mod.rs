@@ -17,6 +17,7 @@ use axum::{
 };
 use serde::Deserialize;
 
+pub(crate) use self::columns::{is_destination, is_source};
 use self::{columns::Row, decode::Form};
 use super::{Intake, body, readings::summary};
 use crate::{
