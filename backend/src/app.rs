@@ -96,7 +96,11 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let server = Server::on(listen(config.listen, &entrance).await?, config.proxies.clone());
     let bound = sources(&config, &entrance).await?;
     let metrics = crate::telemetry::init_metrics();
-    let models = Arc::new(Models::load_or_train(&config.data_dir.join("models"))?);
+    let models = Models::load_or_train(&config.data_dir.join("models"))?;
+    let models = Arc::new(match &config.flow_model {
+        Some(bytes) => models.with_flow_model(bytes)?,
+        None => models,
+    });
 
     let writer = SqliteWriter::open_existing(&config.data_dir)?;
     let reader = Arc::new(Reader::open(&config.data_dir)?);

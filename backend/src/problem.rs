@@ -90,7 +90,7 @@ impl Fault {
 fn status(code: Code) -> StatusCode {
     match code {
         Code::MalformedBody | Code::InvalidParameter => StatusCode::BAD_REQUEST,
-        Code::InvalidReading => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::InvalidReading | Code::InvalidSignature => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Conflict => StatusCode::CONFLICT,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -146,7 +146,7 @@ impl From<Denied> for Fault {
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
-            Refusal::Conflict { .. } | Refusal::SaidOtherwise(_) => Code::Conflict,
+            Refusal::Conflict { .. } | Refusal::Replayed { .. } | Refusal::SaidOtherwise(_) => Code::Conflict,
             Refusal::Unjudgeable(_) => Code::InvalidReading,
             Refusal::Unavailable(_) => Code::Unavailable,
         };
@@ -326,10 +326,10 @@ impl IntoResponses for Posted {
         problems([
             (400, "Not JSON"),
             (408, "The body did not arrive in time"),
-            (409, "The same key with other content"),
+            (409, "The same key with other content, or a signed reading that is not new"),
             (413, "The body is too long"),
             (415, "Not JSON by its media type"),
-            (422, "Not a possible reading"),
+            (422, "Not a possible reading, or its signature is missing or does not hold"),
             (500, "A fault of the service"),
             (503, "Busy: send it again"),
         ])

@@ -27,12 +27,16 @@ use std::{
 use crate::domain::{
     DeviceName, Millis,
     access::{Action, Caller, Reach},
+    registry::Kinds as _,
 };
 pub(crate) use accounts::{AccountError, Accounts, Registering, SignedIn, TokenWish};
 pub(crate) use audit::{Trail, record as audit_record};
 pub(crate) use devices::{Devices, Registrar, RegistrarError, table};
 pub(crate) use password::PasswordText;
 pub(crate) use people::People;
+
+/// The type of devices that see the traffic of others.
+const PROBE: &str = "network-probe";
 
 /// What somebody shows to say who they are.
 #[derive(Clone, Copy)]
@@ -161,6 +165,7 @@ impl Gate {
     /// # Errors
     /// [`Denied::Anonymous`] or [`Denied::Forbidden`]. Of a stranger's device the same as of one that does not exist.
     pub(crate) fn may(&self, caller: &Caller, action: Action, device: &DeviceName) -> Result<(), Denied> {
+        let device = &device.device();
         let allowed = match caller.may(action) {
             Some(Reach::All) => Ok(()),
             Some(Reach::Own) if self.is_own(caller, device) => Ok(()),
@@ -176,8 +181,24 @@ impl Gate {
         allowed
     }
 
+    /// Whether this caller may send flows of this device: who may send as the device, and a network probe, which sees the
+    /// traffic of others.
+    ///
+    /// # Errors
+    /// As [`Gate::may`].
+    pub(crate) fn may_report(&self, caller: &Caller, device: &DeviceName) -> Result<(), Denied> {
+        let probe = |caller: &DeviceName| self.devices.kind(caller).is_some_and(|kind| &**kind.name() == PROBE);
+        match caller {
+            Caller::Device(name) if probe(name) && self.devices.kind(device).is_some() => {
+                self.may(caller, Action::Send, name)
+            }
+            _ => self.may(caller, Action::Send, device),
+        }
+    }
+
     /// Whether a device is the caller itself, or belongs to the caller.
     pub(crate) fn is_own(&self, caller: &Caller, device: &DeviceName) -> bool {
+        let device = &device.device();
         match caller {
             Caller::Device(name) => name == device,
             Caller::Person { id, .. } => self.devices.owner(device) == Some(*id),

@@ -58,6 +58,7 @@ pub(crate) const ROUTES: &[(Method, &str, Action)] = &[
     (Method::POST, "/api/v1/readings", Action::Send),
     // Its first message may say who it is; each later one is asked about by itself.
     (Method::GET, "/api/v1/ws", Action::Open),
+    (Method::POST, "/api/v1/flows", Action::Send),
     (Method::POST, "/predict", Action::Send),
     (Method::POST, "/sensor_data", Action::Send),
     (Method::POST, "/api/v2/write", Action::Send),

@@ -87,11 +87,15 @@ impl Client {
 
     /// Posts readings. While the service is busy or away it says so, and tries again for a while.
     pub(super) async fn post_readings(&self, readings: &(impl Serialize + Sync)) -> Result<api::Readings, ClientError> {
-        let url = format!("{}/api/v1/readings", self.base);
-        let text = serde_json::to_vec(readings)?;
+        self.post("/api/v1/readings", "application/json", serde_json::to_vec(readings)?).await
+    }
+
+    /// Posts what is answered as readings are. While the service is busy or away it says so, and tries again for a while.
+    pub(super) async fn post(&self, path: &str, media_type: &str, text: Vec<u8>) -> Result<api::Readings, ClientError> {
+        let url = format!("{}{path}", self.base);
         let mut give_up: Option<Instant> = None;
         loop {
-            let request = self.http.post(&url).header(reqwest::header::CONTENT_TYPE, "application/json");
+            let request = self.http.post(&url).header(reqwest::header::CONTENT_TYPE, media_type);
             let error = match body(&url, request.body(text.clone()).send().await).await {
                 Ok(bytes) => return answer(url, &bytes),
                 Err(error) if error.may_pass() => error,

@@ -5,6 +5,7 @@ mod admin;
 mod backtest;
 mod client;
 mod device;
+mod device_key;
 mod drill;
 mod erase;
 mod evaluate;
@@ -88,6 +89,9 @@ enum Command {
     Simulate(simulate::Args),
     /// Send a CSV file as readings.
     Replay(replay::Args),
+    /// Make a device's key, and sign readings with it.
+    #[command(subcommand)]
+    DeviceKey(device_key::Command),
     /// Score every row of a file.
     Score(score::Args),
     /// Measure how well the detector does on labelled rows.
@@ -128,6 +132,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::DeviceKey(command) => device_key::run(&command),
             Command::Score(args) => score::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Backtest(args) => backtest::run(&args),

@@ -17,7 +17,7 @@ use crate::{
 };
 #[cfg(feature = "mqtt")]
 pub(crate) use broker::{Broker, BrokerTls, Piece, Subscription, TimeMember, TimeUnit, Values};
-pub(crate) use keys::{KeyError, LogIdentity};
+pub(crate) use keys::{DeviceKey, KeyError, LogIdentity};
 pub(crate) use lock::lock;
 
 /// The environment variable with the anchoring account's private key.
@@ -85,6 +85,8 @@ pub(crate) struct ServeConfig {
     pub(crate) policies: Policies,
     /// How often models are grown anew from recent readings; never, if this is nothing.
     pub(crate) refit: Duration,
+    /// The bytes of the model that is to judge network flows from now on, where one was given.
+    pub(crate) flow_model: Option<Vec<u8>>,
     pub(crate) anchorer: PrivateKeySigner,
 }
 

@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod clock;
+mod flow;
 mod keyring;
 pub(crate) mod log;
 pub(crate) mod loopback;
@@ -19,5 +20,6 @@ pub(crate) mod verdict;
 pub(crate) const MAX_BODY: usize = 4 << 20;
 
 pub(crate) use clock::{Clock, Micros, Millis, SystemClock};
+pub(crate) use flow::{Flow, MAX_COLUMNS};
 pub(crate) use keyring::Keyring;
 pub(crate) use reading::{DeviceName, Key, Reading, ReadingError};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::{Hash, checkpoint::LogKey};
+use ledger::{Hash, checkpoint::LogKey, signed::Signed};
 use serde::{Deserialize, Serialize};
 
 use super::{DeviceName, Micros, Millis, Reading};
@@ -132,6 +132,12 @@ pub(crate) struct PendingFinding {
     /// That state; absent in rows of before it was kept.
     #[serde(default, with = "base64_option")]
     pub(crate) kept_state: Option<Vec<u8>>,
+    /// The device's signature over the reading; absent in rows of before this member, and where it did not sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signed: Option<Signed>,
+    /// Between whom, where the reading is a network flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flow: Option<ledger::entry::Flow>,
 }
 
 /// One metric's value with its unit.
@@ -230,6 +236,19 @@ pub(crate) enum Refusal {
         device: DeviceName,
         /// `sequence` or `time`.
         key: &'static str,
+    },
+    /// A signed reading whose number is not above those that were taken, and that is not a stored one once more: perhaps
+    /// somebody sends again what the device once sent.
+    #[error(
+        "a signed reading of {device} needs a sequence number above {last}, which was taken already, found {found}"
+    )]
+    Replayed {
+        /// The device.
+        device: DeviceName,
+        /// The highest that was taken.
+        last: u64,
+        /// The reading's.
+        found: u64,
     },
     /// Of a finding something else was said before. What was said first stands.
     #[error("of entry {0} something else was said before, and stands")]

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{
     Deserialize,
     de::{Error, MapAccess, Visitor},
@@ -25,6 +26,8 @@ struct Object<'a> {
     sequence: Option<u64>,
     #[serde(borrow)]
     metrics: Metrics<'a>,
+    #[serde(borrow, default)]
+    signature: Option<Cow<'a, str>>,
 }
 
 /// Names and number texts in their order; repeated names stay, so that they can be refused.
@@ -62,7 +65,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Reads one reading. A reading without time gets the time of its arrival; one without sequence number as well gets that of
 /// its request's first `arrival`, where that is known, and is then recognised by it.
-pub(super) fn reading(text: &str, now: Millis, arrival: Option<Micros>) -> Result<Reading, ReadingError> {
+pub(crate) fn reading(text: &str, now: Millis, arrival: Option<Micros>) -> Result<Reading, ReadingError> {
     read(text, None, now, arrival)
 }
 
@@ -88,7 +91,17 @@ fn read(
     let values = object.metrics.0.into_iter();
     let values = values.map(|(metric, value)| Ok((metric.to_string(), parse_value(&metric, value.get())?)));
     let values = values.collect::<Result<_, ReadingError>>()?;
-    Reading::new(device, time, object.sequence, values, now)
+    let reading = Reading::new(device, time, object.sequence, values, now)?;
+    match object.signature {
+        Some(text) => reading.with_signature(signature(&text)?),
+        None => Ok(reading),
+    }
+}
+
+/// Reads a signature: base64 with padding, of exactly 64 bytes.
+fn signature(text: &str) -> Result<[u8; 64], ReadingError> {
+    let bytes = BASE64.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| ReadingError::SignatureText(text.chars().take(90).collect()))
 }
 
 /// Reads a JSON object with exactly the members of `T`.
@@ -165,6 +178,8 @@ mod tests {
             (r#"["a",null,5,{"t":1}]"#, "expected an object"),
             (r#"{"device":"a","time":0,"metrics":{"t":1}}"#, "2000-01-01"),
             (r#"{"device":"a","sequence":-1,"metrics":{"t":1}}"#, "-1"),
+            (r#"{"device":"a","metrics":{"t":1},"signature":"c2hvcnQ="}"#, "64 bytes"),
+            (r#"{"device":"a","metrics":{"t":1},"signature":5}"#, "string"),
             (r#"{"device":"a","metrics":{"t":NaN}}"#, "expected value"),
         ] {
             let error = reading(text, NOW, None).unwrap_err().to_string();

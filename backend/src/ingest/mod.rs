@@ -7,6 +7,7 @@ mod body;
 mod compat;
 mod decode;
 mod feedback;
+mod flows;
 mod inflate;
 mod influx;
 mod line_protocol;
@@ -15,6 +16,7 @@ mod lines;
 pub(crate) mod mqtt;
 mod once;
 mod readings;
+mod signatures;
 mod source;
 mod tcp;
 mod ws;
@@ -34,6 +36,8 @@ use crate::{
     pipeline::{self, Pipeline},
     problem::Fault,
 };
+pub(crate) use decode::reading as decode_reading;
+pub(crate) use flows::{is_destination, is_source};
 pub(crate) use influx::in_their_words;
 pub(crate) use lines::DEVICE_TAGS;
 pub(crate) use once::Once;
@@ -46,6 +50,7 @@ pub(crate) use ws::{Feeds, Sockets};
 #[openapi(paths(
     readings::readings,
     ws::connect,
+    flows::flows,
     feedback::feedback,
     compat::predict,
     compat::sensor_data,
@@ -90,9 +95,9 @@ impl Intake {
         pass: &Pass,
         readings: Vec<Reading>,
     ) -> Result<Vec<Result<Accepted, Fault>>, Fault> {
-        let (allowed, denied) = self.authorize(pass, readings)?;
+        let (allowed, refused) = self.authorize(pass, readings).await?;
         match self.pipeline.submit(allowed).await {
-            Ok(results) => Ok(merge(denied, results.into_iter().map(|result| result.map_err(Fault::from)))),
+            Ok(results) => Ok(merge(refused, results.into_iter().map(|result| result.map_err(Fault::from)))),
             Err(busy) => Err(Fault::new(Code::Unavailable, busy)),
         }
     }
@@ -103,9 +108,9 @@ impl Intake {
     /// # Errors
     /// If none was taken: what the caller has shown does not hold any more, or the service is stopping.
     pub(crate) async fn enter(&self, pass: &Pass, readings: Vec<Reading>) -> Result<Entered, Fault> {
-        let (allowed, denied) = self.authorize(pass, readings)?;
+        let (allowed, refused) = self.authorize(pass, readings).await?;
         match self.pipeline.enter(allowed).await {
-            Ok(entered) => Ok(Entered { denied, entered }),
+            Ok(entered) => Ok(Entered { refused, entered }),
             Err(busy) => Err(Fault::new(Code::Unavailable, busy)),
         }
     }
@@ -117,33 +122,42 @@ impl Intake {
         metrics::counter!("messages_refused_total", "source" => self.source, "code" => code).increment(1);
     }
 
-    /// Parts what this caller may send from what it may not: the readings, and at each position why not.
-    fn authorize(&self, pass: &Pass, readings: Vec<Reading>) -> Result<(Vec<Reading>, Vec<Option<Fault>>), Fault> {
+    /// Parts what this caller may send, signed where it has to be, from what it may not: the readings, and at each position
+    /// why not.
+    async fn authorize(
+        &self,
+        pass: &Pass,
+        readings: Vec<Reading>,
+    ) -> Result<(Vec<Reading>, Vec<Option<Fault>>), Fault> {
         if !pass.holds(self.clock.now()) {
             return Err(Denied::Unknown.into());
         }
         let may = |reading: &Reading| -> Result<(), Fault> {
-            self.gate.may(&pass.caller, Action::Send, reading.device())?;
+            match reading.flow() {
+                Some(_) => self.gate.may_report(&pass.caller, &reading.device().device())?,
+                None => self.gate.may(&pass.caller, Action::Send, reading.device())?,
+            }
             Ok(self.gate.devices.check(reading)?)
         };
-        let denied: Vec<Option<Fault>> = readings.iter().map(|reading| may(reading).err()).collect();
-        let allowed = readings.into_iter().zip(&denied).filter(|(_, denied)| denied.is_none());
+        let mut refused: Vec<Option<Fault>> = readings.iter().map(|reading| may(reading).err()).collect();
+        let allowed = readings.into_iter().zip(&refused).filter(|(_, refused)| refused.is_none());
         let allowed: Vec<Reading> = allowed.map(|(reading, _)| reading).collect();
-        metrics::counter!("readings_received_total", "source" => self.source).increment(denied.len() as u64);
-        Ok((allowed, denied))
+        metrics::counter!("readings_received_total", "source" => self.source).increment(refused.len() as u64);
+        let allowed = signatures::check(&self.gate.devices, allowed, &mut refused).await?;
+        Ok((allowed, refused))
     }
 }
 
 /// Readings on their way to the commit.
 pub(crate) struct Entered {
-    denied: Vec<Option<Fault>>,
+    refused: Vec<Option<Fault>>,
     entered: pipeline::Entered,
 }
 
 impl Entered {
     /// Waits for the commit; gives the verdict or the fault of each reading, in their order.
     pub(crate) async fn results(self) -> Vec<Result<Accepted, Fault>> {
-        merge(self.denied, self.entered.results().await.into_iter().map(|result| result.map_err(Fault::from)))
+        merge(self.refused, self.entered.results().await.into_iter().map(|result| result.map_err(Fault::from)))
     }
 }
 
@@ -164,6 +178,7 @@ fn merge<E: Into<Fault>>(
 pub(crate) fn router(intake: Intake, sockets: Sockets) -> Router {
     Router::new()
         .route("/api/v1/readings", post(readings::readings))
+        .route("/api/v1/flows", post(flows::flows))
         .route("/api/v1/anomalies/{index}/feedback", post(feedback::feedback))
         .route("/predict", post(compat::predict))
         .route("/sensor_data", post(compat::sensor_data))

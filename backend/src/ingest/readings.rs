@@ -36,6 +36,9 @@ struct ReadingRequest {
     /// 1 to 12 metrics.
     #[schema(example = json!({"temperature": 21.5, "humidity": 40.2, "pressure": 1013.2}))]
     metrics: std::collections::BTreeMap<String, f64>,
+    /// The device's Ed25519 signature over the reading, 64 bytes in base64; needed where a key is registered for it.
+    #[schema(example = "RDqz0oT8GxWOsFWCfBWzVkQ8Zs0fNBF1gQkRMWdM2gDqzBMsHn8DZ3zuWoK1oI4aMSs4OM6hRBPFAlrPMXvCBA==")]
+    signature: Option<String>,
 }
 
 /// One reading, or several.
@@ -142,7 +145,7 @@ async fn submit(
     Ok(results.into_iter().map(|result| result.or_else(|| judged.next()).unwrap_or_else(missing)).collect())
 }
 
-fn summary(results: Vec<Result<Accepted, Fault>>) -> Readings {
+pub(super) fn summary(results: Vec<Result<Accepted, Fault>>) -> Readings {
     let accepted = results.iter().filter(|result| result.is_ok()).count() as u64;
     Readings { accepted, rejected: results.len() as u64 - accepted, results: results.into_iter().map(result).collect() }
 }

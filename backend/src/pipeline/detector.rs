@@ -16,13 +16,14 @@ use detect::{DetectError, DeviceState};
 use super::{
     Job, Models, ReadingsJob, Results, Shard,
     finding::{self, Subject},
+    flows::{FLOWS, Told},
     limits::{self, Kind, Limits},
     refit::{Offers, Ordinary},
     silence::{LOOK, WatchList},
     writer::{Commits, Slice},
 };
 use crate::domain::{
-    Clock, DeviceName, Key, Reading,
+    Clock, DeviceName, Key, Millis, Reading,
     ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading, values_text},
     verdict::{Accepted, Device, Judged, Label, Refusal, Verdict},
 };
@@ -42,6 +43,8 @@ pub(super) struct Known {
     pub(super) kind: Kind,
     /// Whether this slice has changed it.
     pub(super) changed: bool,
+    /// What goes on among its flows, and was reported. In memory only: after a restart it is reported once more.
+    pub(super) told: Option<Told>,
 }
 
 /// What became of one reading of a slice, before the commit.
@@ -201,7 +204,7 @@ impl Detector {
         if let Err(error) = self.learn_device(&reading) {
             return unreadable(&error);
         }
-        if let Err(error) = self.find_free_key(&mut reading, keys) {
+        if let Err(error) = self.find_free_key(&mut reading, judged, keys) {
             return unreadable(&error);
         }
         let own_key = (reading.device().clone(), reading.key());
@@ -215,7 +218,8 @@ impl Detector {
             Ok(Some(result)) => return Slot::Settled(result),
             Err(error) => return unreadable(&error),
         }
-        match self.judge(reading) {
+        let new = if reading.flow().is_some() { self.judge_flow(reading) } else { self.judge(reading) };
+        match new {
             Err(refusal) => Slot::Settled(Err(refusal)),
             Ok(new) => {
                 judged.push(new);
@@ -234,6 +238,7 @@ impl Detector {
         let metrics = reading.values().iter().map(|(metric, _)| metric.as_str());
         let kind = self.limits.kind(name);
         let profile = match &kind {
+            _ if reading.flow().is_some() => FLOWS,
             Some(kind) => self.models.profile_named(&kind.definition().profile),
             None => self.models.profile_of(metrics),
         };
@@ -252,7 +257,7 @@ impl Detector {
         };
         self.watched.add(name, &policy, self.clock.now());
         let state = DeviceState::with_policy(&policy);
-        self.known.insert(name.clone(), Known { device, state, kind, changed: false });
+        self.known.insert(name.clone(), Known { device, state, kind, changed: false, told: None });
         Ok(())
     }
 
@@ -276,7 +281,7 @@ impl Detector {
             state.set_policy(&policy);
         }
         self.watched.add(name, &policy, self.clock.now());
-        self.known.insert(name.clone(), Known { device, state, kind, changed: false });
+        self.known.insert(name.clone(), Known { device, state, kind, changed: false, told: None });
         Ok(true)
     }
 
@@ -285,8 +290,16 @@ impl Detector {
     fn find_free_key(
         &mut self,
         reading: &mut Reading,
+        judged: &[Judged],
         keys: &HashMap<(DeviceName, Key), usize>,
     ) -> Result<(), StoreError> {
+        if reading.flow().is_some() {
+            let is_same = |at: usize, reading: &Reading| {
+                let earlier = &judged[at].reading;
+                same_content(reading, earlier.time().0, &values_text(earlier.values()))
+            };
+            return self.find_flow_key(reading, keys, is_same);
+        }
         if reading.time_given() || reading.sequence().is_some() {
             return Ok(());
         }
@@ -296,8 +309,9 @@ impl Detector {
         Ok(())
     }
 
-    /// What is known of a reading with this key: its first verdict if it is the same, a conflict if it is not.
-    fn stored(&mut self, reading: &Reading) -> Result<Option<Result<Accepted, Refusal>>, StoreError> {
+    /// What is known of a reading with this key: its first verdict if it is the same, a conflict if it is not. A signed
+    /// reading that is not known has to be above all before it.
+    pub(super) fn stored(&mut self, reading: &Reading) -> Result<Option<Result<Accepted, Refusal>>, StoreError> {
         let device = &self.known[reading.device()].device;
         let above = match reading.key() {
             Key::Sequence(sequence) => device.last_sequence.is_none_or(|last| sequence > last),
@@ -307,7 +321,12 @@ impl Detector {
         if above {
             return Ok(None);
         }
+        let last = device.last_sequence;
         let stored = self.store.reading(reading.device(), reading.key())?;
+        if let (None, Some(_), Some(last), Some(found)) = (&stored, reading.signed(), last, reading.sequence()) {
+            // What retention has removed is gone, but not its number: nobody can bring it again.
+            return Ok(Some(Err(Refusal::Replayed { device: reading.device().clone(), last, found })));
+        }
         Ok(stored.map(
             |(StoredReading { time_us, values }, first)| {
                 if same_content(reading, time_us, &values) { Ok(first) } else { Err(conflict(reading)) }
@@ -328,6 +347,8 @@ impl Detector {
             sequence: reading.sequence(),
             time: reading.time().millis(),
             values: reading.values(),
+            signed: reading.signed(),
+            flow: None,
         };
         let (judgement, next) = finding::judge(&kept.model, &known.state, subject)
             .map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
@@ -345,6 +366,13 @@ impl Detector {
         }
         let finding = finding::pending(subject, &kept.model, kept.hash, &known.state, judgement);
         known.state = next;
+        self.take_note(&reading, now);
+        Ok(Judged { reading, verdict, finding })
+    }
+
+    /// What is known of a device once this reading of it is judged. The device is known.
+    pub(super) fn take_note(&mut self, reading: &Reading, now: Millis) {
+        let Some(known) = self.known.get_mut(reading.device()) else { return };
         let device = &mut known.device;
         device.last_sequence = device.last_sequence.max(reading.sequence());
         device.first_sequence = device.first_sequence.into_iter().chain(reading.sequence()).min();
@@ -354,7 +382,6 @@ impl Detector {
         if !std::mem::replace(&mut known.changed, true) {
             self.changed.push(reading.device().clone());
         }
-        Ok(Judged { reading, verdict, finding })
     }
 }
 

@@ -8,6 +8,7 @@ mod archive;
 mod detector;
 mod feedback;
 mod finding;
+mod flows;
 mod limits;
 mod models;
 mod refit;
@@ -27,7 +28,7 @@ use std::{
     time::Duration,
 };
 
-use detect::Policies;
+use detect::{Policies, flow::FlowModel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 
 use crate::domain::{
@@ -94,6 +95,7 @@ impl Entered {
 pub(crate) struct Pipeline {
     shards: Arc<[mpsc::Sender<Job>]>,
     under_way: Arc<Semaphore>,
+    flows: Arc<flows::FlowJudge>,
 }
 
 /// Why the pipeline did not start.
@@ -201,7 +203,8 @@ impl Pipeline {
             shards.push(sender);
         }
         let under_way = Arc::new(Semaphore::new(MAX_UNDER_WAY));
-        Ok((Self { shards: shards.into(), under_way }, Threads(threads)))
+        let flows = models.flows();
+        Ok((Self { shards: shards.into(), under_way, flows }, Threads(threads)))
     }
 
     /// Judges and stores readings. When this returns a verdict for a reading, the reading is on disk.
@@ -248,6 +251,11 @@ impl Pipeline {
             waiting.push((positions, answer));
         }
         Ok(Entered { total, waiting })
+    }
+
+    /// What judges flows: of which columns.
+    pub(crate) fn flow_model(&self) -> &FlowModel {
+        &self.flows.model
     }
 
     fn shard(&self, device: &DeviceName) -> usize {

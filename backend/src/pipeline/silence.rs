@@ -156,6 +156,8 @@ impl Detector {
             sequence: None,
             time: now,
             values: &[],
+            signed: None,
+            flow: None,
         };
         let kept = self.models.of(profile);
         let verdict = Verdict {

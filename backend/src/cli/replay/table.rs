@@ -28,7 +28,8 @@ pub(super) struct Reading<'a> {
 
 /// Reads the file as readings.
 pub(super) fn read(args: &Args) -> Result<Vec<Reading<'_>>, WrongUse> {
-    let file = std::fs::read(&args.file).map_err(|error| WrongUse(format!("{}: {error}", args.file.display())))?;
+    let name = args.file().display();
+    let file = std::fs::read(args.file()).map_err(|error| WrongUse(format!("{name}: {error}")))?;
     read_from(&file, args)
 }
 
@@ -48,7 +49,7 @@ enum RowTime {
 }
 
 fn read_from<'a>(file: &[u8], args: &'a Args) -> Result<Vec<Reading<'a>>, WrongUse> {
-    let name = args.file.display();
+    let name = args.file().display();
     let wrong = |why: String| WrongUse(format!("{name}{why}"));
     let separator = u8::try_from(args.separator).ok().filter(u8::is_ascii);
     let separator = separator.ok_or_else(|| WrongUse::new("expected an ASCII character as --separator"))?;
@@ -71,7 +72,7 @@ fn read_from<'a>(file: &[u8], args: &'a Args) -> Result<Vec<Reading<'a>>, WrongU
         let time = time.text(offset).ok_or_else(|| {
             wrong(format!(", line {line}: this row's time, counted from --start, is beyond the year 9999"))
         })?;
-        Ok(Reading { device: &args.device, time, metrics })
+        Ok(Reading { device: args.device(), time, metrics })
     };
     rows.into_iter().map(reading).collect()
 }
@@ -87,8 +88,8 @@ fn line(file: &[u8], position: &csv::Position) -> u64 {
 /// What each column of the line of names is for.
 fn columns(header: &csv::StringRecord, args: &Args) -> Result<Vec<Column>, String> {
     let names: Vec<&str> = header.iter().collect();
-    for column in args.ignore.iter().chain([&args.time]) {
-        if !names.contains(&column.as_str()) {
+    for column in args.ignore.iter().map(String::as_str).chain([args.time()]) {
+        if !names.contains(&column) {
             let hint = match names.as_slice() {
                 [_] => format!(". One column only: does --separator {:?} separate the fields?", args.separator),
                 _ => String::new(),
@@ -105,7 +106,7 @@ fn columns(header: &csv::StringRecord, args: &Args) -> Result<Vec<Column>, Strin
         if names[..at].contains(name) {
             return Err(format!("has the column {name:?} twice: which one is meant? --ignore leaves both out"));
         }
-        columns.push(if *name == args.time { Column::Time } else { Column::Metric((*name).to_owned()) });
+        columns.push(if *name == args.time() { Column::Time } else { Column::Metric((*name).to_owned()) });
     }
     Ok(columns)
 }

@@ -148,7 +148,7 @@ impl Registration {
     /// [`RegistrationError`], with what was expected and what was found.
     pub(crate) fn new(request: DeviceRequest, created: Millis) -> Result<Self, RegistrationError> {
         let name = DeviceName::new(&request.name)?;
-        if TAKEN.contains(&name.as_str()) {
+        if TAKEN.contains(&name.as_str()) || name.is_of_flows() {
             return Err(RegistrationError::Taken(request.name));
         }
         let addresses = request.addresses.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;

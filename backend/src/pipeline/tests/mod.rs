@@ -7,6 +7,7 @@ mod keys;
 mod refit;
 mod rescore;
 mod rounds;
+mod signed;
 mod silence;
 
 use std::{
