@@ -11,6 +11,7 @@ mod ledger_status;
 mod model;
 mod problem;
 mod reading;
+mod series;
 
 pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
 pub use feedback::{Feedback, FeedbackRequest, FeedbackVerdict};
@@ -19,6 +20,10 @@ pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};
 pub use model::Model;
 pub use problem::{Code, Problem};
 pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
+pub use series::{
+    AnomalyCount, AnomalyStatistics, Bucket, DeviceCount, DeviceStatistics, ExportEnd, Order, Resolution, Series, Step,
+    StoredReading,
+};
 
 /// The names of the events of `GET /api/v1/feed` (server-sent events).
 pub mod feed {
