@@ -16,6 +16,7 @@ mod pool;
 mod published;
 mod readings;
 mod schema;
+mod series;
 mod writer;
 
 use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
