@@ -143,6 +143,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
 
     let site = Site {
         log: Arc::clone(&reader) as _,
+        series: Arc::clone(&reader) as _,
         anchors: reader,
         models: Arc::new(models.files()),
         view: seen,

@@ -6,6 +6,7 @@ mod app;
 mod cli;
 mod config;
 mod domain;
+mod export;
 mod http;
 mod ingest;
 #[cfg(feature = "measure")]

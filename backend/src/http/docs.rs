@@ -4,7 +4,10 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{anomalies, compat, feed, health, heartbeats, log, models};
+use super::{
+    anomalies, compat, feed, health, heartbeats, log, models,
+    series::{counts, export, list, samples},
+};
 
 /// The interface, as `/api/openapi.json` gives it.
 #[derive(OpenApi)]
@@ -24,6 +27,12 @@ use super::{anomalies, compat, feed, health, heartbeats, log, models};
         models::meta,
         models::model,
         models::sample,
+        list::readings,
+        list::latest,
+        samples::series,
+        export::export,
+        counts::devices,
+        counts::anomalies,
         log::ledger,
         log::trust,
         feed::feed,
@@ -39,6 +48,7 @@ use super::{anomalies, compat, feed, health, heartbeats, log, models};
     components(schemas(api::Problem)),
     tags(
         (name = "intake", description = "Send readings"),
+        (name = "readings", description = "Readings that are kept, and what is counted over them"),
         (name = "log", description = "Read and check the ledger"),
         (name = "compatible", description = "For clients that exist already"),
         (name = "service", description = "How the service is"),

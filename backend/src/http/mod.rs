@@ -17,6 +17,7 @@ mod health;
 mod heartbeats;
 mod log;
 mod models;
+mod series;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ use utoipa::openapi::OpenApi;
 use crate::{
     domain::{
         log::{ChainView, Event, Halt},
-        ports::{AnchorStore, LogReader, ModelFiles},
+        ports::{AnchorStore, LogReader, ModelFiles, Series},
     },
     problem::Fault,
 };
@@ -40,6 +41,7 @@ use bodies::Bodies;
 use feed::Feed;
 pub(crate) use guard::Guard;
 pub(crate) use log::{Cover, bundle};
+use series::Shelf;
 pub(crate) use server::Server;
 
 /// Listeners of the feed at most. Each keeps a connection and a small buffer.
@@ -50,6 +52,8 @@ const MAX_LISTENERS: usize = 256;
 pub(crate) struct Site {
     pub(crate) log: Arc<dyn LogReader>,
     pub(crate) anchors: Arc<dyn AnchorStore>,
+    /// Readings over time.
+    pub(crate) series: Arc<dyn Series>,
     /// The files of all models.
     pub(crate) models: Arc<dyn ModelFiles>,
     pub(crate) view: watch::Receiver<ChainView>,
@@ -86,6 +90,7 @@ impl Site {
 /// started: the feed has one.
 pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard, door: Door) -> Router {
     let feed = Feed::start(site.clone());
+    let shelf = Shelf::new(Arc::clone(&site.series), door.clone());
     let intake = intake.layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve));
     Router::new()
         .route("/api/v1/anomalies", get(anomalies::anomalies))
@@ -108,6 +113,7 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
         .with_state(site)
+        .merge(series::router(shelf))
         .merge(intake)
         .merge(docs::router(interface))
         .merge(assets::router())

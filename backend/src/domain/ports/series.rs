@@ -21,6 +21,9 @@ pub(crate) type RowVisitor<'a> = dyn FnMut(&DeviceName, Row) -> ControlFlow<()> 
 /// **Limits.** Every answer is bounded, by the numbers of [`crate::domain::series`] or by the visitor's will. Nothing
 /// here holds up intake. A device that is not known has nothing, which is no error.
 pub(crate) trait Series: Send + Sync {
+    /// The names of all devices that have sent, sorted.
+    fn devices(&self) -> Result<Vec<DeviceName>, StoreError>;
+
     /// The row with the latest time of a device: `None` if there is none.
     fn latest(&self, device: &DeviceName) -> Result<Option<Row>, StoreError>;
 

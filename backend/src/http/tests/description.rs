@@ -14,7 +14,7 @@ const INTAKE_HANDLERS: [&str; 3] = [
     include_str!("../../ingest/feedback.rs"),
     include_str!("../../ingest/compat.rs"),
 ];
-const READERS: [&str; 2] = [include_str!("../mod.rs"), include_str!("../assets.rs")];
+const READERS: [&str; 3] = [include_str!("../mod.rs"), include_str!("../assets.rs"), include_str!("../series/mod.rs")];
 
 /// Paths and their methods, by `/api/openapi.json` of the read side.
 pub(super) async fn documented(bench: &Bench) -> Vec<(String, BTreeSet<String>)> {
@@ -49,7 +49,11 @@ async fn what_is_served_is_documented() {
 async fn documented_methods_are_those_served() {
     let bench = Bench::new();
     for (path, methods) in documented(&bench).await {
-        let path = path.replace("{index}", "0").replace("{path}", "0/000.p/1").replace("{hash}", &"0".repeat(64));
+        let path = path
+            .replace("{index}", "0")
+            .replace("{path}", "0/000.p/1")
+            .replace("{device}", "d")
+            .replace("{hash}", &"0".repeat(64));
         let refused = bench.send(Method::from_bytes(b"BREW").unwrap(), &path).await.unwrap();
         assert_eq!(refused.status, 405, "{path}");
         let allowed = refused.headers["allow"].to_str().unwrap().split(',').map(str::to_owned);

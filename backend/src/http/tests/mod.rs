@@ -7,6 +7,8 @@ mod bench;
 mod description;
 mod feed;
 mod log;
+mod series;
+mod shelf;
 
 use api::{Code, Problem};
 use axum::http::{Method, StatusCode};
@@ -120,6 +122,12 @@ async fn every_error_of_the_store_is_a_problem_document() {
             "/api/v1/entries/0/evidence",
             "/api/v1/ledger",
             "/api/v1/feed",
+            "/api/v1/devices/d/readings",
+            "/api/v1/devices/d/readings/latest",
+            "/api/v1/devices/d/series?metric=t",
+            "/api/v1/readings/export",
+            "/api/v1/statistics/devices",
+            "/api/v1/statistics/anomalies",
             "/checkpoint",
             "/tile/0/000.p/1",
             "/tile/entries/000.p/1",

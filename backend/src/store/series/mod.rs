@@ -14,6 +14,11 @@ use crate::domain::{
 };
 
 impl Series for Reader {
+    fn devices(&self) -> Result<Vec<DeviceName>, StoreError> {
+        let all = self.read(|connection| devices(connection, None))?;
+        Ok(all.into_iter().map(|(_, name)| name).collect())
+    }
+
     fn latest(&self, device: &DeviceName) -> Result<Option<Row>, StoreError> {
         let page = PageOf { span: Span::ALL, label: None, order: Order::NewestFirst, after: None, limit: 1 };
         Ok(self.readings(device, &page)?.pop())
