@@ -9,8 +9,10 @@ mod erase;
 mod evaluate;
 mod events;
 mod evidence;
+mod export;
 mod fsck;
 mod input;
+mod key;
 mod model;
 mod output;
 mod policy;
@@ -83,8 +85,11 @@ enum Command {
     Serve(serve::Args),
     /// Send simulated readings with injected anomalies, and count how many were found.
     Simulate(simulate::Args),
-    /// Send a CSV file as readings.
+    /// Send a file as readings: CSV, lines of JSON, or what `export` has written.
+    #[command(visible_alias = "import")]
     Replay(replay::Args),
+    /// Write readings to a file: to keep, to send again, or to train with.
+    Export(export::Args),
     /// Score every row of a file.
     Score(score::Args),
     /// Measure how well the detector does on labelled rows.
@@ -125,6 +130,7 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::Export(args) => export::run(&args),
             Command::Score(args) => score::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Backtest(args) => backtest::run(&args),

@@ -8,7 +8,7 @@ const GUARDED: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0
 const GUARD: char = '\'';
 
 /// Writes a text: always in quotes, whatever a reader takes for a separator, and guarded where it could be a formula.
-pub(super) fn text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     if text.starts_with(GUARDED) {
         out.push(GUARD as u8);

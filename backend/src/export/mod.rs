@@ -8,9 +8,10 @@ mod end;
 mod number;
 mod write;
 
-pub(crate) use cell::unguarded;
-pub(crate) use end::{EndError, check, csv_end, json_end};
-pub(crate) use write::{Form, TooManyColumns, Writer, label};
+pub(crate) use cell::{text, unguarded};
+pub(crate) use end::{Checker, csv_end, json_end};
+pub(crate) use number::number;
+pub(crate) use write::{Form, TooManyColumns, Writer, label_name, label_of};
 
 /// The columns of a CSV export before those of the metrics. A metric may have the name of one of them: the place counts.
 pub(crate) const COLUMNS: [&str; 8] =

@@ -8,7 +8,7 @@ use ledger::canonical::MAX_INTEGER;
 ///
 /// Between 2^53 and 10^16 the usual form has no exponent, and intake refuses such a text: integers of that size are
 /// mostly identifiers that a double has changed. With an exponent it says that it means a number.
-pub(super) fn number(out: &mut Vec<u8>, value: f64) {
+pub(crate) fn number(out: &mut Vec<u8>, value: f64) {
     // Writing into memory does not fail.
     let _ = if (MAX_INTEGER as f64..1e16).contains(&value.abs()) && value.abs() > MAX_INTEGER as f64 {
         write!(out, "{value:e}")

@@ -111,6 +111,16 @@ impl Writer {
         self.out.len()
     }
 
+    /// How many readings are written.
+    pub(crate) fn readings(&self) -> u64 {
+        self.tally.readings
+    }
+
+    /// How many were passed over since their values are erased.
+    pub(crate) fn erased(&self) -> u64 {
+        self.tally.erased
+    }
+
     /// Ends the file, and gives the rest of it.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         let mut rest = self.take();
@@ -128,7 +138,7 @@ impl Writer {
         if let Some(sequence) = row.sequence() {
             let _ = write!(out, "{sequence}");
         }
-        let _ = write!(out, ",{},", label(row.verdict.label));
+        let _ = write!(out, ",{},", label_name(row.verdict.label));
         number(out, row.verdict.score);
         out.push(b',');
         number(out, row.verdict.threshold);
@@ -172,7 +182,7 @@ impl Writer {
         number(out, row.verdict.score);
         out.extend_from_slice(br#","threshold":"#);
         number(out, row.verdict.threshold);
-        let _ = write!(out, r#","label":"{}","model_version":"#, label(row.verdict.label));
+        let _ = write!(out, r#","label":"{}","model_version":"#, label_name(row.verdict.label));
         json_text(out, &row.verdict.model_version);
         if let Some(index) = row.entry {
             let _ = write!(out, r#","index":{index}"#);
@@ -187,8 +197,13 @@ fn json_text(out: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(out, text);
 }
 
+/// The label of this name.
+pub(crate) fn label_of(name: &str) -> Option<Label> {
+    [Label::Normal, Label::Anomaly, Label::WarmingUp].into_iter().find(|label| label_name(*label) == name)
+}
+
 /// A label as JSON has it.
-pub(crate) fn label(label: Label) -> &'static str {
+pub(crate) fn label_name(label: Label) -> &'static str {
     match label {
         Label::Normal => "normal",
         Label::Anomaly => "anomaly",
@@ -205,7 +220,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{Micros, verdict::Verdict},
-        export::{EndError, check, csv_end, json_end},
+        export::{Checker, csv_end, end::EndError, json_end},
     };
 
     fn row(key: RowKey, values: &[(&str, f64)]) -> Row {
@@ -237,6 +252,13 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
+    fn check(form: Form, text: &str) -> Result<u64, EndError> {
+        let mut checker = Checker::of(form);
+        // In pieces of any size.
+        text.as_bytes().chunks(7).try_for_each(|piece| checker.take(piece))?;
+        Ok(checker.finish()?.readings)
+    }
+
     #[test]
     fn a_csv_file_has_a_line_for_each_reading_and_no_formula() {
         let text = written(Form::Csv);
@@ -249,7 +271,7 @@ mod tests {
         );
         let end = csv_end(end.trim_end()).unwrap();
         assert_eq!((end.readings, end.erased), (2, 1));
-        assert_eq!(check(&mut text.as_bytes(), 1, csv_end).unwrap(), 2);
+        assert_eq!(check(Form::Csv, &text).unwrap(), 2);
     }
 
     #[test]
@@ -265,21 +287,21 @@ mod tests {
         assert!(text.contains(r#""b,c":9.007199254740992e15"#), "{text}");
         let end = json_end(text.lines().last().unwrap()).unwrap();
         assert_eq!((end.readings, end.erased), (2, 1));
-        assert_eq!(check(&mut text.as_bytes(), 0, json_end).unwrap(), 2);
+        assert_eq!(check(Form::Ndjson, &text).unwrap(), 2);
     }
 
     #[test]
     fn a_file_that_was_cut_anywhere_is_noticed() {
-        for (form, headings, end_of) in [(Form::Csv, 1, csv_end as fn(&str) -> _), (Form::Ndjson, 0, json_end as _)] {
+        for form in [Form::Csv, Form::Ndjson] {
             let text = written(form);
             for length in 0..text.len() {
-                let cut = check(&mut &text.as_bytes()[..length], headings, end_of);
+                let cut = check(form, &text[..length]);
                 assert!(matches!(cut, Err(EndError::Cut { .. })), "{form:?} {length}: {cut:?}");
             }
-            let changed = text.replace("0.25", "0.35");
-            assert!(matches!(check(&mut changed.as_bytes(), headings, end_of), Err(EndError::Changed { .. })));
-            let longer = format!("{text}x\n");
-            assert!(matches!(check(&mut longer.as_bytes(), headings, end_of), Err(EndError::Behind(_))));
+            assert!(matches!(check(form, &text.replace("0.25", "0.35")), Err(EndError::Changed { .. })));
+            for more in ["x", "x\n", "\n"] {
+                assert!(matches!(check(form, &format!("{text}{more}")), Err(EndError::Behind(_))));
+            }
         }
     }
 

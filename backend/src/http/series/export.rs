@@ -28,7 +28,7 @@ use crate::{
     access::Pass,
     domain::{
         DeviceName,
-        ports::{Series, StoreError},
+        ports::StoreError,
         series::{Order, PageOf, Position, Selection, Span},
         verdict::Label,
     },

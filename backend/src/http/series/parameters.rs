@@ -11,6 +11,7 @@ use crate::{
         Micros,
         series::{Position, RowKey, Span},
     },
+    export::label_of,
     problem::Fault,
 };
 
@@ -52,16 +53,9 @@ pub(super) fn recent(from: Option<&str>, to: Option<&str>, now: Micros, length: 
 
 /// A label, as it stands in a reading's judgement.
 pub(super) fn label(text: Option<&str>) -> Result<Option<Label>, Fault> {
-    Ok(match text {
-        None => None,
-        Some("normal") => Some(Label::Normal),
-        Some("anomaly") => Some(Label::Anomaly),
-        Some("warming_up") => Some(Label::WarmingUp),
-        Some(other) => {
-            let what = format!("expected the label normal, anomaly or warming_up, found {:?}", excerpt(other));
-            return Err(invalid(what));
-        }
-    })
+    let Some(text) = text else { return Ok(None) };
+    let what = || invalid(format!("expected the label normal, anomaly or warming_up, found {:?}", excerpt(text)));
+    label_of(text).map(Some).ok_or_else(what)
 }
 
 /// A row's place, as a page's cursor names it: its time in microseconds, and what it is known by.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::DeviceName,
-    export::{check, csv_end, json_end},
+    export::{Checker, Form},
 };
 
 const READINGS: &str = "/api/v1/devices/d/readings";
@@ -29,6 +29,13 @@ async fn refused(bench: &Bench, path: &str) -> (u16, Code) {
     let answer = bench.get(path).await;
     let problem: Problem = serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{path}: {error}"));
     (answer.status.as_u16(), problem.code)
+}
+
+/// How many readings a whole export has.
+fn checked(form: Form, bytes: &[u8]) -> u64 {
+    let mut checker = Checker::of(form);
+    checker.take(bytes).unwrap();
+    checker.finish().unwrap().readings
 }
 
 fn times(page: &Page<StoredReading>) -> Vec<&str> {
@@ -170,7 +177,7 @@ async fn an_export_has_every_reading_and_ends_by_saying_so() {
         (answer.status.as_u16(), &answer.headers["content-type"]),
         (200, &"application/x-ndjson".parse().unwrap())
     );
-    assert_eq!(check(&mut answer.body.as_slice(), 0, json_end).unwrap(), 5);
+    assert_eq!(checked(Form::Ndjson, &answer.body), 5);
     let text = String::from_utf8(answer.body).unwrap();
     assert!(
         text.starts_with(r#"{"device":"=e","time":"2026-01-05T07:00:00Z","sequence":9,"metrics":{"t":1e+300},"#),
@@ -179,10 +186,10 @@ async fn an_export_has_every_reading_and_ends_by_saying_so() {
 
     let answer = bench.get(&format!("{EXPORT}?format=csv&device=d&label=normal")).await;
     assert_eq!(answer.headers["content-disposition"], "attachment; filename=\"readings.csv\"");
-    assert_eq!(check(&mut answer.body.as_slice(), 1, csv_end).unwrap(), 2);
+    assert_eq!(checked(Form::Csv, &answer.body), 2);
 
     let empty = bench.get(&format!("{EXPORT}?from=2030-01-01T00:00:00Z")).await;
-    assert_eq!(check(&mut empty.body.as_slice(), 0, json_end).unwrap(), 0);
+    assert_eq!(checked(Form::Ndjson, &empty.body), 0);
 }
 
 #[tokio::test]
@@ -206,7 +213,7 @@ async fn a_long_export_comes_in_pieces_and_stops_with_its_reader() {
     });
     bench.readings.rows.lock().unwrap().insert(DeviceName::new("d").unwrap(), rows.collect());
     let whole = bench.get(EXPORT).await.body;
-    assert_eq!(check(&mut whole.as_slice(), 0, json_end).unwrap(), many);
+    assert_eq!(checked(Form::Ndjson, &whole), many);
 
     let queries = || bench.log.queries.load(std::sync::atomic::Ordering::SeqCst);
     let mut body = bench.body(EXPORT).await.into_data_stream();
