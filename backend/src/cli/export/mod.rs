@@ -56,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = form, conflicts_with = "features")]
     format: Option<Form>,
     /// Write the detector's features of each reading, to train with (as CSV).
-    #[arg(long, requires = "data_dir")]
+    #[arg(long, conflicts_with = "url")]
     features: bool,
     /// The limits and the alarm budget that the service follows (as JSON): with other ones the detector learns a little
     /// differently.
