@@ -4,15 +4,15 @@ use std::path::Path;
 
 use e2e::{
     Trial,
-    command::{Finished, run},
+    command::{Finished, run, run_in},
+    paths::repo,
     process::free_port,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Names that a spreadsheet takes for formulas, or a careless reader for something else.
-const NAMES: [&str; 7] =
-    ["=cmd|' /C calc'!A0", "+1", "-pump", "@SUM(A1)", "'quoted'", "a,b \"c\"; d", "\u{ff1d}1+1"];
+const NAMES: [&str; 7] = ["=cmd|' /C calc'!A0", "+1", "-pump", "@SUM(A1)", "'quoted'", "a,b \"c\"; d", "\u{ff1d}1+1"];
 
 /// Values at the edges of what intake takes, as JSON writes them.
 const VALUES: [&str; 9] = [
@@ -254,4 +254,49 @@ async fn exported_readings_are_read_by_the_commands_that_learn() {
     let of_lines = run(["backtest", path(&lines), "--json"]).await.expect_success();
     let readings = |text: &str| serde_json::from_str::<Value>(text).expect("a report")["readings"].clone();
     assert_eq!((readings(&of_csv), readings(&of_lines)), (json!(700), json!(700)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_commands_do_what_they_say() {
+    let trial = Trial::start().await;
+    let (url, dir) = (trial.url(), tempfile::tempdir().expect("a temporary directory"));
+    let mut args = vec!["simulate", "--url", &url, "--profile", "factory-station", "--devices", "1", "--count", "1440"];
+    args.extend(["--interval", "0", "--time-step", "60s", "--start", "2026-01-01T00:00:00Z"]);
+    args.extend(["--inject", "point", "--seed", "7"]);
+    run(args).await.expect_success();
+    // The simulator names its devices itself: one of them is to be called as in the text.
+    let lines = export(&["--url", &url]).await.expect_success();
+    let name =
+        serde_json::from_str::<Value>(lines.lines().next().expect("a line")).expect("a reading")["device"].clone();
+    let renamed = lines.lines().filter(|line| !line.starts_with(r#"{"end""#)).map(|line| {
+        let mut line = sent(line).remove(0);
+        line["device"] = json!("press-1");
+        line.to_string()
+    });
+    let file = trial.file("press.ndjson");
+    std::fs::write(&file, renamed.collect::<Vec<_>>().join("\n")).expect("a temporary file can be written");
+    run(["replay", path(&file), "--url", &url]).await.expect_success();
+    assert_ne!(name, "press-1");
+
+    let text = std::fs::read_to_string(repo().join("docs/data.md")).expect("the file is there");
+    let mut ran = 0;
+    for line in text.split("\n```\n").skip(1).step_by(2).flat_map(str::lines) {
+        let line = line.replace("http://127.0.0.1:8080", &url).replace("--data-dir data", "--data-dir DATA");
+        let here = |word: &str| if word == "DATA" { path(trial.data_dir()).to_owned() } else { word.to_owned() };
+        let words: Vec<String> = line.split_whitespace().map(|word| here(word.trim_matches('\''))).collect();
+        match words[0].as_str() {
+            "anomaly-ledger" => {
+                let finished = run_in(dir.path(), &words[1..]).await;
+                assert_eq!(finished.code, 0, "{line}: {finished:?}");
+            }
+            "curl" => {
+                let address = words.last().and_then(|word| word.strip_prefix(&url)).expect("an address");
+                let answer = trial.get(address).await;
+                assert!(answer.status == 200 && !answer.body.is_empty(), "{line}: {}", answer.text());
+            }
+            other => panic!("{other} in {line}"),
+        }
+        ran += 1;
+    }
+    assert!(ran >= 15, "{ran}");
 }

@@ -80,12 +80,14 @@ async fn series_keep_peaks_and_counts_add_up() {
         assert!(series.buckets.iter().all(|bucket| bucket.min <= bucket.mean && bucket.mean <= bucket.max));
     }
     let raw: Series =
-        get(&trial, "/api/v1/devices/roof/series?metric=humidity&from=2026-01-01T00:10:00Z&to=2026-01-01T00:12:00Z").await;
+        get(&trial, "/api/v1/devices/roof/series?metric=humidity&from=2026-01-01T00:10:00Z&to=2026-01-01T00:12:00Z")
+            .await;
     assert_eq!((raw.resolution, raw.step_ms), (Resolution::Raw, 1_000));
     assert_eq!(raw.buckets.iter().map(|bucket| (bucket.min, bucket.count)).collect::<Vec<_>>(), [(50.0, 1), (50.0, 1)]);
 
     let devices: DeviceStatistics = get(&trial, &format!("/api/v1/statistics/devices?{day}")).await;
-    let counted: Vec<_> = devices.items.iter().map(|item| (item.device.as_str(), item.readings, item.anomalies)).collect();
+    let counted: Vec<_> =
+        devices.items.iter().map(|item| (item.device.as_str(), item.readings, item.anomalies)).collect();
     assert_eq!(counted, [("cellar", 10, 1), ("roof", 180, 1)]);
     assert!((devices.items[0].rate - 0.1).abs() < 1e-12);
 
