@@ -147,7 +147,7 @@ impl Cli {
             Command::Measure(command) => crate::measure::run(command),
         };
         outcome.unwrap_or_else(|error| {
-            eprintln!("anomaly-ledger: {error}");
+            eprintln!("anomaly-ledger: {}", in_words(&error.to_string()));
             exit_code(&*error)
         })
     }
@@ -171,6 +171,20 @@ fn end_quietly_with_the_reader() {
 fn install_crypto() {
     // An error says that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A message without the numbers that the system has for its faults, such as `(os error 2)`: the words before say it.
+fn in_words(message: &str) -> String {
+    const BEGINNING: &str = " (os error ";
+    let mut parts = message.split(BEGINNING);
+    let mut words = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => words.push_str(rest),
+            _ => words.extend([BEGINNING, part]),
+        }
+    }
+    words
 }
 
 fn exit_code(error: &(dyn std::error::Error + 'static)) -> ExitCode {
