@@ -10,7 +10,7 @@ use tokio::{
 use utoipa::OpenApi;
 
 use crate::{
-    access::{Devices, Gate, People},
+    access::{AccountError, Accounts, Gate, People, Registrar, Trail},
     anchor::{Anchorer, AnchorerConfig, Chain, ChainConfig, ChainError},
     config::{self, KeyError, LogIdentity, ServeConfig, operator},
     domain::{
@@ -21,7 +21,7 @@ use crate::{
     http::{self, Door, Guard, Server, Site},
     ingest::{self, Intake, Source},
     pipeline::{ModelError, Models, Parts, Pipeline, PipelineError, Sequencer, Threads},
-    store::{Reader, SqliteDevices, SqliteWriter},
+    store::{Reader, SqliteDevices, SqlitePeople, SqliteWriter},
     transport::Listener,
 };
 
@@ -50,6 +50,11 @@ pub(crate) enum StartError {
     /// Another service works there.
     #[error("{0} is in use by another service: stop it, or choose another --data-dir")]
     Locked(String),
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// A thread cannot be started.
+    #[error("the audit log's writer cannot be started: {0}")]
+    Thread(std::io::Error),
     /// The address cannot be bound.
     #[error("cannot listen on {0}: {1}; choose another address with --listen")]
     Listen(SocketAddr, std::io::Error),
@@ -62,7 +67,13 @@ pub(crate) struct Running {
     server: JoinHandle<()>,
     sources: Vec<(&'static str, JoinHandle<()>)>,
     anchorer: JoinHandle<()>,
+    registry: JoinHandle<()>,
+    accounts: JoinHandle<()>,
     pipeline: Threads,
+    /// Writes the audit log.
+    trail: std::thread::JoinHandle<()>,
+    /// Name and one-time password of the first administrator, if this start made it.
+    first_admin: Option<(String, String)>,
     /// Held until the last part has stopped.
     _lock: fs::File,
 }
@@ -92,6 +103,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         Err(error) => return Err(error.into()),
     };
 
+    let registrar = Arc::new(Registrar::open(Arc::clone(&reader) as _)?);
     let version = format!("anomaly-ledger {}", env!("CARGO_PKG_VERSION"));
     reader.add_audit_record(&Record::new(
         clock.now().to_time(),
@@ -131,6 +143,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         devices: detectors(&config)?,
         models: Arc::clone(&models),
         policies: Arc::new(config.policies.clone()),
+        kinds: Arc::clone(registrar.devices()) as _,
         refit: config.refit,
         sequencer,
         periods: config.periods,
@@ -141,10 +154,20 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     };
     let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&reader) as _)?;
 
+    let (trail, trail_thread) =
+        Trail::start(Arc::clone(&reader) as _, Arc::clone(&clock)).map_err(StartError::Thread)?;
+    let people = Arc::new(People::default());
+    let identity = Arc::new(SqlitePeople::open(&config.data_dir)?);
+    let (of_people, at) = (Arc::clone(&people), Arc::clone(&clock));
+    let accounts = Accounts::load(of_people, identity, trail.clone(), at, config.open_registration)?;
+    let gate = Arc::new(Gate::new(config.trial, people, Arc::clone(registrar.devices())));
+
     let site = Site {
         log: Arc::clone(&reader) as _,
         series: Arc::clone(&reader) as _,
+        audit: Arc::clone(&reader) as _,
         anchors: reader,
+        registrar: Arc::clone(&registrar),
         models: Arc::new(models.files()),
         view: seen,
         events,
@@ -155,13 +178,15 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         rpc_url: config.rpc_url.as_str().into(),
         model_version: models.generic_version(),
         trial: config.trial,
+        gate: Arc::clone(&gate),
+        accounts: Arc::clone(&accounts),
+        trail: trail.clone(),
         metrics,
         stop: stopped.clone(),
         listeners: Site::listeners(),
     };
     let address = server.address();
-    let gate = Arc::new(Gate::new(config.trial, Arc::new(People::default()), Arc::new(Devices::default())));
-    let (log, door) = (Arc::clone(&site.log), Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock) });
+    let (log, door) = (Arc::clone(&site.log), Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock), trail });
     let intake = Intake { pipeline, log, clock, gate, source: "http" };
     let sources = bound.into_iter().map(|source| {
         let (name, intake) = (source.name(), intake.of(source.name()));
@@ -170,9 +195,26 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     });
     let sources = sources.collect();
     let guard = Guard { address, trial: config.trial };
+    let registry = tokio::spawn(note_used_keys(Arc::clone(&registrar), stopped.clone()));
     let router = http::router(site, ingest::router(intake), ingest::Interface::openapi(), guard, door);
-    let server = tokio::spawn(server.run(router, stopped));
-    Ok(Running { address, stop, server, sources, anchorer, pipeline: threads, _lock: lock })
+    let server = tokio::spawn(server.run(router, stopped.clone()));
+    // Last: a password that nobody gets to see would shut everybody out.
+    let first_admin = if config.trial { None } else { accounts.first_admin().await? };
+    let accounts = tokio::spawn(accounts.keep(stopped));
+    let (pipeline, trail) = (threads, trail_thread);
+    Ok(Running {
+        address,
+        stop,
+        server,
+        sources,
+        anchorer,
+        registry,
+        accounts,
+        pipeline,
+        trail,
+        first_admin,
+        _lock: lock,
+    })
 }
 
 impl Running {
@@ -181,16 +223,28 @@ impl Running {
         self.address
     }
 
+    /// Name and one-time password of the first administrator, if this start made it.
+    pub(crate) fn first_admin(&self) -> Option<&(String, String)> {
+        self.first_admin.as_ref()
+    }
+
     /// Stops by finishing: no new connections, requests under way are answered, accepted readings committed.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(true);
-        for (part, task) in self.sources.into_iter().chain([("server", self.server), ("anchorer", self.anchorer)]) {
+        let parts = [
+            ("server", self.server),
+            ("anchorer", self.anchorer),
+            ("registry", self.registry),
+            ("accounts", self.accounts),
+        ];
+        for (part, task) in self.sources.into_iter().chain(parts) {
             if let Err(error) = task.await {
                 tracing::error!(%error, part, "a part ended by a fault");
             }
         }
         // The last way into the pipeline went with the server; its threads end when their work is done.
-        let _ = tokio::task::spawn_blocking(|| self.pipeline.join()).await;
+        let (pipeline, trail) = (self.pipeline, self.trail);
+        let _ = tokio::task::spawn_blocking(|| (pipeline.join(), trail.join())).await;
     }
 }
 
@@ -202,6 +256,22 @@ async fn listen(address: SocketAddr) -> Result<Listener, StartError> {
 /// The ways in besides HTTP, bound and not yet serving.
 async fn sources(_config: &ServeConfig) -> Result<Vec<Box<dyn Source>>, StartError> {
     Ok(Vec::new())
+}
+
+/// Notes when keys were shown: once a minute, and at the end.
+async fn note_used_keys(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let stopping = tokio::time::timeout(Registrar::NOTE_EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
+        let registrar = Arc::clone(&registrar);
+        match tokio::task::spawn_blocking(move || registrar.note_used()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "when keys were last used could not be noted"),
+            Err(error) => tracing::error!(%error, "noting the use of keys ended by a fault"),
+        }
+        if stopping {
+            return;
+        }
+    }
 }
 
 /// One service for each data directory.

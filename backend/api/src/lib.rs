@@ -4,7 +4,11 @@
 //! Bodies that carry evidence are the `ledger` crate's own types ([`ledger::evidence::Bundle`],
 //! [`ledger::trust::TrustRoots`]).
 
+mod account;
 mod anomaly;
+mod audit;
+mod device;
+mod device_type;
 mod feedback;
 mod heartbeat;
 mod ledger_status;
@@ -12,8 +16,17 @@ mod model;
 mod problem;
 mod reading;
 mod series;
+mod token;
+mod user;
 
+pub use account::{CallerKind, Identity, PasswordChange, Permission, Reach, Registration, Role, Session, SignIn};
 pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
+pub use audit::AuditRecord;
+pub use device::{
+    AddressOwner, Device, DeviceChange, DeviceImport, DeviceImportLine, DeviceKey, DeviceKeyRequest, DeviceKeyRotation,
+    DevicePublicKey, DeviceRequest, DeviceStatus, Devices, NewDeviceKey, TypeCount,
+};
+pub use device_type::{Bounds, DeviceType, DeviceTypeDefinition, DeviceTypes, LimitSeverity, Retention, TypeMetric};
 pub use feedback::{Feedback, FeedbackRequest, FeedbackVerdict};
 pub use heartbeat::{Account, Heartbeat, LocatedCounter};
 pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};
@@ -24,6 +37,8 @@ pub use series::{
     AnomalyCount, AnomalyStatistics, Bucket, DeviceCount, DeviceStatistics, ExportEnd, Order, Resolution, Series, Step,
     StoredReading,
 };
+pub use token::{NewToken, Scope, Token, TokenRequest};
+pub use user::{ChangedUser, Invitation, InvitationRequest, NewInvitation, User, UserChange, UserRequest, UserState};
 
 /// The names of the events of `GET /api/v1/feed` (server-sent events).
 pub mod feed {

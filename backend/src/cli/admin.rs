@@ -7,7 +7,7 @@ use std::{
 
 use ledger::{audit::Record, checkpoint::Origin};
 
-use super::{Outcome, erase};
+use super::{Outcome, device, erase};
 use crate::{
     config::{LogIdentity, operator},
     domain::{Clock, SystemClock, log::key_history, ports::AuditLog},
@@ -39,6 +39,9 @@ pub(crate) enum Command {
         #[arg(long, default_value = "data", value_name = "DIR")]
         data_dir: PathBuf,
     },
+    /// Look after the registry of devices, while the service is stopped.
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
     /// Erase payloads for good; entries and proofs stay.
     Erase(Box<erase::Args>),
 }
@@ -62,6 +65,7 @@ pub(super) fn run(command: Command) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Command::RotateKey { data_dir } => rotate_key(&data_dir),
+        Command::Device(command) => device::run(command),
         Command::Erase(args) => erase::run(&args),
     }
 }

@@ -4,6 +4,7 @@ mod account;
 mod admin;
 mod backtest;
 mod client;
+mod device;
 mod drill;
 mod erase;
 mod evaluate;

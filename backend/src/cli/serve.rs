@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// A trial: keyless intake from this machine only, on synthetic data.
     #[arg(long)]
     trial: bool,
+    /// Let anybody register, as a device owner. Otherwise administrators invite people.
+    #[arg(long)]
+    open_registration: bool,
     /// Where to listen; port 0 takes any.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -117,6 +120,7 @@ pub(super) fn run(args: Args) -> Outcome {
     let config = ServeConfig {
         listen: args.listen,
         trial: args.trial,
+        open_registration: args.open_registration,
         data_dir: args.data_dir,
         rpc_url: args.rpc_url,
         contract: args.contract,
@@ -140,6 +144,15 @@ pub(super) fn run(args: Args) -> Outcome {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let running = app::start(config, Arc::new(SystemClock)).await?;
         println!("listening on http://{}", running.address());
+        if let Some((name, password)) = running.first_admin() {
+            // To the terminal and not to the log, which others keep and read.
+            println!(
+                "There are no users yet. Sign in at http://{}/ui/ as\n  user      {name}\n  password  {password}\nand choose \
+                 a password of your own. This one is shown only now; if it gets lost: anomaly-ledger admin user password \
+                 {name}",
+                running.address()
+            );
+        }
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}

@@ -33,6 +33,8 @@ pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
     /// Keyless, on this machine only.
     pub(crate) trial: bool,
+    /// Whether anybody may register, as a device owner.
+    pub(crate) open_registration: bool,
     pub(crate) data_dir: PathBuf,
     pub(crate) rpc_url: String,
     pub(crate) contract: Address,

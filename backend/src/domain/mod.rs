@@ -7,9 +7,11 @@ pub(crate) mod clock;
 mod keyring;
 pub(crate) mod log;
 pub(crate) mod loopback;
+pub(crate) mod people;
 pub(crate) mod ports;
 pub(crate) mod reading;
 pub(crate) mod redact;
+pub(crate) mod registry;
 pub(crate) mod series;
 pub(crate) mod verdict;
 

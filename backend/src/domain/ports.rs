@@ -201,6 +201,15 @@ pub(crate) trait Sequencing {
 pub(crate) trait AuditLog: Send + Sync {
     /// Adds a record at the end, and gives its number. On disk when this returns.
     fn add_audit_record(&self, record: &Record) -> Result<u64, StoreError>;
+
+    /// Adds several, in one transaction, and gives the last one's number. All are on disk when this returns, or none.
+    fn add_audit_records(&self, records: &[Record]) -> Result<u64, StoreError>;
+
+    /// Records with a number below this one, newest first, at most `count`, each with its number.
+    fn audit_before(&self, before: u64, count: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+
+    /// Records from a number on, at most `count`, each with its number.
+    fn audit_from(&self, from: u64, count: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
 }
 
 /// The store as detection reads it: sees every commit that was acknowledged before the call.

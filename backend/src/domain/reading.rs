@@ -85,7 +85,8 @@ impl fmt::Display for DeviceName {
     }
 }
 
-fn is_name(name: &str, longest: usize) -> bool {
+/// Whether a text may name something: so many bytes, and nothing invisible in it or at its ends.
+pub(super) fn is_name(name: &str, longest: usize) -> bool {
     (1..=longest).contains(&name.len()) && !name.chars().any(is_invisible) && name.trim() == name
 }
 

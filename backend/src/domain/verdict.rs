@@ -47,6 +47,12 @@ pub(crate) struct Device {
     pub(crate) state: Vec<u8>,
     /// The highest sequence number seen.
     pub(crate) last_sequence: Option<u64>,
+    /// The lowest sequence number seen.
+    pub(crate) first_sequence: Option<u64>,
+    /// Readings with a sequence number: fewer than there are from the first to the last, where some are missing.
+    pub(crate) sequenced: u64,
+    /// When the last reading came, by the service's clock.
+    pub(crate) last_seen: Option<Millis>,
     /// The latest time of a reading seen.
     pub(crate) last_time: Option<Micros>,
 }

@@ -17,8 +17,8 @@ use crate::domain::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Object<'a> {
-    #[serde(borrow)]
-    device: Cow<'a, str>,
+    #[serde(borrow, default)]
+    device: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     time: Option<&'a RawValue>,
     #[serde(default)]
@@ -62,12 +62,22 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Reads one reading. A reading without time gets the time of its arrival.
 pub(super) fn reading(text: &str, now: Millis) -> Result<Reading, ReadingError> {
+    reading_of(text, None, now)
+}
+
+/// Reads one reading that comes from somebody who is this device: it need not name it.
+pub(super) fn reading_of(text: &str, sender: Option<&DeviceName>, now: Millis) -> Result<Reading, ReadingError> {
     let object: Object<'_> = object(text.as_bytes())?;
+    let device = match (&object.device, sender) {
+        (Some(name), _) => DeviceName::new(name)?,
+        (None, Some(sender)) => sender.clone(),
+        (None, None) => return Err(ReadingError::Object("missing field `device`".into())),
+    };
     let time = object.time.map(|time| self::time(time.get())).transpose()?;
     let values = object.metrics.0.into_iter();
     let values = values.map(|(metric, value)| Ok((metric.to_string(), parse_value(&metric, value.get())?)));
     let values = values.collect::<Result<_, ReadingError>>()?;
-    Reading::new(DeviceName::new(&object.device)?, time, object.sequence, values, now)
+    Reading::new(device, time, object.sequence, values, now)
 }
 
 /// Reads a JSON object with exactly the members of `T`.
@@ -114,6 +124,16 @@ mod tests {
         let reading = reading(text, NOW).unwrap();
         assert_eq!(reading.sequence(), Some(7));
         assert_eq!(reading.values(), [("h".to_owned(), 40.0), ("t".to_owned(), 21.5)]);
+    }
+
+    #[test]
+    fn a_sender_that_is_a_device_need_not_say_so() {
+        let sender = DeviceName::new("a").unwrap();
+        let named = |text| reading_of(text, Some(&sender), NOW).map(|reading| reading.device().to_string());
+        assert_eq!(named(r#"{"metrics":{"t":1}}"#).unwrap(), "a");
+        // Whether it may send for another is not decided here.
+        assert_eq!(named(r#"{"device":"b","metrics":{"t":1}}"#).unwrap(), "b");
+        assert!(named(r#"{"device":"","metrics":{"t":1}}"#).is_err());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use axum::{Router, routing::post};
 use crate::{
     access::{Denied, Gate, Pass},
     domain::{Clock, Reading, access::Action, ports::LogReader, verdict::Accepted},
-    pipeline::Pipeline,
+    pipeline::{self, Pipeline},
     problem::Fault,
 };
 pub(crate) use source::Source;
@@ -58,25 +58,65 @@ impl Intake {
         pass: &Pass,
         readings: Vec<Reading>,
     ) -> Result<Vec<Result<Accepted, Fault>>, Fault> {
+        let (allowed, denied) = self.authorize(pass, readings)?;
+        match self.pipeline.submit(allowed).await {
+            Ok(results) => Ok(merge(denied, results)),
+            Err(busy) => Err(Fault::new(Code::Unavailable, busy)),
+        }
+    }
+
+    /// As [`Intake::submit`], for connections on which more follows before this is committed: waits for room instead of
+    /// refusing. When it returns, the readings are in order before all that are entered later.
+    ///
+    /// # Errors
+    /// If none was taken: what the caller has shown does not hold any more, or the service is stopping.
+    pub(crate) async fn enter(&self, pass: &Pass, readings: Vec<Reading>) -> Result<Entered, Fault> {
+        let (allowed, denied) = self.authorize(pass, readings)?;
+        match self.pipeline.enter(allowed).await {
+            Ok(entered) => Ok(Entered { denied, entered }),
+            Err(busy) => Err(Fault::new(Code::Unavailable, busy)),
+        }
+    }
+
+    /// Parts what this caller may send from what it may not: the readings, and at each position why not.
+    fn authorize(&self, pass: &Pass, readings: Vec<Reading>) -> Result<(Vec<Reading>, Vec<Option<Fault>>), Fault> {
         if !pass.holds(self.clock.now()) {
             return Err(Denied::Unknown.into());
         }
-        let may = |reading: &Reading| self.gate.may(&pass.caller, Action::Send, reading.device());
-        let denied: Vec<Option<Denied>> = readings.iter().map(|reading| may(reading).err()).collect();
+        let may = |reading: &Reading| -> Result<(), Fault> {
+            self.gate.may(&pass.caller, Action::Send, reading.device())?;
+            Ok(self.gate.devices.check(reading)?)
+        };
+        let denied: Vec<Option<Fault>> = readings.iter().map(|reading| may(reading).err()).collect();
         let allowed = readings.into_iter().zip(&denied).filter(|(_, denied)| denied.is_none());
         let allowed: Vec<Reading> = allowed.map(|(reading, _)| reading).collect();
         metrics::counter!("readings_received_total", "source" => self.source).increment(denied.len() as u64);
-        let mut results = match self.pipeline.submit(allowed).await {
-            Ok(results) => results.into_iter().map(|result| result.map_err(Fault::from)),
-            Err(busy) => return Err(Fault::new(Code::Unavailable, busy)),
-        };
-        let missing = || Err(Fault::new(Code::Internal, "no result"));
-        let result = |denied: Option<Denied>| match denied {
-            Some(denied) => Err(denied.into()),
-            None => results.next().unwrap_or_else(missing),
-        };
-        Ok(denied.into_iter().map(result).collect())
+        Ok((allowed, denied))
     }
+}
+
+/// Readings on their way to the commit.
+pub(crate) struct Entered {
+    denied: Vec<Option<Fault>>,
+    entered: pipeline::Entered,
+}
+
+impl Entered {
+    /// Waits for the commit; gives the verdict or the fault of each reading, in their order.
+    pub(crate) async fn results(self) -> Vec<Result<Accepted, Fault>> {
+        merge(self.denied, self.entered.results().await)
+    }
+}
+
+/// The results of those that were allowed, between the refusals of the others.
+fn merge(denied: Vec<Option<Fault>>, results: pipeline::Results) -> Vec<Result<Accepted, Fault>> {
+    let mut results = results.into_iter().map(|result| result.map_err(Fault::from));
+    let missing = || Err(Fault::new(Code::Internal, "no result"));
+    let result = |denied: Option<Fault>| match denied {
+        Some(denied) => Err(denied),
+        None => results.next().unwrap_or_else(missing),
+    };
+    denied.into_iter().map(result).collect()
 }
 
 /// The intake routes.

@@ -7,7 +7,7 @@ use utoipa::OpenApi;
 
 use super::Failure;
 use crate::{
-    access::Gate,
+    access::{Accounts, Gate, People, Trail},
     config::LogIdentity,
     domain::{
         Clock, SystemClock,
@@ -17,7 +17,7 @@ use crate::{
     http::{self, Door, Guard, Server, Site},
     ingest::{self, Intake},
     pipeline::{Models, Parts, Pipeline, Sequencer, Threads},
-    store::{Reader, SqliteDevices, SqliteWriter},
+    store::{Reader, SqliteDevices, SqlitePeople, SqliteWriter},
     transport::Listener,
 };
 
@@ -50,6 +50,7 @@ impl Rig {
             devices: devices.collect::<Result<_, Failure>>()?,
             models: Arc::clone(&models),
             policies: Arc::new(detect::Policies::default()),
+            kinds: Arc::new(crate::access::Devices::default()),
             refit: Duration::ZERO,
             sequencer,
             periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
@@ -60,6 +61,11 @@ impl Rig {
         };
         let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&log) as _)?;
         let (stop, stopped) = watch::channel(false);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (trail, _) = Trail::start(Arc::clone(&log) as _, Arc::clone(&clock))?;
+        let (people, identity) = (Arc::new(People::default()), Arc::new(SqlitePeople::open(data_dir)?));
+        let accounts = Accounts::load(Arc::clone(&people), identity, trail.clone(), clock, false)?;
+        let gate = Arc::new(Gate::new(true, people, Arc::default()));
         let site = Site {
             log: Arc::clone(&log) as _,
             anchors: Arc::clone(&log) as _,
@@ -72,6 +78,10 @@ impl Rig {
             rpc_url: "http://127.0.0.1:0/".into(),
             model_version: models.generic_version(),
             trial: true,
+            gate,
+            accounts,
+            trail,
+            audit: Arc::clone(&log) as _,
             metrics: crate::telemetry::init_metrics(),
             stop: stopped,
             listeners: Site::listeners(),
@@ -89,8 +99,8 @@ impl Rig {
         let server = Server::on(Listener::bind(([127, 0, 0, 1], 0).into(), None).await?);
         let address = server.address();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let gate = Arc::new(Gate::new(true, Arc::default(), Arc::default()));
-        let door = Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock) };
+        let (gate, trail) = (Arc::clone(&self.site.gate), self.site.trail.clone());
+        let door = Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock), trail };
         let (pipeline, log) = (self.pipeline.clone(), Arc::clone(&self.log) as _);
         let intake = ingest::router(Intake { pipeline, log, clock, gate, source: "http" });
         let guard = Guard { address, trial: true };

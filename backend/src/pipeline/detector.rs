@@ -11,11 +11,12 @@ use std::{
     },
 };
 
-use detect::{DetectError, DeviceState, Policies};
+use detect::{DetectError, DeviceState};
 
 use super::{
     Job, Models, ReadingsJob, Results, Shard,
     finding::{self, Subject},
+    limits::{self, Kind, Limits},
     refit::{Offers, Ordinary},
     silence::{LOOK, WatchList},
     writer::{Commits, Slice},
@@ -37,6 +38,8 @@ const MAX_DEVICES: usize = 25_000;
 pub(super) struct Known {
     pub(super) device: Device,
     pub(super) state: DeviceState,
+    /// The type whose limits the state carries.
+    pub(super) kind: Kind,
     /// Whether this slice has changed it.
     pub(super) changed: bool,
 }
@@ -52,7 +55,7 @@ enum Slot {
 /// One shard's detector.
 pub(super) struct Detector {
     pub(super) models: Arc<Models>,
-    pub(super) policies: Arc<Policies>,
+    pub(super) limits: Limits,
     pub(super) store: Box<dyn DeviceReader>,
     commits: Commits,
     pub(super) clock: Arc<dyn Clock>,
@@ -70,7 +73,7 @@ pub(super) struct Detector {
 /// What a detector works with.
 pub(super) struct Parts {
     pub(super) models: Arc<Models>,
-    pub(super) policies: Arc<Policies>,
+    pub(super) limits: Limits,
     pub(super) store: Box<dyn DeviceReader>,
     pub(super) commits: Commits,
     pub(super) clock: Arc<dyn Clock>,
@@ -79,10 +82,10 @@ pub(super) struct Parts {
 impl Detector {
     /// A detector for its part of the devices; `offers` is where rows of ordinary readings go, if anywhere.
     pub(super) fn new(parts: Parts, shard: Shard, offers: Option<Offers>) -> Self {
-        let Parts { models, policies, store, commits, clock } = parts;
-        let watched = WatchList::new(&policies);
+        let Parts { models, limits, store, commits, clock } = parts;
+        let watched = WatchList::new(&limits.policies);
         let (known, changed, ordinary) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { models, policies, store, commits, clock, shard, known, changed, watched, offers, ordinary }
+        Self { models, limits, store, commits, clock, shard, known, changed, watched, offers, ordinary }
     }
 
     /// Works until all senders of jobs are gone.
@@ -229,35 +232,51 @@ impl Detector {
             return Ok(());
         }
         let metrics = reading.values().iter().map(|(metric, _)| metric.as_str());
-        let profile = self.models.profile_of(metrics).to_owned();
-        let policy = self.policies.of(&profile, name.as_str());
+        let kind = self.limits.kind(name);
+        let profile = match &kind {
+            Some(kind) => self.models.profile_named(&kind.definition().profile),
+            None => self.models.profile_of(metrics),
+        };
+        let profile = profile.to_owned();
+        let policy = self.limits.policy(&kind, &profile, name);
         let device = Device {
             name: name.clone(),
             pseudonym: super::sequencer::random_hex::<16>(),
             profile,
             state: Vec::new(),
             last_sequence: None,
+            first_sequence: None,
+            sequenced: 0,
+            last_seen: None,
             last_time: None,
         };
         self.watched.add(name, &policy, self.clock.now());
-        self.known.insert(name.clone(), Known { device, state: DeviceState::with_policy(&policy), changed: false });
+        let state = DeviceState::with_policy(&policy);
+        self.known.insert(name.clone(), Known { device, state, kind, changed: false });
         Ok(())
     }
 
     /// Makes sure that a device which the store knows is in `known`; `false` if it knows none of this name.
     pub(super) fn learn_stored(&mut self, name: &DeviceName) -> Result<bool, StoreError> {
-        if self.known.contains_key(name) {
+        let kind = self.limits.kind(name);
+        if let Some(known) = self.known.get_mut(name) {
+            if !limits::same(&known.kind, &kind) {
+                let policy = self.limits.policy(&kind, &known.device.profile, name);
+                known.state.set_policy(&policy);
+                known.kind = kind;
+                self.watched.add(name, &policy, self.clock.now());
+            }
             return Ok(true);
         }
         let Some(device) = self.store.device(name)? else { return Ok(false) };
-        let policy = self.policies.of(&device.profile, name.as_str());
+        let policy = self.limits.policy(&kind, &device.profile, name);
         let mut state = read_state(&device)?;
         // The policy is part of the state, and so of every verdict; it may have been changed since.
         if !state.follows(&policy) {
             state.set_policy(&policy);
         }
         self.watched.add(name, &policy, self.clock.now());
-        self.known.insert(name.clone(), Known { device, state, changed: false });
+        self.known.insert(name.clone(), Known { device, state, kind, changed: false });
         Ok(true)
     }
 
@@ -328,6 +347,9 @@ impl Detector {
         known.state = next;
         let device = &mut known.device;
         device.last_sequence = device.last_sequence.max(reading.sequence());
+        device.first_sequence = device.first_sequence.into_iter().chain(reading.sequence()).min();
+        device.sequenced += u64::from(reading.sequence().is_some());
+        device.last_seen = device.last_seen.max(Some(now));
         device.last_time = device.last_time.max(Some(reading.time()));
         if !std::mem::replace(&mut known.changed, true) {
             self.changed.push(reading.device().clone());

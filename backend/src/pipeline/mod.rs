@@ -8,6 +8,7 @@ mod archive;
 mod detector;
 mod feedback;
 mod finding;
+mod limits;
 mod models;
 mod refit;
 mod rescore;
@@ -33,9 +34,11 @@ use crate::domain::{
     Clock, DeviceName, Reading,
     log::{ChainView, Event, Halt, Periods},
     ports::{DeviceReader, LogReader, StoreError, WriteStore},
+    registry::Kinds,
     verdict::{Accepted, Refusal},
 };
 pub(crate) use feedback::{Said, model_score};
+use limits::Limits;
 pub(crate) use models::{ModelError, Models, built_in, profile_of};
 pub(crate) use rescore::{RescoreError, Rescored, model_of, rescore};
 pub(crate) use sequencer::Sequencer;
@@ -65,6 +68,27 @@ struct ReadingsJob {
     _under_way: OwnedSemaphorePermit,
 }
 
+/// Readings that have entered, and are not answered yet. Dropped or not, they are judged and stored.
+pub(crate) struct Entered {
+    total: usize,
+    /// The answer of each shard, and at which positions its readings were.
+    waiting: Vec<(Vec<usize>, oneshot::Receiver<Results>)>,
+}
+
+impl Entered {
+    /// Waits for the commit.
+    pub(crate) async fn results(self) -> Results {
+        let unavailable = || Err(Refusal::Unavailable("the service is stopping: send it again"));
+        let mut results: Results = std::iter::repeat_with(unavailable).take(self.total).collect();
+        for (positions, answer) in self.waiting {
+            for (position, result) in positions.into_iter().zip(answer.await.unwrap_or_default()) {
+                results[position] = result;
+            }
+        }
+        results
+    }
+}
+
 /// The way into the pipeline. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Pipeline {
@@ -91,6 +115,8 @@ pub(crate) struct Parts<W> {
     pub(crate) models: Arc<Models>,
     /// What people ask of the detector.
     pub(crate) policies: Arc<Policies>,
+    /// Of which types devices are.
+    pub(crate) kinds: Arc<dyn Kinds>,
     /// How often models are grown anew from recent readings; never, if this is nothing.
     pub(crate) refit: Duration,
     /// From findings to entries.
@@ -129,7 +155,9 @@ impl Pipeline {
         parts: Parts<W>,
         log: Arc<dyn LogReader>,
     ) -> Result<(Self, Threads), PipelineError> {
-        let Parts { writer, devices, models, policies, refit, sequencer, periods, view, clock, halt, events } = parts;
+        let Parts { writer, devices, models, policies, kinds, refit, sequencer, periods, view, clock, halt, events } =
+            parts;
+        let limits = Limits { policies, kinds };
         let rounds = match rounds::Rounds::load(&*log, periods, view.clone(), clock.now()) {
             Ok(rounds) => rounds,
             // What is stored can still be read, and shown to be damaged; nothing more is appended.
@@ -161,9 +189,9 @@ impl Pipeline {
         let of = devices.len();
         for (at, reader) in devices.into_iter().enumerate() {
             let (sender, jobs) = mpsc::channel();
-            let (models, policies, now) = (Arc::clone(&models), Arc::clone(&policies), Arc::clone(&now));
+            let (models, limits, now) = (Arc::clone(&models), limits.clone(), Arc::clone(&now));
             let shard = Shard { at, of };
-            let parts = detector::Parts { models, policies, store: reader, commits: commits.clone(), clock: now };
+            let parts = detector::Parts { models, limits, store: reader, commits: commits.clone(), clock: now };
             let mut detector = detector::Detector::new(parts, shard, offers.clone());
             threads.push(spawn(&format!("detector-{at}"), &halt, move || detector.run(&jobs)));
             shards.push(sender);
@@ -175,7 +203,28 @@ impl Pipeline {
     /// Judges and stores readings. When this returns a verdict for a reading, the reading is on disk.
     ///
     /// The order of one device's readings is kept.
+    ///
+    /// # Errors
+    /// [`Busy`], at once: for senders that can be told to send again.
     pub(crate) async fn submit(&self, readings: Vec<Reading>) -> Result<Results, Busy> {
+        // Room for all of them before any is sent, so that a busy service has taken nothing of a request.
+        let wanted = u32::try_from(readings.len()).map_err(|_| Busy)?;
+        let room = Arc::clone(&self.under_way).try_acquire_many_owned(wanted).map_err(|_| Busy)?;
+        Ok(self.hand_on(room, readings)?.results().await)
+    }
+
+    /// As [`Pipeline::submit`], in two steps, for connections on which more follows before this is committed. Waits for
+    /// room. When it returns, the readings are in order before all that are entered later.
+    ///
+    /// # Errors
+    /// [`Busy`] if there can never be so much room, or the service is stopping.
+    pub(crate) async fn enter(&self, readings: Vec<Reading>) -> Result<Entered, Busy> {
+        let wanted = u32::try_from(readings.len()).ok().filter(|wanted| *wanted as usize <= MAX_UNDER_WAY);
+        let room = Arc::clone(&self.under_way).acquire_many_owned(wanted.ok_or(Busy)?).await.map_err(|_| Busy)?;
+        self.hand_on(room, readings)
+    }
+
+    fn hand_on(&self, mut room: OwnedSemaphorePermit, readings: Vec<Reading>) -> Result<Entered, Busy> {
         let total = readings.len();
         let mut parts: Vec<(Vec<usize>, Vec<Reading>)> = vec![Default::default(); self.shards.len()];
         for (at, reading) in readings.into_iter().enumerate() {
@@ -183,9 +232,6 @@ impl Pipeline {
             positions.push(at);
             part.push(reading);
         }
-        // Room for all of them before any is sent, so that a busy service has taken nothing of a request.
-        let wanted = u32::try_from(total).map_err(|_| Busy)?;
-        let mut room = Arc::clone(&self.under_way).try_acquire_many_owned(wanted).map_err(|_| Busy)?;
         let mut waiting = Vec::new();
         for (shard, (positions, part)) in self.shards.iter().zip(parts) {
             if part.is_empty() {
@@ -197,14 +243,7 @@ impl Pipeline {
             shard.send(Job::Readings(job)).map_err(|_| Busy)?;
             waiting.push((positions, answer));
         }
-        let unavailable = || Err(Refusal::Unavailable("the service is stopping: send it again"));
-        let mut results: Results = std::iter::repeat_with(unavailable).take(total).collect();
-        for (positions, answer) in waiting {
-            for (position, result) in positions.into_iter().zip(answer.await.unwrap_or_default()) {
-                results[position] = result;
-            }
-        }
-        Ok(results)
+        Ok(Entered { total, waiting })
     }
 
     fn shard(&self, device: &DeviceName) -> usize {

@@ -163,6 +163,11 @@ impl Models {
         Arc::clone(&self.generic.get().version)
     }
 
+    /// The profile of this name; the generic one if there is no model of it.
+    pub(super) fn profile_named(&self, name: &str) -> &str {
+        self.by_profile.get_key_value(name).map_or(GENERIC, |(profile, _)| profile)
+    }
+
     /// The profile whose metrics are exactly these.
     pub(crate) fn profile_of<'a>(&self, metrics: impl Iterator<Item = &'a str> + Clone) -> &str {
         let fits = |in_use: &InUse| {

@@ -286,8 +286,8 @@ mod tests {
         eraser
             .connection
             .execute_batch(&format!(
-                "INSERT INTO device VALUES (1, 'one', 'a', 'generic', x'', NULL, NULL);
-                 INSERT INTO device VALUES (2, 'two', 'b', 'generic', x'', NULL, NULL);
+                "INSERT INTO device (id, name, pseudonym, profile, state)
+                     VALUES (1, 'one', 'a', 'generic', x''), (2, 'two', 'b', 'generic', x'');
                  INSERT INTO reading (device, by_sequence, key, time_us, metrics, score, threshold, label,
                      model_version, entry)
                      WITH RECURSIVE n (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM n WHERE n < 2 * {readings} - 1)

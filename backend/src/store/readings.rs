@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{from_sql, to_sql, writer::key_to_sql};
 use crate::domain::{
-    DeviceName, Key, Micros,
+    DeviceName, Key, Micros, Millis,
     ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading},
     verdict::{Accepted, Device, Feedback, Label, Verdict},
 };
@@ -29,7 +29,8 @@ impl SqliteDevices {
 impl DeviceReader for SqliteDevices {
     fn device(&mut self, name: &DeviceName) -> Result<Option<Device>, StoreError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT pseudonym, profile, state, last_sequence, last_time_us FROM device WHERE name = ?",
+            "SELECT pseudonym, profile, state, last_sequence, last_time_us, first_sequence, sequenced, last_seen_ms
+             FROM device WHERE name = ?",
         )?;
         let device = select.query_row([name.as_str()], |row| {
             Ok(Device {
@@ -39,6 +40,9 @@ impl DeviceReader for SqliteDevices {
                 state: row.get(2)?,
                 last_sequence: row.get::<_, Option<i64>>(3)?.map(from_sql),
                 last_time: row.get::<_, Option<i64>>(4)?.map(Micros),
+                first_sequence: row.get::<_, Option<i64>>(5)?.map(from_sql),
+                sequenced: from_sql(row.get(6)?),
+                last_seen: row.get::<_, Option<i64>>(7)?.map(Millis),
             })
         });
         Ok(device.optional()?)

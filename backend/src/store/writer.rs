@@ -79,9 +79,11 @@ impl Transaction for SqliteTransaction<'_> {}
 impl Detections for SqliteTransaction<'_> {
     fn put_devices(&mut self, devices: &[Device]) -> Result<(), StoreError> {
         let mut upsert = self.transaction.prepare_cached(
-            "INSERT INTO device (name, pseudonym, profile, state, last_sequence, last_time_us)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (name) DO UPDATE SET state = ?4, last_sequence = ?5, last_time_us = ?6",
+            "INSERT INTO device (name, pseudonym, profile, state, last_sequence, last_time_us,
+                                 first_sequence, sequenced, last_seen_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (name) DO UPDATE SET state = ?4, last_sequence = ?5, last_time_us = ?6,
+                                 first_sequence = ?7, sequenced = ?8, last_seen_ms = ?9",
         )?;
         for device in devices {
             upsert.execute(params![
@@ -91,6 +93,9 @@ impl Detections for SqliteTransaction<'_> {
                 device.state,
                 device.last_sequence.map(to_sql),
                 device.last_time.map(|time| time.0),
+                device.first_sequence.map(to_sql),
+                to_sql(device.sequenced),
+                device.last_seen.map(|seen| seen.0),
             ])?;
         }
         Ok(())

@@ -28,9 +28,10 @@ use tokio::sync::{broadcast, watch};
 use tower::ServiceExt;
 
 use super::{
-    super::{Guard, Site, router},
+    super::{Door, Guard, Site, router},
     shelf::Readings,
 };
+use crate::access::testing::House;
 use crate::domain::{
     log::{ChainHealth, ChainView, Event, Halt},
     ports::{AnchorRow, AnchorStore, LogReader, ModelFiles, ModelPart, StoreError, StoredAnomaly, StoredCheckpoint},
@@ -210,6 +211,7 @@ pub(super) struct Bench {
     pub(super) events: broadcast::Sender<Event>,
     pub(super) halt: Halt,
     pub(super) stop: watch::Sender<bool>,
+    pub(super) house: House,
 }
 
 impl Bench {
@@ -227,11 +229,13 @@ impl Bench {
         let (events, _) = broadcast::channel(16);
         let (stop, stopped) = watch::channel(false);
         let halt = Halt::default();
+        let house = House::new(trial, false);
         let signer = LogSigner::new("test.local/log".parse().unwrap(), &[7; 32]);
         let site = Site {
             log: Arc::clone(&log) as _,
             series: Arc::clone(&readings) as _,
             anchors: Arc::new(NoAnchors),
+            registrar: Arc::clone(&house.registrar),
             models: Arc::new(OneModel),
             view: seen,
             events: events.clone(),
@@ -241,6 +245,10 @@ impl Bench {
             rpc_url: "http://user:secret@node.example:8545/path".into(),
             model_version: "test".into(),
             trial,
+            gate: Arc::clone(&house.gate),
+            accounts: Arc::clone(&house.accounts),
+            trail: house.trail.clone(),
+            audit: Arc::clone(&house.audit),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             stop: stopped,
             listeners: Site::listeners(),
@@ -249,11 +257,11 @@ impl Bench {
         for path in super::description::routed(super::description::INTAKE) {
             intake = intake.route(&path, post(|| async {}));
         }
-        let guard = Guard { address: "127.0.0.1:8080".parse().unwrap(), trial: true };
-        let gate = Arc::new(crate::access::Gate::new(true, Arc::default(), Arc::default()));
-        let door = crate::http::Door { gate, clock: Arc::new(crate::domain::SystemClock) };
+        let guard = Guard { address: "127.0.0.1:8080".parse().unwrap(), trial };
+        let (gate, trail) = (Arc::clone(&house.gate), house.trail.clone());
+        let door = Door { gate, clock: Arc::new(crate::domain::SystemClock), trail };
         let router = router(site, intake, utoipa::openapi::OpenApi::default(), guard, door);
-        Self { router, log, readings, view, events, halt, stop }
+        Self { router, log, readings, view, events, halt, stop, house }
     }
 
     /// Sends a request; `None` if there is no such request. Of a feed, takes the first message.

@@ -104,6 +104,7 @@ fn start_with(
         devices: (0..2).map(|_| Box::new(SqliteDevices::open(dir).unwrap()) as Box<dyn DeviceReader>).collect(),
         models: Arc::new(Models::load_or_train(&dir.join("models")).unwrap()),
         policies: Arc::new(policies),
+        kinds: Arc::new(crate::access::Devices::default()),
         refit: Duration::from_secs(24 * 3_600),
         sequencer: Sequencer::load(&*log, Arc::new(Keyring::new(first.clone(), secrets, next))).unwrap(),
         periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },

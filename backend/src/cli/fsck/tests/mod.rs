@@ -134,6 +134,9 @@ fn device() -> Device {
         profile: "generic".into(),
         state: vec![1],
         last_sequence: None,
+        first_sequence: None,
+        sequenced: 0,
+        last_seen: None,
         last_time: None,
     }
 }
