@@ -181,6 +181,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
 
     let site = Site {
         log: Arc::clone(&reader) as _,
+        series: Arc::clone(&reader) as _,
         audit: Arc::clone(&reader) as _,
         anchors: reader,
         registrar: Arc::clone(&registrar),

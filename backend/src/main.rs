@@ -7,6 +7,7 @@ mod bodies;
 mod cli;
 mod config;
 mod domain;
+mod export;
 mod http;
 mod ingest;
 #[cfg(feature = "measure")]

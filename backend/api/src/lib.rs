@@ -16,6 +16,7 @@ mod line;
 mod model;
 mod problem;
 mod reading;
+mod series;
 mod token;
 mod user;
 mod ws;
@@ -35,6 +36,10 @@ pub use line::{LineAnswer, LineProblem, LineWelcome};
 pub use model::Model;
 pub use problem::{Code, Problem};
 pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
+pub use series::{
+    AnomalyCount, AnomalyStatistics, Bucket, DeviceCount, DeviceStatistics, ExportEnd, Order, Resolution, Series, Step,
+    StoredReading,
+};
 pub use token::{NewToken, Scope, Token, TokenRequest};
 pub use user::{ChangedUser, Invitation, InvitationRequest, NewInvitation, User, UserChange, UserRequest, UserState};
 pub use ws::{DeviceVerdict, Feed, SocketMessage};

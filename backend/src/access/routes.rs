@@ -32,6 +32,13 @@ pub(crate) const ROUTES: &[(Method, &str, Action)] = &[
     (Method::GET, "/api/v1/feed", Action::ReadLog),
     (Method::GET, "/latest_anomalies", Action::ReadLog),
     (Method::GET, "/anomalies", Action::ReadLog),
+    // Readings and what is counted over them; handlers ask for each device.
+    (Method::GET, "/api/v1/devices/{device}/readings", Action::ReadReadings),
+    (Method::GET, "/api/v1/devices/{device}/readings/latest", Action::ReadReadings),
+    (Method::GET, "/api/v1/devices/{device}/series", Action::ReadReadings),
+    (Method::GET, "/api/v1/readings/export", Action::ReadReadings),
+    (Method::GET, "/api/v1/statistics/devices", Action::ReadReadings),
+    (Method::GET, "/api/v1/statistics/anomalies", Action::ReadReadings),
     // Models.
     (Method::GET, "/api/v1/models", Action::ReadModels),
     (Method::GET, "/api/v1/models/{hash}", Action::ReadModels),

@@ -13,6 +13,7 @@ pub(crate) mod ports;
 pub(crate) mod reading;
 pub(crate) mod redact;
 pub(crate) mod registry;
+pub(crate) mod series;
 pub(crate) mod verdict;
 
 /// The longest body of a request. A batch of 10,000 readings of 3 metrics takes about 1.5 MB; 4 MiB leave room for long

@@ -3,6 +3,8 @@
 //! Each trait's comment is its contract. SQLite keeps it today; a second engine will have to keep the same.
 //! The methods block; callers on the async side use a blocking thread.
 
+mod series;
+
 use std::{collections::HashMap, ops::Range};
 
 use alloy::primitives::B256;
@@ -21,6 +23,8 @@ use super::{
     log::Block,
     verdict::{Accepted, Device, Feedback, Judged, Pending, PendingFinding, Verdict},
 };
+
+pub(crate) use series::{RowVisitor, Series};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,10 @@ use axum::Router;
 use utoipa::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::{accounts, anomalies, compat, devices, feed, health, heartbeats, log, models};
+use super::{
+    accounts, anomalies, compat, devices, feed, health, heartbeats, log, models,
+    series::{counts, export, list, samples},
+};
 
 /// The interface, as `/api/openapi.json` gives it.
 #[derive(OpenApi)]
@@ -24,6 +27,12 @@ use super::{accounts, anomalies, compat, devices, feed, health, heartbeats, log,
         models::meta,
         models::model,
         models::sample,
+        list::readings,
+        list::latest,
+        samples::series,
+        export::export,
+        counts::devices,
+        counts::anomalies,
         log::ledger,
         log::trust,
         feed::feed,
@@ -77,6 +86,7 @@ use super::{accounts, anomalies, compat, devices, feed, health, heartbeats, log,
     components(schemas(api::Problem)),
     tags(
         (name = "intake", description = "Send readings"),
+        (name = "readings", description = "Readings that are kept, and what is counted over them"),
         (name = "log", description = "Read and check the ledger"),
         (name = "devices", description = "The registry of devices: whose they are, their keys and types"),
         (name = "compatible", description = "For clients that exist already"),

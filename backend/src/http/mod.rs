@@ -22,6 +22,7 @@ mod json;
 mod log;
 mod models;
 mod reader;
+mod series;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -38,7 +39,7 @@ use crate::{
     bodies::{self, Bodies},
     domain::{
         log::{ChainView, Event, Halt},
-        ports::{AnchorStore, AuditLog, LogReader, ModelFiles, Shown, ShownAnomaly, StoreError},
+        ports::{AnchorStore, AuditLog, LogReader, ModelFiles, Series, Shown, ShownAnomaly, StoreError},
     },
     problem::Fault,
 };
@@ -46,6 +47,7 @@ pub(crate) use authorize::Door;
 use feed::Feed;
 pub(crate) use guard::Guard;
 pub(crate) use log::{Cover, bundle};
+use series::Shelf;
 pub(crate) use server::Server;
 
 /// Listeners of the feed at most. Each keeps a connection and a small buffer.
@@ -56,6 +58,8 @@ const MAX_LISTENERS: usize = 256;
 pub(crate) struct Site {
     pub(crate) log: Arc<dyn LogReader>,
     pub(crate) anchors: Arc<dyn AnchorStore>,
+    /// Readings over time.
+    pub(crate) series: Arc<dyn Series>,
     /// The registry of devices.
     pub(crate) registrar: Arc<Registrar>,
     /// The files of all models.
@@ -113,6 +117,7 @@ impl Shown for Site {
 /// started: the feed has one.
 pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard, door: Door) -> Router {
     let feed = Feed::start(site.clone(), Arc::clone(&door.clock));
+    let shelf = Shelf::new(Arc::clone(&site.series), door.clone());
     let (gate, clock, trail) = (Arc::clone(&door.gate), Arc::clone(&door.clock), door.trail.clone());
     let desk = devices::Desk { registrar: Arc::clone(&site.registrar), gate, clock, trail };
     let devices = devices::router(desk).layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve));
@@ -138,6 +143,7 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
         .route("/metrics", get(health::metrics))
         .merge(accounts::router())
         .with_state(site)
+        .merge(series::router(shelf))
         .merge(intake)
         .merge(devices)
         .merge(docs::router(interface))

@@ -72,6 +72,7 @@ impl Rig {
             log: Arc::clone(&log) as _,
             anchors: Arc::clone(&log) as _,
             registrar,
+            series: Arc::clone(&log) as _,
             models: Arc::new(models.files()),
             view: watch::channel(ChainView::default()).1,
             events,

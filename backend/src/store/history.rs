@@ -1,7 +1,7 @@
 //! All readings in the order in which they were judged, with what was found: for training and for backtests. Changes
 //! nothing, and holds no more than one row.
 
-use super::{pool::Reader, readings::label_from_sql, writer::NO_READING};
+use super::{from_sql, pool::Reader, readings::label_from_sql, writer::NO_READING};
 use crate::domain::{Micros, ports::StoreError, verdict::Label};
 
 /// A stored reading.
@@ -15,7 +15,10 @@ pub(crate) struct Past<'a> {
     pub(crate) values: &'a str,
     /// Nothing came, and that was noticed at this time.
     pub(crate) silence: bool,
+    pub(crate) score: f64,
     pub(crate) label: Label,
+    /// The index of the entry that was made of it.
+    pub(crate) entry: Option<u64>,
     /// The payload of the entry that was made of it, unless it was erased.
     pub(crate) payload: Option<&'a [u8]>,
 }
@@ -26,7 +29,7 @@ impl Reader {
     pub(crate) fn history(&self, visit: &mut dyn FnMut(&Past<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.read(|connection| {
             let mut select = connection.prepare(
-                "SELECT device.name, device.profile, time_us, metrics, label, payload.bytes, by_sequence
+                "SELECT device.name, device.profile, time_us, metrics, label, payload.bytes, by_sequence, score, entry
                  FROM reading JOIN device ON device.id = reading.device LEFT JOIN payload ON payload.idx = reading.entry
                  ORDER BY reading.id",
             )?;
@@ -39,7 +42,9 @@ impl Reader {
                     time: Micros(row.get(2)?),
                     values: row.get_ref(3)?.as_str().map_err(column)?,
                     silence: row.get::<_, i64>(6)? == NO_READING,
+                    score: row.get(7)?,
                     label: label_from_sql(row.get(4)?),
+                    entry: row.get::<_, Option<i64>>(8)?.map(from_sql),
                     payload: row.get_ref(5)?.as_blob_or_null().map_err(column)?,
                 })?;
             }

@@ -19,6 +19,7 @@ mod readings;
 mod registry;
 mod requests;
 mod schema;
+mod series;
 mod writer;
 
 use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};

@@ -18,7 +18,7 @@ const DEVICE: &str = "device";
 pub(super) fn run(args: &Args, file: &Path) -> Outcome {
     let map = args.address_map.as_deref().map(AddressMap::read).transpose()?;
     let table = Table::read(file, args.separator, map.as_ref())?;
-    let client = Client::new(&args.url)?;
+    let client = Client::new(&args.url)?.with_key(args.key.read()?);
     let mut path = "/api/v1/flows".to_owned();
     if let Some(device) = &args.device {
         let query: String = url_query(device);
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args, file: &Path) -> Outcome {
         Ok::<_, Box<dyn std::error::Error>>(())
     })?;
     progress.finish();
-    Ok(counts.told(&format!("{} flows sent", table.rows.len())))
+    Ok(counts.say(&format!("{} flows sent", table.rows.len())))
 }
 
 /// A name in a query.

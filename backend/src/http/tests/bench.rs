@@ -15,6 +15,7 @@ use axum::{
     body::{Body, to_bytes},
     extract::{ConnectInfo, Request},
     http::{HeaderMap, Method, StatusCode, Uri},
+    response::Response,
     routing::post,
 };
 use ledger::{
@@ -26,7 +27,10 @@ use ledger::{
 use tokio::sync::{broadcast, watch};
 use tower::ServiceExt;
 
-use super::super::{Door, Guard, Site, router};
+use super::{
+    super::{Door, Guard, Site, router},
+    shelf::Readings,
+};
 use crate::access::testing::House;
 use crate::domain::{
     log::{ChainHealth, ChainView, Event, Halt},
@@ -58,7 +62,7 @@ impl Log {
     }
 
     /// One query: counted, and failed if it is to fail.
-    fn query<T>(&self, answer: impl FnOnce(&[Row]) -> T) -> Result<T, StoreError> {
+    pub(super) fn query<T>(&self, answer: impl FnOnce(&[Row]) -> T) -> Result<T, StoreError> {
         self.queries.fetch_add(1, Ordering::SeqCst);
         let fault = *self.fault.lock().unwrap();
         match fault {
@@ -202,6 +206,7 @@ pub(super) struct Answer {
 pub(super) struct Bench {
     pub(super) router: Router,
     pub(super) log: Arc<Log>,
+    pub(super) readings: Arc<Readings>,
     pub(super) view: watch::Sender<ChainView>,
     pub(super) events: broadcast::Sender<Event>,
     pub(super) halt: Halt,
@@ -219,6 +224,7 @@ impl Bench {
     pub(super) fn of(trial: bool) -> Self {
         let log = Arc::new(Log::default());
         *log.anomalies.lock().unwrap() = (0..7).map(super::anomalies::stored).collect();
+        let readings = Arc::new(Readings::new(Arc::clone(&log)));
         let (view, seen) = watch::channel(ChainView { health: ChainHealth::Ok, ..ChainView::default() });
         let (events, _) = broadcast::channel(16);
         let (stop, stopped) = watch::channel(false);
@@ -227,6 +233,7 @@ impl Bench {
         let signer = LogSigner::new("test.local/log".parse().unwrap(), &[7; 32]);
         let site = Site {
             log: Arc::clone(&log) as _,
+            series: Arc::clone(&readings) as _,
             anchors: Arc::new(NoAnchors),
             registrar: Arc::clone(&house.registrar),
             models: Arc::new(OneModel),
@@ -254,7 +261,7 @@ impl Bench {
         let (gate, trail) = (Arc::clone(&house.gate), house.trail.clone());
         let door = Door { gate, clock: Arc::new(crate::domain::SystemClock), trail };
         let router = router(site, intake, utoipa::openapi::OpenApi::default(), guard, door);
-        Self { router, log, view, events, halt, stop, house }
+        Self { router, log, readings, view, events, halt, stop, house }
     }
 
     /// Sends a request; `None` if there is no such request. Of a feed, takes the first message.
@@ -264,15 +271,26 @@ impl Bench {
 
     /// The same, with further headers.
     pub(super) async fn send_with(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Option<Answer> {
-        let request = Request::builder().method(method).uri(path.parse::<Uri>().ok()?).header("host", "localhost:8080");
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let mut request = request.body(Body::empty()).ok()?;
-        request.extensions_mut().insert(ConnectInfo::<SocketAddr>("127.0.0.1:5000".parse().unwrap()));
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.answer(method, path, headers).await?;
         let (parts, body) = response.into_parts();
         let endless = parts.headers.get("content-type").is_some_and(|value| value == "text/event-stream");
         let body = if endless { Vec::new() } else { to_bytes(body, usize::MAX).await.unwrap().to_vec() };
         Some(Answer { status: parts.status, headers: parts.headers, body })
+    }
+
+    async fn answer(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Option<Response> {
+        let request = Request::builder().method(method).uri(path.parse::<Uri>().ok()?).header("host", "localhost:8080");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let mut request = request.body(Body::empty()).ok()?;
+        request.extensions_mut().insert(ConnectInfo::<SocketAddr>("127.0.0.1:5000".parse().unwrap()));
+        Some(self.router.clone().oneshot(request).await.unwrap())
+    }
+
+    /// The body of an answer, of which nothing has been read.
+    pub(super) async fn body(&self, path: &str) -> Body {
+        let answer = self.answer(Method::GET, path, &[]).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.into_body()
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {

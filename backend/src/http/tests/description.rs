@@ -16,11 +16,12 @@ const INTAKE_HANDLERS: [&str; 5] = [
     include_str!("../../ingest/compat.rs"),
     include_str!("../../ingest/influx.rs"),
 ];
-const READERS: [&str; 4] = [
+const READERS: [&str; 5] = [
     include_str!("../mod.rs"),
     include_str!("../assets.rs"),
     include_str!("../accounts/mod.rs"),
     include_str!("../devices/mod.rs"),
+    include_str!("../series/mod.rs"),
 ];
 
 /// Paths and their methods, by `/api/openapi.json` of the read side.
@@ -57,7 +58,8 @@ async fn documented_methods_are_those_served() {
     let bench = Bench::new();
     for (path, methods) in documented(&bench).await {
         let path = path.replace("{index}", "0").replace("{path}", "0/000.p/1").replace("{hash}", &"0".repeat(64));
-        let path = path.replace("{name}", "generic").replace("{id}", "1").replace("{ip}", "10.0.0.1");
+        let path =
+            path.replace("{name}", "generic").replace("{id}", "1").replace("{ip}", "10.0.0.1").replace("{device}", "d");
         let refused = bench.send(Method::from_bytes(b"BREW").unwrap(), &path).await.unwrap();
         assert_eq!(refused.status, 405, "{path}");
         let allowed = refused.headers["allow"].to_str().unwrap().split(',').map(str::to_owned);

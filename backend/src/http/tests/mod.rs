@@ -10,6 +10,8 @@ mod feed;
 mod log;
 mod people;
 mod permissions;
+mod series;
+mod shelf;
 
 use api::{Code, Problem};
 use axum::http::{Method, StatusCode};
@@ -124,6 +126,12 @@ async fn every_error_of_the_store_is_a_problem_document() {
             "/api/v1/entries/0/evidence",
             "/api/v1/ledger",
             "/api/v1/feed",
+            "/api/v1/devices/d/readings",
+            "/api/v1/devices/d/readings/latest",
+            "/api/v1/devices/d/series?metric=t",
+            "/api/v1/readings/export",
+            "/api/v1/statistics/devices",
+            "/api/v1/statistics/anomalies",
             "/checkpoint",
             "/tile/0/000.p/1",
             "/tile/entries/000.p/1",
