@@ -10,6 +10,7 @@ pub(crate) mod loopback;
 pub(crate) mod ports;
 pub(crate) mod reading;
 pub(crate) mod redact;
+pub(crate) mod retention;
 pub(crate) mod series;
 pub(crate) mod verdict;
 

@@ -23,6 +23,7 @@ use super::{
 use crate::domain::{
     Clock, DeviceName, Key, Reading,
     ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading, values_text},
+    retention::Retentions,
     verdict::{Accepted, Device, Judged, Label, Refusal, Verdict},
 };
 
@@ -53,6 +54,7 @@ enum Slot {
 pub(super) struct Detector {
     pub(super) models: Arc<Models>,
     pub(super) policies: Arc<Policies>,
+    retentions: Arc<dyn Retentions>,
     pub(super) store: Box<dyn DeviceReader>,
     commits: Commits,
     pub(super) clock: Arc<dyn Clock>,
@@ -71,6 +73,7 @@ pub(super) struct Detector {
 pub(super) struct Parts {
     pub(super) models: Arc<Models>,
     pub(super) policies: Arc<Policies>,
+    pub(super) retentions: Arc<dyn Retentions>,
     pub(super) store: Box<dyn DeviceReader>,
     pub(super) commits: Commits,
     pub(super) clock: Arc<dyn Clock>,
@@ -79,10 +82,10 @@ pub(super) struct Parts {
 impl Detector {
     /// A detector for its part of the devices; `offers` is where rows of ordinary readings go, if anywhere.
     pub(super) fn new(parts: Parts, shard: Shard, offers: Option<Offers>) -> Self {
-        let Parts { models, policies, store, commits, clock } = parts;
+        let Parts { models, policies, retentions, store, commits, clock } = parts;
         let watched = WatchList::new(&policies);
         let (known, changed, ordinary) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { models, policies, store, commits, clock, shard, known, changed, watched, offers, ordinary }
+        Self { models, policies, retentions, store, commits, clock, shard, known, changed, watched, offers, ordinary }
     }
 
     /// Works until all senders of jobs are gone.
@@ -212,6 +215,9 @@ impl Detector {
             Ok(Some(result)) => return Slot::Settled(result),
             Err(error) => return unreadable(&error),
         }
+        if let Some(refusal) = self.too_old(&reading) {
+            return Slot::Settled(Err(refusal));
+        }
         match self.judge(reading) {
             Err(refusal) => Slot::Settled(Err(refusal)),
             Ok(new) => {
@@ -220,6 +226,15 @@ impl Detector {
                 Slot::Judged(judged.len() - 1, false)
             }
         }
+    }
+
+    /// Refuses a reading that is older than readings of its device are kept: whether it was sent before, nobody knows any
+    /// more.
+    fn too_old(&self, reading: &Reading) -> Option<Refusal> {
+        let profile = &self.known.get(reading.device())?.device.profile;
+        let oldest = self.retentions.of(reading.device(), profile).oldest(self.clock.now())?;
+        let (device, time) = (reading.device().clone(), reading.time().millis());
+        (reading.time() < oldest).then(|| Refusal::TooOld { device, time, oldest: oldest.millis() })
     }
 
     /// Makes sure that the reading's device is in `known`.

@@ -9,6 +9,7 @@ mod detector;
 mod feedback;
 mod finding;
 mod models;
+mod packing;
 mod refit;
 mod rescore;
 mod rounds;
@@ -32,7 +33,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 use crate::domain::{
     Clock, DeviceName, Reading,
     log::{ChainView, Event, Halt, Periods},
-    ports::{DeviceReader, LogReader, StoreError, WriteStore},
+    ports::{DeviceReader, LogReader, PackRule, StoreError, WriteStore},
+    retention::Retentions,
     verdict::{Accepted, Refusal},
 };
 pub(crate) use feedback::{Said, model_score};
@@ -97,6 +99,10 @@ pub(crate) struct Parts<W> {
     pub(crate) sequencer: Sequencer,
     /// How often entries are made that no reading asks for.
     pub(crate) periods: Periods,
+    /// When readings are packed.
+    pub(crate) pack: PackRule,
+    /// How long they are kept.
+    pub(crate) retentions: Arc<dyn Retentions>,
     /// The chain as it was last seen.
     pub(crate) view: watch::Receiver<ChainView>,
     /// The time.
@@ -129,7 +135,8 @@ impl Pipeline {
         parts: Parts<W>,
         log: Arc<dyn LogReader>,
     ) -> Result<(Self, Threads), PipelineError> {
-        let Parts { writer, devices, models, policies, refit, sequencer, periods, view, clock, halt, events } = parts;
+        let Parts { writer, devices, models, policies, refit, sequencer, periods, .. } = parts;
+        let Parts { pack, retentions, view, clock, halt, events, .. } = parts;
         let rounds = match rounds::Rounds::load(&*log, periods, view.clone(), clock.now()) {
             Ok(rounds) => rounds,
             // What is stored can still be read, and shown to be damaged; nothing more is appended.
@@ -141,7 +148,9 @@ impl Pipeline {
         };
         let halted = halt.reason().is_some();
         let now = Arc::clone(&clock);
-        let mut writer = writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, clock, halt.clone(), events);
+        let packing = packing::Packing::new(pack, Arc::clone(&retentions));
+        let mut writer =
+            writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, packing, clock, halt.clone(), events);
         if !halted {
             writer.recover(&models.unknown_to(&*log)?)?;
             if halt.reason().is_none() {
@@ -162,8 +171,8 @@ impl Pipeline {
         for (at, reader) in devices.into_iter().enumerate() {
             let (sender, jobs) = mpsc::channel();
             let (models, policies, now) = (Arc::clone(&models), Arc::clone(&policies), Arc::clone(&now));
-            let shard = Shard { at, of };
-            let parts = detector::Parts { models, policies, store: reader, commits: commits.clone(), clock: now };
+            let (shard, commits, retentions) = (Shard { at, of }, commits.clone(), Arc::clone(&retentions));
+            let parts = detector::Parts { models, policies, retentions, store: reader, commits, clock: now };
             let mut detector = detector::Detector::new(parts, shard, offers.clone());
             threads.push(spawn(&format!("detector-{at}"), &halt, move || detector.run(&jobs)));
             shards.push(sender);

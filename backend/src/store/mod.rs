@@ -6,6 +6,7 @@
 mod anchors;
 mod audit;
 mod check;
+mod checkpoints;
 mod copy;
 mod counts;
 mod erase;
@@ -80,6 +81,8 @@ fn open_existing(data_dir: &Path) -> Result<Connection, StoreError> {
 }
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {
+    // Before anything else: it takes effect in a database that is made, or rewritten, by this connection.
+    connection.pragma_update(None, "auto_vacuum", "incremental")?;
     // WAL survives a power cut only with FULL: NORMAL would not sync the log at each commit.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
