@@ -7,7 +7,7 @@ use std::{
 
 use ledger::{audit::Record, checkpoint::Origin};
 
-use super::{Outcome, erase};
+use super::{Outcome, backup, erase};
 use crate::{
     config::{LogIdentity, operator},
     domain::{Clock, SystemClock, log::key_history, ports::AuditLog},
@@ -39,6 +39,7 @@ pub(crate) enum Command {
         #[arg(long, default_value = "data", value_name = "DIR")]
         data_dir: PathBuf,
     },
+    Backup(backup::Args),
     /// Erase payloads for good; entries and proofs stay.
     Erase(Box<erase::Args>),
 }
@@ -62,6 +63,7 @@ pub(super) fn run(command: Command) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Command::RotateKey { data_dir } => rotate_key(&data_dir),
+        Command::Backup(args) => backup::run(&args),
         Command::Erase(args) => erase::run(&args),
     }
 }

@@ -166,23 +166,12 @@ impl Reader {
     /// What readings and entries must not say of each other, where they do.
     pub(crate) fn contradictions(&self) -> Result<Vec<Counted>, StoreError> {
         self.read(|connection| {
-            connection.execute_batch(MARKED)?;
-            let mut insert = connection.prepare("INSERT INTO temp.marked VALUES (?, ?, ?, 0)")?;
-            let mut found = Vec::new();
-            each_chunk(connection, &mut |_, rows| {
-                for row in rows.unwrap_or_default().iter().filter(|row| row.label == 1 || row.entry.is_some()) {
-                    insert.execute(params![row.number, row.label, row.entry])?;
-                }
-                Ok(())
-            })?;
-            for (what, sql) in CONTRADICTIONS {
-                let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?));
-                let (count, first) = connection.query_row(sql, [], row)?;
-                if count > 0 {
-                    found.push(Counted { what, count, first: first.unwrap_or_default() });
-                }
-            }
-            Ok(found)
+            // The table is the connection's own, in a place of its own; nothing of the database is written.
+            let only: bool = connection.pragma_query_value(None, "query_only", |row| row.get(0))?;
+            connection.pragma_update(None, "query_only", false)?;
+            let found = contradictions(connection);
+            connection.pragma_update(None, "query_only", only)?;
+            found
         })
     }
 
@@ -217,6 +206,27 @@ impl Reader {
     fn one(&self, sql: &str) -> Result<i64, StoreError> {
         self.read(|connection| Ok(connection.query_row(sql, [], |row| row.get(0))?))
     }
+}
+
+/// See [`Reader::contradictions`].
+fn contradictions(connection: &Connection) -> Result<Vec<Counted>, StoreError> {
+    connection.execute_batch(MARKED)?;
+    let mut insert = connection.prepare("INSERT INTO temp.marked VALUES (?, ?, ?, 0)")?;
+    let mut found = Vec::new();
+    each_chunk(connection, &mut |_, rows| {
+        for row in rows.unwrap_or_default().iter().filter(|row| row.label == 1 || row.entry.is_some()) {
+            insert.execute(params![row.number, row.label, row.entry])?;
+        }
+        Ok(())
+    })?;
+    for (what, sql) in CONTRADICTIONS {
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?));
+        let (count, first) = connection.query_row(sql, [], row)?;
+        if count > 0 {
+            found.push(Counted { what, count, first: first.unwrap_or_default() });
+        }
+    }
+    Ok(found)
 }
 
 /// Gives each chunk to a visitor: its id, and its rows, or why they cannot be read.

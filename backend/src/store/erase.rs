@@ -264,7 +264,8 @@ impl Eraser {
 
     /// Writes the database anew from what is live in it: pages that were split may hold old copies of rows.
     pub(crate) fn rewrite(&self) -> Result<(), StoreError> {
-        Ok(self.connection.execute_batch("VACUUM")?)
+        // A database of before becomes one that can be made smaller in steps.
+        Ok(self.connection.execute_batch("PRAGMA auto_vacuum = incremental; VACUUM")?)
     }
 
     /// Brings the write-ahead log into the database and cuts it to nothing; `false` while readers are in the way.

@@ -7,6 +7,8 @@ mod anchors;
 mod audit;
 mod check;
 mod checkpoints;
+#[cfg(test)]
+mod conformance;
 mod copy;
 mod counts;
 mod erase;
@@ -27,7 +29,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::domain::ports::StoreError;
 pub(crate) use audit::{RESTORED, restored_object};
 pub(crate) use check::{Counted, StoredAnchor, StoredEntry, StoredNote, is_damage};
-pub(crate) use copy::copy_database;
+pub(crate) use copy::{back_up_database, copy_database};
 pub(crate) use erase::{DeviceHeld, Eraser, Gone, Held, may_pass};
 pub(crate) use history::Past;
 pub(crate) use pool::Reader;
@@ -75,14 +77,17 @@ fn open_existing(data_dir: &Path) -> Result<Connection, StoreError> {
         )));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let empty = file.metadata().is_ok_and(|meta| meta.len() == 0);
     let connection = Connection::open_with_flags(file, flags)?;
+    if empty {
+        // Before anything is written. Of a database that is there, this would be a write transaction.
+        connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    }
     configure(&connection)?;
     Ok(connection)
 }
 
 fn configure(connection: &Connection) -> Result<(), StoreError> {
-    // Before anything else: it takes effect in a database that is made, or rewritten, by this connection.
-    connection.pragma_update(None, "auto_vacuum", "incremental")?;
     // WAL survives a power cut only with FULL: NORMAL would not sync the log at each commit.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;

@@ -39,7 +39,7 @@ pub(super) fn page(connection: &Connection, device: i64, page: &PageOf) -> Resul
         return Ok(rows);
     }
     let label = page.label.map(label_to_sql);
-    walk(connection, device, span, page.order, &mut |row| {
+    let _ = walk(connection, device, span, page.order, &mut |row| {
         let position = position(&row);
         let passed = page.after.is_some_and(|after| match page.order {
             Order::OldestFirst => position <= after,

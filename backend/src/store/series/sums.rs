@@ -105,7 +105,9 @@ pub(in crate::store) fn make_anew(connection: &Connection, device: i64, times: &
             for grain in Grain::ALL {
                 let (start, place) = grain.place(from);
                 let Some(mut block) = load(connection, device, &metric, grain, start)? else { continue };
-                (place..place + 3_600 / grain.seconds()).for_each(|place| drop(block.remove(&place)));
+                (place..place + 3_600 / grain.seconds()).for_each(|place| {
+                    block.remove(&place);
+                });
                 store(connection, device, &metric, grain, start, &block)?;
             }
         }
@@ -176,7 +178,7 @@ pub(super) fn buckets(
             of_row(&row).iter().for_each(|sum| add(Micros(row.time_us), sum));
         }
     } else {
-        rows::walk(connection, device, steps.span(), Order::OldestFirst, &mut |row| {
+        let _ = rows::walk(connection, device, steps.span(), Order::OldestFirst, &mut |row| {
             of_row(&row).iter().for_each(|sum| add(Micros(row.time_us), sum));
             ControlFlow::Continue(())
         })?;
