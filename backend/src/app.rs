@@ -162,6 +162,8 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         refit: config.refit,
         sequencer,
         periods: config.periods,
+        pack: config.pack,
+        retentions: Arc::new(config.retain),
         view: seen.clone(),
         clock: Arc::clone(&clock),
         halt: halt.clone(),

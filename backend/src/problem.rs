@@ -147,7 +147,7 @@ impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
             Refusal::Conflict { .. } | Refusal::Replayed { .. } | Refusal::SaidOtherwise(_) => Code::Conflict,
-            Refusal::Unjudgeable(_) => Code::InvalidReading,
+            Refusal::Unjudgeable(_) | Refusal::TooOld { .. } => Code::InvalidReading,
             Refusal::Unavailable(_) => Code::Unavailable,
         };
         Fault::new(code, refusal)

@@ -7,7 +7,7 @@ use std::{
 
 use ledger::{audit::Record, checkpoint::Origin};
 
-use super::{Outcome, device, erase, people};
+use super::{Outcome, backup, device, erase, people};
 use crate::{
     config::{LogIdentity, operator},
     domain::{Clock, SystemClock, log::key_history, ports::AuditLog},
@@ -48,6 +48,7 @@ pub(crate) enum Command {
     /// Look after the registry of devices, while the service is stopped.
     #[command(subcommand)]
     Device(device::DeviceCommand),
+    Backup(backup::Args),
     /// Erase payloads for good; entries and proofs stay.
     Erase(Box<erase::Args>),
 }
@@ -74,6 +75,7 @@ pub(super) fn run(command: Command) -> Outcome {
         Command::User(command) => people::run(command),
         Command::Audit(command) => people::audit(command),
         Command::Device(command) => device::run(command),
+        Command::Backup(args) => backup::run(&args),
         Command::Erase(args) => erase::run(&args),
     }
 }

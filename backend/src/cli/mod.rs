@@ -3,6 +3,7 @@
 mod account;
 mod admin;
 mod backtest;
+mod backup;
 mod client;
 mod device;
 mod device_key;

@@ -10,7 +10,7 @@ use super::{Outcome, WrongUse, client::parse_url, parse_duration, policy, read_f
 use crate::{
     app,
     config::{self, ServeConfig},
-    domain::{SystemClock, log::Periods},
+    domain::{SystemClock, log::Periods, ports::PackRule, retention::Retention},
     ingest::DEVICE_TAGS,
 };
 
@@ -95,6 +95,13 @@ pub(crate) struct Args {
     /// of `train` on usual flows. Without it, by the one that was used last; at first by a built-in one.
     #[arg(long, value_name = "FILE")]
     flow_model: Option<PathBuf>,
+    /// Delete readings when they are this old, and sums of minutes and hours: 30d, or 30d,minute=1y,hour=5y. Entries of the
+    /// log and their payloads stay. Without this nothing is deleted.
+    #[arg(long, value_name = "AGES")]
+    retain: Option<Retention>,
+    /// Pack a device's readings when there are this many; the rest by the hour and by the day.
+    #[arg(long, default_value_t = PackRule::DEFAULT.rows as u32, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=PackRule::MOST as i64))]
+    pack_after: u32,
     #[command(flatten)]
     times: Times,
     /// Write the log of the service as JSON.
@@ -178,6 +185,8 @@ pub(super) fn run(args: Args) -> Outcome {
         rpc_timeout: args.times.rpc_timeout,
         publish: args.publish == Publish::Payloads,
         periods: Periods { heartbeat: args.heartbeat.max(SHORTEST), beacon: args.beacon },
+        pack: PackRule::after(args.pack_after as usize),
+        retain: args.retain.unwrap_or(Retention::FOREVER),
         refit: args.refit,
         flow_model: args.flow_model.as_deref().map(|file| read_file(file, MAX_FLOW_MODEL)).transpose()?,
         policies: policy::read(args.policy.as_deref())?,

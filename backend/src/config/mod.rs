@@ -12,7 +12,7 @@ use detect::Policies;
 use ledger::chain::query::Finality;
 
 use crate::{
-    domain::log::Periods,
+    domain::{log::Periods, ports::PackRule, retention::Retention},
     transport::{Proxies, Source, TlsSettings},
 };
 #[cfg(feature = "mqtt")]
@@ -81,6 +81,10 @@ pub(crate) struct ServeConfig {
     pub(crate) rpc_timeout: Duration,
     pub(crate) publish: bool,
     pub(crate) periods: Periods,
+    /// When readings are packed.
+    pub(crate) pack: PackRule,
+    /// How long readings are kept.
+    pub(crate) retain: Retention,
     /// What people ask of the detector, for each device.
     pub(crate) policies: Policies,
     /// How often models are grown anew from recent readings; never, if this is nothing.

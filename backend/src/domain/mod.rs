@@ -13,6 +13,7 @@ pub(crate) mod ports;
 pub(crate) mod reading;
 pub(crate) mod redact;
 pub(crate) mod registry;
+pub(crate) mod retention;
 pub(crate) mod series;
 pub(crate) mod verdict;
 

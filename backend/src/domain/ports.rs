@@ -4,6 +4,7 @@
 //! The methods block; callers on the async side use a blocking thread.
 
 mod series;
+mod upkeep;
 
 use std::{collections::HashMap, ops::Range};
 
@@ -25,6 +26,7 @@ use super::{
 };
 
 pub(crate) use series::{RowVisitor, Series};
+pub(crate) use upkeep::{PackRule, Upkeep};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +85,7 @@ pub(crate) struct Extension {
 }
 
 /// The store as the pipeline's one writer sees it.
-pub(crate) trait WriteStore: Send {
+pub(crate) trait WriteStore: Upkeep + Send {
     /// Runs `work` in one transaction.
     ///
     /// When this returns `Ok`, all of it is on disk, through power cuts. When it returns an error, none of it is

@@ -87,6 +87,14 @@ impl Steps {
         Ok(Self { span: Span { from: edge(first), to: edge(last.saturating_add(1)) }, step: micros })
     }
 
+    /// The hours that a span touches, however many.
+    pub(crate) fn hours(span: Span) -> Self {
+        const HOUR: i64 = 3_600 * LEAST_STEP;
+        let from = span.from.0.div_euclid(HOUR).saturating_mul(HOUR);
+        let to = (span.to.0 - 1).div_euclid(HOUR).saturating_add(1).saturating_mul(HOUR);
+        Self { span: Span { from: Micros(from), to: Micros(to) }, step: HOUR }
+    }
+
     /// The span, widened to whole steps.
     pub(crate) fn span(self) -> Span {
         self.span

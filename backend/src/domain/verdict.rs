@@ -253,6 +253,18 @@ pub(crate) enum Refusal {
     /// Of a finding something else was said before. What was said first stands.
     #[error("of entry {0} something else was said before, and stands")]
     SaidOtherwise(u64),
+    /// Older than readings of this device are kept.
+    #[error(
+        "readings of {device} are kept from {oldest} on, found one of {time}: whether it was sent before is not known"
+    )]
+    TooOld {
+        /// The device.
+        device: DeviceName,
+        /// The reading's time.
+        time: Millis,
+        /// The first time of which readings are kept.
+        oldest: Millis,
+    },
     /// The detector cannot judge it.
     #[error("{0}")]
     Unjudgeable(String),

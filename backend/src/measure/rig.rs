@@ -12,7 +12,8 @@ use crate::{
     domain::{
         Clock, SystemClock,
         log::{ChainView, Halt, Periods},
-        ports::DeviceReader,
+        ports::{DeviceReader, PackRule},
+        retention::Retention,
     },
     http::{self, Door, Guard, Server, Site},
     ingest::{self, DEVICE_TAGS, Feeds, Intake, Once, Sockets},
@@ -54,6 +55,8 @@ impl Rig {
             refit: Duration::ZERO,
             sequencer,
             periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
+            pack: PackRule::DEFAULT,
+            retentions: Arc::new(Retention::FOREVER),
             view: watch::channel(ChainView::default()).1,
             clock: Arc::new(SystemClock),
             halt: halt.clone(),

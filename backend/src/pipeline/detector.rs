@@ -25,6 +25,7 @@ use super::{
 use crate::domain::{
     Clock, DeviceName, Key, Millis, Reading,
     ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading, values_text},
+    retention::Retentions,
     verdict::{Accepted, Device, Judged, Label, Refusal, Verdict},
 };
 
@@ -59,6 +60,7 @@ enum Slot {
 pub(super) struct Detector {
     pub(super) models: Arc<Models>,
     pub(super) limits: Limits,
+    retentions: Arc<dyn Retentions>,
     pub(super) store: Box<dyn DeviceReader>,
     commits: Commits,
     pub(super) clock: Arc<dyn Clock>,
@@ -77,6 +79,7 @@ pub(super) struct Detector {
 pub(super) struct Parts {
     pub(super) models: Arc<Models>,
     pub(super) limits: Limits,
+    pub(super) retentions: Arc<dyn Retentions>,
     pub(super) store: Box<dyn DeviceReader>,
     pub(super) commits: Commits,
     pub(super) clock: Arc<dyn Clock>,
@@ -85,10 +88,10 @@ pub(super) struct Parts {
 impl Detector {
     /// A detector for its part of the devices; `offers` is where rows of ordinary readings go, if anywhere.
     pub(super) fn new(parts: Parts, shard: Shard, offers: Option<Offers>) -> Self {
-        let Parts { models, limits, store, commits, clock } = parts;
+        let Parts { models, limits, retentions, store, commits, clock } = parts;
         let watched = WatchList::new(&limits.policies);
         let (known, changed, ordinary) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { models, limits, store, commits, clock, shard, known, changed, watched, offers, ordinary }
+        Self { models, limits, retentions, store, commits, clock, shard, known, changed, watched, offers, ordinary }
     }
 
     /// Works until all senders of jobs are gone.
@@ -218,6 +221,9 @@ impl Detector {
             Ok(Some(result)) => return Slot::Settled(result),
             Err(error) => return unreadable(&error),
         }
+        if let Some(refusal) = self.too_old(&reading) {
+            return Slot::Settled(Err(refusal));
+        }
         let new = if reading.flow().is_some() { self.judge_flow(reading) } else { self.judge(reading) };
         match new {
             Err(refusal) => Slot::Settled(Err(refusal)),
@@ -227,6 +233,15 @@ impl Detector {
                 Slot::Judged(judged.len() - 1, false)
             }
         }
+    }
+
+    /// Refuses a reading that is older than readings of its device are kept: whether it was sent before, nobody knows any
+    /// more.
+    fn too_old(&self, reading: &Reading) -> Option<Refusal> {
+        let profile = &self.known.get(reading.device())?.device.profile;
+        let oldest = self.retentions.of(reading.device(), profile).oldest(self.clock.now())?;
+        let (device, time) = (reading.device().clone(), reading.time().millis());
+        (reading.time() < oldest).then(|| Refusal::TooOld { device, time, oldest: oldest.millis() })
     }
 
     /// Makes sure that the reading's device is in `known`.

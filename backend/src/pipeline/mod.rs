@@ -11,6 +11,7 @@ mod finding;
 mod flows;
 mod limits;
 mod models;
+mod packing;
 mod refit;
 mod rescore;
 mod rounds;
@@ -34,8 +35,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 use crate::domain::{
     Clock, DeviceName, Reading,
     log::{ChainView, Event, Halt, Periods},
-    ports::{DeviceReader, LogReader, StoreError, WriteStore},
+    ports::{DeviceReader, LogReader, PackRule, StoreError, WriteStore},
     registry::Kinds,
+    retention::Retentions,
     verdict::{Accepted, Recorded, Refusal},
 };
 pub(crate) use feedback::{Said, model_score};
@@ -125,6 +127,10 @@ pub(crate) struct Parts<W> {
     pub(crate) sequencer: Sequencer,
     /// How often entries are made that no reading asks for.
     pub(crate) periods: Periods,
+    /// When readings are packed.
+    pub(crate) pack: PackRule,
+    /// How long they are kept.
+    pub(crate) retentions: Arc<dyn Retentions>,
     /// The chain as it was last seen.
     pub(crate) view: watch::Receiver<ChainView>,
     /// The time.
@@ -159,9 +165,8 @@ impl Pipeline {
         parts: Parts<W>,
         log: Arc<dyn LogReader>,
     ) -> Result<(Self, Threads), PipelineError> {
-        let Parts { writer, devices, models, policies, kinds, refit, sequencer, periods, view, clock, halt, .. } =
-            parts;
-        let (events, verdicts) = (parts.events, parts.verdicts);
+        let Parts { writer, devices, models, policies, kinds, refit, sequencer, periods, .. } = parts;
+        let Parts { pack, retentions, view, clock, halt, events, verdicts, .. } = parts;
         let limits = Limits { policies, kinds };
         let rounds = match rounds::Rounds::load(&*log, periods, view.clone(), clock.now()) {
             Ok(rounds) => rounds,
@@ -174,8 +179,10 @@ impl Pipeline {
         };
         let halted = halt.reason().is_some();
         let now = Arc::clone(&clock);
+        let packing = packing::Packing::new(pack, Arc::clone(&retentions));
+        let told = (events, verdicts);
         let mut writer =
-            writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, clock, halt.clone(), (events, verdicts));
+            writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, packing, clock, halt.clone(), told);
         if !halted {
             writer.recover(&models.unknown_to(&*log)?)?;
             if halt.reason().is_none() {
@@ -196,8 +203,8 @@ impl Pipeline {
         for (at, reader) in devices.into_iter().enumerate() {
             let (sender, jobs) = mpsc::channel();
             let (models, limits, now) = (Arc::clone(&models), limits.clone(), Arc::clone(&now));
-            let shard = Shard { at, of };
-            let parts = detector::Parts { models, limits, store: reader, commits: commits.clone(), clock: now };
+            let (shard, commits, retentions) = (Shard { at, of }, commits.clone(), Arc::clone(&retentions));
+            let parts = detector::Parts { models, limits, retentions, store: reader, commits, clock: now };
             let mut detector = detector::Detector::new(parts, shard, offers.clone());
             threads.push(spawn(&format!("detector-{at}"), &halt, move || detector.run(&jobs)));
             shards.push(sender);

@@ -7,13 +7,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ledger::audit::Record;
 use tokio::sync::broadcast;
 
-use super::{Sequencer, rounds::Rounds};
+use super::{Sequencer, packing::Packing, rounds::Rounds};
 use crate::domain::{
     Clock, Millis,
     log::{Event, Halt},
@@ -65,10 +65,13 @@ pub(super) struct Writer<W> {
     log: Arc<dyn LogReader>,
     sequencer: Sequencer,
     rounds: Rounds,
+    packing: Packing,
     /// A commit has failed, perhaps after the point of no return: look again where the log stands.
     stale: bool,
     /// Findings may lie in the queue, because the log was not yet held against the chain.
     waiting: bool,
+    /// When the last commit ended.
+    idle_since: Instant,
     clock: Arc<dyn Clock>,
     halt: Halt,
     events: broadcast::Sender<Event>,
@@ -81,11 +84,25 @@ impl<W: WriteStore> Writer<W> {
         log: Arc<dyn LogReader>,
         sequencer: Sequencer,
         rounds: Rounds,
+        packing: Packing,
         clock: Arc<dyn Clock>,
         halt: Halt,
         (events, verdicts): (broadcast::Sender<Event>, broadcast::Sender<Arc<Recorded>>),
     ) -> Self {
-        Self { store, log, sequencer, rounds, stale: false, waiting: true, clock, halt, events, verdicts }
+        Self {
+            store,
+            log,
+            sequencer,
+            rounds,
+            packing,
+            stale: false,
+            waiting: true,
+            idle_since: Instant::now(),
+            clock,
+            halt,
+            events,
+            verdicts,
+        }
     }
 
     /// Sequences what a crash has left in the queue, and what is new at the start.
@@ -100,11 +117,16 @@ impl<W: WriteStore> Writer<W> {
     /// Works until all detectors are gone.
     pub(super) fn run(&mut self, slices: &mpsc::Receiver<Told>) {
         loop {
-            let first = match slices.recv_timeout(self.idle()) {
+            let (idle, rest) = (self.idle(), self.packing.rest());
+            let first = match slices.recv_timeout(idle.min(rest)) {
                 Ok(first) => first,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    self.catch_up();
+                    if self.idle_since.elapsed() >= idle {
+                        self.catch_up();
+                        self.idle_since = Instant::now();
+                    }
+                    self.keep_house();
                     continue;
                 }
             };
@@ -115,6 +137,17 @@ impl<W: WriteStore> Writer<W> {
                 group.push(next);
             }
             self.work(group);
+            self.idle_since = Instant::now();
+            if self.packing.is_pressing() {
+                self.keep_house();
+            }
+        }
+    }
+
+    /// A step of the store's own work; none while the log is halted, for then nothing changes.
+    fn keep_house(&mut self) {
+        if self.halt.reason().is_none() {
+            self.packing.step(&mut self.store, self.clock.now());
         }
     }
 
@@ -149,6 +182,7 @@ impl<W: WriteStore> Writer<W> {
         self.halt.set_failing(result.is_err());
         match result {
             Ok(indexes) => {
+                self.packing.committed(readings);
                 metrics::counter!("readings_committed_total").increment(readings as u64);
                 metrics::counter!("commits_total").increment(1);
                 let told = self.verdicts.receiver_count() > 0;

@@ -6,6 +6,9 @@
 mod anchors;
 mod audit;
 mod check;
+mod checkpoints;
+#[cfg(test)]
+mod conformance;
 mod copy;
 mod counts;
 mod erase;
@@ -29,7 +32,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::domain::ports::StoreError;
 pub(crate) use audit::{RESTORED, restored_object};
 pub(crate) use check::{Counted, StoredAnchor, StoredEntry, StoredNote, is_damage};
-pub(crate) use copy::copy_database;
+pub(crate) use copy::{back_up_database, copy_database};
 pub(crate) use erase::{DeviceHeld, Eraser, Gone, Held, may_pass};
 pub(crate) use history::Past;
 pub(crate) use people::SqlitePeople;
@@ -85,7 +88,12 @@ fn open_existing(data_dir: &Path) -> Result<Connection, StoreError> {
         )));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let empty = file.metadata().is_ok_and(|meta| meta.len() == 0);
     let mut connection = Connection::open_with_flags(file, flags)?;
+    if empty {
+        // Before anything is written. Of a database that is there, this would be a write transaction.
+        connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    }
     configure(&mut connection)?;
     Ok(connection)
 }

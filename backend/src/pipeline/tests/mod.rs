@@ -28,7 +28,13 @@ use tokio::sync::broadcast;
 
 use super::*;
 use crate::{
-    domain::{Keyring, Millis, SystemClock, log::key_history, verdict::Label},
+    domain::{
+        Keyring, Millis, SystemClock,
+        log::key_history,
+        ports::{PackRule, Upkeep},
+        retention::{Retention, Retentions},
+        verdict::Label,
+    },
     store::{Reader, SqliteDevices, SqliteWriter},
 };
 
@@ -55,6 +61,20 @@ impl WriteStore for Faulty {
             if fault == NOT_PERSISTED { Err(error()) } else { Ok(()) }
         })?;
         if fault == PERSISTED_BUT_REPORTED_AS_ERROR { Err(error()) } else { Ok(()) }
+    }
+}
+
+impl Upkeep for Faulty {
+    fn pack(&mut self, now: Millis, rule: &PackRule) -> Result<usize, StoreError> {
+        self.store.pack(now, rule)
+    }
+
+    fn forget(&mut self, now: Millis, retentions: &dyn Retentions) -> Result<usize, StoreError> {
+        self.store.forget(now, retentions)
+    }
+
+    fn shrink(&mut self) -> Result<usize, StoreError> {
+        self.store.shrink()
     }
 }
 
@@ -109,6 +129,8 @@ fn start_with(
         refit: Duration::from_secs(24 * 3_600),
         sequencer: Sequencer::load(&*log, Arc::new(Keyring::new(first.clone(), secrets, next))).unwrap(),
         periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
+        pack: PackRule::after(16),
+        retentions: Arc::new(Retention::FOREVER),
         view,
         clock,
         halt: halt.clone(),

@@ -1,10 +1,17 @@
 //! Readings over time: the port [`Series`] on SQLite.
 
+mod block;
+mod bytes;
+mod chunk;
+pub(super) mod erased;
+mod find;
 mod findings;
+mod pack;
+mod retain;
 mod rows;
 mod sums;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
 use super::pool::Reader;
 use crate::domain::{
@@ -12,6 +19,14 @@ use crate::domain::{
     ports::{RowVisitor, Series, StoreError},
     series::{Bucket, Failing, FindingCount, MAX_FAILING, Order, PageOf, Row, Selection, Span, Steps},
 };
+
+pub(super) use chunk::PackedRow;
+pub(super) use find::{Opened, device_of, unpacked_row};
+pub(super) use findings::Found;
+pub(super) use pack::{Backlog, is_described, load as load_chunk};
+pub(super) use retain::{Forgetting, shrink};
+pub(super) use rows::unpacked_between;
+pub(super) use sums::delete_values as delete_sums;
 
 impl Series for Reader {
     fn devices(&self) -> Result<Vec<DeviceName>, StoreError> {
@@ -84,7 +99,10 @@ impl Series for Reader {
 impl Reader {
     /// Runs several queries at one moment of the store: a reading that is packed meanwhile is neither missed nor seen
     /// twice.
-    fn moment<T>(&self, queries: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn moment<T>(
+        &self,
+        queries: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.read(|connection| {
             // Not BEGIN: a connection that examines a snapshot is in a transaction already.
             connection.execute_batch("SAVEPOINT moment")?;
@@ -97,8 +115,7 @@ impl Reader {
 
 /// The id of a device that has sent.
 fn device_id(connection: &Connection, device: &DeviceName) -> Result<Option<i64>, StoreError> {
-    let mut select = connection.prepare_cached("SELECT id FROM device WHERE name = ?")?;
-    Ok(select.query_row([device.as_str()], |row| row.get(0)).optional()?)
+    device_of(connection, device.as_str())
 }
 
 /// Ids and names of these devices as far as they have sent, or of all, by name.
