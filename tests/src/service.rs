@@ -23,6 +23,8 @@ const STOP: Duration = Duration::from_secs(40);
 pub struct Settings {
     /// Where it keeps everything.
     pub data_dir: PathBuf,
+    /// Whether it is a trial.
+    pub trial: bool,
     /// Where it asks the chain.
     pub rpc_url: String,
     /// The contract's address.
@@ -64,7 +66,8 @@ impl Service {
     /// Its exit code and what it complained of, if it ended instead.
     pub async fn start(settings: &Settings, logs: &Path) -> Result<Self, (i32, String)> {
         let mut command = Command::new(paths::service_binary());
-        command.args(["serve", "--trial", "--publish", settings.publish, "--data-dir"]).arg(&settings.data_dir);
+        command.args(["serve", "--publish", settings.publish, "--data-dir"]).arg(&settings.data_dir);
+        command.args(settings.trial.then_some("--trial"));
         command.args(["--listen", &format!("127.0.0.1:{}", settings.port)]);
         command.args(["--rpc-url", &settings.rpc_url, "--contract", &settings.contract]);
         command.args(&settings.flags);

@@ -25,6 +25,7 @@ async fn an_anchor_is_final_after_its_confirmations() {
     let flags = vec!["--confirmations".to_owned(), CONFIRMATIONS.to_string()];
     let settings = Settings {
         data_dir,
+        trial: true,
         rpc_url: ganache.url(),
         contract,
         port: free_port(),
