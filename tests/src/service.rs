@@ -114,6 +114,11 @@ impl Service {
         self.process.id()
     }
 
+    /// What it has printed.
+    pub fn printed(&self) -> Vec<String> {
+        self.process.stdout()
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         self.process.stderr()

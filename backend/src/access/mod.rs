@@ -6,6 +6,8 @@
 mod accounts;
 mod audit;
 mod devices;
+#[cfg(test)]
+mod document;
 mod password;
 mod people;
 pub(crate) mod routes;
@@ -27,8 +29,9 @@ use crate::domain::{
     access::{Action, Caller, Reach},
 };
 pub(crate) use accounts::{AccountError, Accounts, Registering, SignedIn, TokenWish};
-pub(crate) use audit::Trail;
+pub(crate) use audit::{Trail, record as audit_record};
 pub(crate) use devices::{Devices, Registrar, RegistrarError, table};
+pub(crate) use password::PasswordText;
 pub(crate) use people::People;
 
 /// What somebody shows to say who they are.

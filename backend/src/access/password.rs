@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use tokio::sync::Semaphore;
 
-use super::secret::random;
+use super::secret::{one_time_password, random};
 use crate::domain::ports::StoreError;
 
 /// As OWASP advises for Argon2id: 19 MiB of memory, two passes, one lane.
@@ -127,6 +127,49 @@ pub(super) fn check(password: &str, name: &str) -> Result<(), PasswordError> {
         return Err(PasswordError::Common);
     }
     Ok(())
+}
+
+/// A password on the command line, as it was given or made.
+pub(crate) struct PasswordText {
+    text: String,
+    made: bool,
+}
+
+impl PasswordText {
+    /// One that somebody has chosen.
+    ///
+    /// # Errors
+    /// If it may not be taken.
+    pub(crate) fn given(text: &str, name: &str) -> Result<Self, PasswordError> {
+        check(text, name)?;
+        Ok(Self { text: text.to_owned(), made: false })
+    }
+
+    /// One to be used once.
+    ///
+    /// # Errors
+    /// If the operating system has no random numbers.
+    pub(crate) fn made() -> Result<Self, StoreError> {
+        Ok(Self { text: one_time_password()?, made: true })
+    }
+
+    /// Whether it was made here, and so has to be changed.
+    pub(crate) fn was_made(&self) -> bool {
+        self.made
+    }
+
+    /// The password.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Its PHC string.
+    ///
+    /// # Errors
+    /// If the operating system has no random numbers.
+    pub(crate) fn hash(&self) -> Result<String, StoreError> {
+        hash(&self.text)
+    }
 }
 
 /// Too many wait for a password's hash.

@@ -14,6 +14,7 @@ mod fsck;
 mod input;
 mod model;
 mod output;
+mod people;
 mod policy;
 mod progress;
 mod replay;

@@ -138,6 +138,7 @@ impl Identity for SqlitePeople {
 
     fn change_user(&self, id: UserId, change: &Change, record: &Record) -> Result<(), ActError> {
         self.act(Some(record), |tx| {
+            let had = has_admin(tx)?;
             let sql = "UPDATE user SET roles = coalesce(?2, roles), active = coalesce(?3, active),
                        password = coalesce(?4, password), must_change = coalesce(?5, must_change) WHERE id = ?1";
             let roles = change.roles.map(|roles| names(roles.iter().map(Role::name)));
@@ -146,14 +147,15 @@ impl Identity for SqlitePeople {
             if let Some(but) = change.end_sessions {
                 tx.execute("DELETE FROM session WHERE user = ? AND id IS NOT ?", params![id.0, but])?;
             }
-            some_admin(tx)
+            keeps_admin(had, tx)
         })
     }
 
     fn delete_user(&self, id: UserId, record: &Record) -> Result<(), ActError> {
         self.act(Some(record), |tx| {
+            let had = has_admin(tx)?;
             one(tx.execute("DELETE FROM user WHERE id = ?", [id.0])?, "user")?;
-            some_admin(tx)
+            keeps_admin(had, tx)
         })
     }
 
@@ -298,11 +300,15 @@ fn full(
     if from_sql(count) < most { Ok(()) } else { Err(ActError::TooMany { what, most }.into()) }
 }
 
-/// Refuses to leave the service without anybody who could let others in.
-fn some_admin(tx: &Connection) -> Result<(), Failed> {
+/// Whether there is somebody who can let others in.
+fn has_admin(tx: &Connection) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM user WHERE active AND ' ' || roles || ' ' LIKE '% admin %')";
-    let some: bool = tx.query_row(sql, [], |row| row.get(0))?;
-    if some { Ok(()) } else { Err(ActError::LastAdmin.into()) }
+    tx.query_row(sql, [], |row| row.get(0))
+}
+
+/// Refuses to take the last one of those away.
+fn keeps_admin(had: bool, tx: &Connection) -> Result<(), Failed> {
+    if !had || has_admin(tx)? { Ok(()) } else { Err(ActError::LastAdmin.into()) }
 }
 
 const USER: &str = "id, name, roles, active, must_change, created_ms";

@@ -76,13 +76,15 @@ async fn every_answer_that_occurs_is_documented() {
     let bench = Bench::new();
     let description: Value = serde_json::from_slice(&bench.get("/api/openapi.json").await.body).unwrap();
     assert!(description["components"]["schemas"]["Problem"].is_object());
-    for (path, item) in description["paths"].as_object().unwrap() {
-        let Some(operation) = item.get("get") else { continue };
+    let paths = description["paths"].as_object().unwrap().iter();
+    for (path, operation) in paths.flat_map(|(path, item)| item.as_object().unwrap().values().map(move |o| (path, o))) {
         let responses = operation["responses"].as_object().unwrap();
-        assert!(responses.contains_key("200") && responses.contains_key("403"), "{path}");
+        let well = responses.keys().filter(|status| status.starts_with('2')).count();
+        assert!(well == 1 && responses.contains_key("401") && responses.contains_key("403"), "{path}");
         assert_eq!(responses.contains_key("500"), path != "/metrics", "{path}");
         assert_eq!(responses.contains_key("503"), path != "/metrics", "{path}");
-        assert_eq!(responses.contains_key("400"), operation.get("parameters").is_some(), "{path}");
+        let asks = operation.get("parameters").is_some() || operation.get("requestBody").is_some();
+        assert_eq!(responses.contains_key("400"), asks, "{path}");
         for (status, response) in responses {
             assert_ne!(response["description"], "", "{path} {status}");
             let problem = &response["content"]["application/problem+json"]["schema"]["$ref"];

@@ -1,0 +1,176 @@
+//! Every route × every kind of caller × an object of one's own or of somebody else's, against the table.
+
+use std::collections::BTreeSet;
+
+use super::{
+    bench::Bench,
+    description::{self, INTAKE},
+    people::Shows,
+};
+use crate::{
+    access::routes::ROUTES,
+    domain::access::{Action, Caller, Role, Roles, Scope, Scopes, UserId},
+};
+
+/// A kind of caller: who it is by the table, and what it shows.
+struct Kind {
+    name: String,
+    is: Caller,
+    /// The user behind it; asked for a new session where a request ends sessions.
+    user: Option<&'static str>,
+    shows: Shows,
+}
+
+const USERS: [(&str, &[Role]); 6] = [
+    ("ann.admin", &[Role::Admin]),
+    ("ann.analyst", &[Role::Analyst]),
+    ("ann.owner", &[Role::DeviceOwner]),
+    ("ann.auditor", &[Role::Auditor]),
+    ("ann.several", &[Role::Analyst, Role::DeviceOwner]),
+    ("ann.all", &Role::ALL),
+];
+
+fn person(roles: &[Role], scopes: Scopes) -> Caller {
+    Caller::Person { id: UserId(0), name: String::new(), roles: Roles::of(roles.iter().copied()), scopes }
+}
+
+async fn kinds(bench: &Bench) -> Vec<Kind> {
+    let mut kinds = vec![Kind { name: "nobody".into(), is: Caller::Nobody, user: None, shows: Shows::Nothing }];
+    for (user, roles) in USERS {
+        bench.user(user, roles).await;
+        let session = bench.sign_in(user).await;
+        for scopes in [vec![Scope::Read], vec![Scope::Send], vec![Scope::Manage], Scope::ALL.to_vec()] {
+            let names: Vec<_> = scopes.iter().map(|scope| scope.name()).collect();
+            let name = format!("token {} of {user}", names.join("+"));
+            let shows = bench.token(&session, &names).await.0;
+            kinds.push(Kind { name, is: person(roles, Scopes::of(scopes)), user: None, shows });
+        }
+        let is = person(roles, Scopes::SESSION);
+        kinds.push(Kind { name: user.into(), is, user: Some(user), shows: session });
+    }
+    // Somebody who has yet to change the password.
+    let nobody = crate::access::Pass { caller: Caller::Nobody, from: [127, 0, 0, 1].into(), credential: None };
+    let made = bench.house.accounts.create_user(&nobody, "ann.new", Roles::of(Role::ALL)).await.unwrap();
+    let shows = bench.sign_in_with("ann.new", &made.secret).await;
+    kinds.push(Kind { name: "new".into(), is: person(&Role::ALL, Scopes::PASSWORD), user: None, shows });
+    kinds
+}
+
+/// A path of this route, for things that are there where that needs nobody's help.
+fn path(route: &str) -> String {
+    let filled = route.replace("{index}", "0").replace("{hash}", &"0".repeat(64)).replace("{id}", "999999");
+    let filled = filled.replace("{*path}", "0/000.p/1").replace("{*rest}", "x");
+    let parts = filled.split('/').map(|part| if part.starts_with('{') { "something" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_serves_those_whom_the_table_lets_in_and_nobody_else() {
+    let bench = Bench::of(false);
+    let mut kinds = kinds(&bench).await;
+    let (mut asked, mut allowed) = (0, 0);
+    for (method, route, action) in ROUTES {
+        for kind in &mut kinds {
+            let ends_sessions = method == "DELETE" && *action == Action::OwnAccount;
+            let shows = match kind.user {
+                Some(user) if ends_sessions => bench.sign_in(user).await,
+                _ => kind.shows.clone(),
+            };
+            if ends_sessions && kind.name == "new" {
+                continue;
+            }
+            let path = path(route);
+            let reply = bench.ask(&shows, method.as_str(), &path, None).await;
+            let what = format!("{method} {path} by {}: {}", kind.name, reply.text);
+            match kind.is.may(*action) {
+                Some(_) => {
+                    // One's own account waits for the password, but for changing it and asking who one is.
+                    let waits = kind.name == "new"
+                        && *action == Action::OwnAccount
+                        && !["/api/v1/account/password", "/api/v1/session"].contains(route);
+                    let expected_403 = waits && method == "GET";
+                    let forbidden = [401, 403].contains(&reply.status);
+                    // Registration is closed here, which is no matter of who asks.
+                    assert!(forbidden == expected_403 || waits || *route == "/api/v1/registration", "{what}");
+                    allowed += 1;
+                }
+                None if kind.is == Caller::Nobody => assert_eq!(reply.status, 401, "{what}"),
+                None => assert_eq!(reply.status, 403, "{what}"),
+            }
+            asked += 1;
+            // That has ended the others of this user as well.
+            if ends_sessions && let (Some(user), "/api/v1/account/sessions") = (kind.user, *route) {
+                kind.shows = bench.sign_in(user).await;
+            }
+        }
+    }
+    println!("{asked} requests, {allowed} allowed");
+    assert!(asked > 1_000 && allowed > 300);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_somebody_elses_is_as_if_it_were_not_there() {
+    let bench = Bench::of(false);
+    for (user, roles) in USERS {
+        bench.user(user, roles).await;
+    }
+    for (user, _) in USERS {
+        for (other, _) in USERS.iter().filter(|(other, _)| *other != user) {
+            let (session, others) = (bench.sign_in(user).await, bench.sign_in(other).await);
+            let (_, own_token) = bench.token(&session, &["read"]).await;
+            let (token, others_token) = bench.token(&others, &["read"]).await;
+            let sessions = bench.ask(&others, "GET", "/api/v1/account/sessions", None).await.json();
+            let current = sessions.as_array().unwrap().iter().find(|session| session["current"] == true).unwrap();
+            let others_session = current["id"].as_u64().unwrap();
+            for path in [format!("/api/v1/tokens/{others_token}"), format!("/api/v1/account/sessions/{others_session}")]
+            {
+                let theirs = bench.ask(&session, "DELETE", &path, None).await;
+                let nothing = bench.ask(&session, "DELETE", "/api/v1/tokens/999999", None).await;
+                assert_eq!((theirs.status, nothing.status), (404, 404), "{user} {path}: {}", theirs.text);
+            }
+            // Both still hold.
+            assert_eq!(bench.ask(&token, "GET", "/api/v1/session", None).await.status, 200);
+            assert_eq!(bench.ask(&others, "GET", "/api/v1/account/sessions", None).await.status, 200);
+            let own = bench.ask(&session, "DELETE", &format!("/api/v1/tokens/{own_token}"), None).await;
+            assert_eq!(own.status, 204);
+            // Keeps below the number of tokens that one may have.
+            let gone = bench.ask(&others, "DELETE", &format!("/api/v1/tokens/{others_token}"), None).await;
+            assert_eq!(gone.status, 204);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_table_the_router_and_the_description_have_the_same_routes() {
+    let bench = Bench::of(false);
+    let written = |route: &str| route.replace("{*", "{");
+    let table: BTreeSet<(String, String)> =
+        ROUTES.iter().map(|(method, route, _)| (method.to_string(), written(route))).collect();
+    assert_eq!(table.len(), ROUTES.len(), "a route is in the table twice");
+
+    let pages: BTreeSet<_> = super::PAGES.iter().map(|page| ("GET".to_owned(), (*page).to_owned())).collect();
+    let mut described: BTreeSet<(String, String)> = pages.clone();
+    for (path, methods) in description::documented(&bench).await {
+        described.extend(methods.into_iter().map(|method| (method, path.clone())));
+    }
+    let intake: BTreeSet<_> = description::routed(INTAKE).into_iter().map(|path| ("POST".to_owned(), path)).collect();
+    described.extend(intake.clone());
+    let by_page = |(method, path): &(String, String)| (method.clone(), path.replace("{rest}", "{path}"));
+    let table: BTreeSet<_> = table.iter().map(by_page).collect();
+    assert_eq!(described, table);
+
+    // The router: each of them is served, and with no other method.
+    for (_, route, _) in ROUTES {
+        let path = path(route);
+        let refused = bench.ask(&Shows::Nothing, "BREW", &path, None).await;
+        if refused.status != 405 {
+            assert!(route.starts_with("/api/docs") || route.starts_with("/api/openapi"), "{route}: {}", refused.status);
+            continue;
+        }
+        let allow = refused.headers["allow"].to_str().unwrap();
+        let served: BTreeSet<_> = allow.split(',').filter(|method| *method != "HEAD").collect();
+        let listed: BTreeSet<_> =
+            ROUTES.iter().filter(|(_, other, _)| other == route).map(|(method, ..)| method.as_str()).collect();
+        assert_eq!(served, listed, "{route}");
+    }
+}
