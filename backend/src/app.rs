@@ -2,6 +2,7 @@
 
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::middleware;
 use ledger::{audit::Record, hash::EMPTY_ROOT};
 use tokio::{
     sync::{broadcast, watch},
@@ -19,10 +20,10 @@ use crate::{
         ports::{AnchorStore, AuditLog, DeviceReader, StoreError},
     },
     http::{self, Door, Guard, Server, Site},
-    ingest::{self, Intake, Source},
+    ingest::{self, Intake, Once, Source},
     pipeline::{ModelError, Models, Parts, Pipeline, PipelineError, Sequencer, Threads},
     store::{Reader, SqliteDevices, SqlitePeople, SqliteWriter},
-    transport::Listener,
+    transport::{Entrance, Listener, Places, Tls, TlsError},
 };
 
 /// Events that a slow listener may lag behind before it has to fetch the list again.
@@ -44,6 +45,8 @@ pub(crate) enum StartError {
     Pipeline(#[from] PipelineError),
     #[error(transparent)]
     Chain(#[from] ChainError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The data directory cannot be used.
     #[error("{0} cannot be used as data directory: {1}")]
     DataDir(String, std::io::Error),
@@ -63,6 +66,7 @@ pub(crate) enum StartError {
 /// The service at work.
 pub(crate) struct Running {
     address: SocketAddr,
+    tls: Option<Tls>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     sources: Vec<(&'static str, JoinHandle<()>)>,
@@ -83,8 +87,9 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let keyring = Arc::new(LogIdentity::load(&config.data_dir)?);
     let lock = lock(&config)?;
     // Bound first: whoever waits for the address learns at once that it is taken.
-    let server = Server::on(listen(config.listen).await?);
-    let bound = sources(&config).await?;
+    let entrance = entrance(&config)?;
+    let server = Server::on(listen(config.listen, &entrance).await?, config.proxies.clone());
+    let bound = sources(&config, &entrance).await?;
     let metrics = crate::telemetry::init_metrics();
     let models = Arc::new(Models::load_or_train(&config.data_dir.join("models"))?);
 
@@ -162,6 +167,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let accounts = Accounts::load(of_people, identity, trail.clone(), at, config.open_registration)?;
     let gate = Arc::new(Gate::new(config.trial, people, Arc::clone(registrar.devices())));
 
+    let requests = Arc::clone(&reader) as _;
     let site = Site {
         log: Arc::clone(&reader) as _,
         audit: Arc::clone(&reader) as _,
@@ -186,16 +192,22 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     };
     let address = server.address();
     let (log, door) = (Arc::clone(&site.log), Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock), trail });
-    let intake = Intake { pipeline, log, clock, gate, source: "http" };
+    let (once, device_tags) = (Arc::new(Once::new(requests)), config.device_tags.clone());
+    let intake = Intake { pipeline, log, clock, gate, source: "http", once, device_tags };
     let sources = bound.into_iter().map(|source| {
         let (name, intake) = (source.name(), intake.of(source.name()));
         tracing::info!(source = name, at = source.place(), "readings are taken");
         (name, tokio::spawn(source.run(intake, stopped.clone())))
     });
     let sources = sources.collect();
+    if let Some(tls) = entrance.tls.clone() {
+        tokio::spawn(tls.keep_current(stopped.clone()));
+    }
     let guard = Guard { address, trial: config.trial };
     let registry = tokio::spawn(note_used_keys(Arc::clone(&registrar), stopped.clone()));
     let router = http::router(site, ingest::router(intake), ingest::Interface::openapi(), guard, door);
+    // Outermost: whatever refuses a line, its sender reads it in its own words.
+    let router = router.layer(middleware::from_fn(ingest::in_their_words));
     let server = tokio::spawn(server.run(router, stopped.clone()));
     // Last: a password that nobody gets to see would shut everybody out.
     let first_admin = if config.trial { None } else { accounts.first_admin().await? };
@@ -203,6 +215,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let (pipeline, trail) = (threads, trail_thread);
     Ok(Running {
         address,
+        tls: entrance.tls,
         stop,
         server,
         sources,
@@ -218,8 +231,14 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
 
 impl Running {
     /// Where the service listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The SHA-256 of the certificate, if it has one.
+    pub(crate) fn fingerprint(&self) -> Option<String> {
+        self.tls.as_ref().map(Tls::fingerprint)
     }
 
     /// Name and one-time password of the first administrator, if this start made it.
@@ -247,13 +266,19 @@ impl Running {
     }
 }
 
+/// What all listeners have in common.
+fn entrance(config: &ServeConfig) -> Result<Entrance, StartError> {
+    let tls = config.tls.clone().map(|settings| Tls::load(settings, &config.data_dir, config.listen.ip()));
+    Ok(Entrance { tls: tls.transpose()?, places: Places::of_process(config.proxies.clone()) })
+}
+
 /// Binds an address.
-async fn listen(address: SocketAddr) -> Result<Listener, StartError> {
-    Listener::bind(address, None).await.map_err(|error| StartError::Listen(address, error))
+async fn listen(address: SocketAddr, entrance: &Entrance) -> Result<Listener, StartError> {
+    Listener::bind(address, entrance.clone()).await.map_err(|error| StartError::Listen(address, error))
 }
 
 /// The ways in besides HTTP, bound and not yet serving.
-async fn sources(_config: &ServeConfig) -> Result<Vec<Box<dyn Source>>, StartError> {
+async fn sources(_config: &ServeConfig, _entrance: &Entrance) -> Result<Vec<Box<dyn Source>>, StartError> {
     Ok(Vec::new())
 }
 

@@ -5,14 +5,17 @@
 //! checks evidence with is the `ledger` crate.
 
 pub mod audit;
+pub mod authority;
 pub mod browser;
 pub mod c2sp;
 pub mod chain;
+pub mod clients;
 pub mod command;
 pub mod examples;
 pub mod faulty;
 pub mod ganache;
 pub mod guarded;
+
 pub mod liar;
 pub mod lineage;
 pub mod load;

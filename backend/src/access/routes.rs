@@ -58,6 +58,9 @@ pub(crate) const ROUTES: &[(Method, &str, Action)] = &[
     (Method::POST, "/api/v1/readings", Action::Send),
     (Method::POST, "/predict", Action::Send),
     (Method::POST, "/sensor_data", Action::Send),
+    (Method::POST, "/api/v2/write", Action::Send),
+    (Method::POST, "/write", Action::Send),
+    (Method::GET, "/ping", Action::Open),
     (Method::POST, "/api/v1/anomalies/{index}/feedback", Action::Judge),
     // Signing in; who I am.
     (Method::GET, "/api/v1/session", Action::Open),

@@ -24,6 +24,7 @@ mod score;
 mod serve;
 mod simulate;
 mod train;
+mod transport;
 mod unfinished;
 mod verify;
 

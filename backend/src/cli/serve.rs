@@ -6,11 +6,12 @@ use alloy::primitives::Address;
 use ledger::chain::query::Finality;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Outcome, WrongUse, client::parse_url, parse_duration, policy};
+use super::{Outcome, WrongUse, client::parse_url, parse_duration, policy, transport::TransportArgs};
 use crate::{
     app,
     config::{self, ServeConfig},
     domain::{SystemClock, log::Periods},
+    ingest::DEVICE_TAGS,
 };
 
 /// Heartbeats are no metronome: each is an entry for ever.
@@ -70,6 +71,11 @@ pub(crate) struct Args {
     /// Grow models anew from recent ordinary readings this often, and use those that do no worse; 0: never.
     #[arg(long, default_value = "24h", value_parser = parse_duration, value_name = "DURATION")]
     refit: Duration,
+    /// The tag of InfluxDB's lines that names the device; the first that a line has, if given several times.
+    #[arg(long, value_name = "TAG", default_values = DEVICE_TAGS)]
+    influx_device_tag: Vec<String>,
+    #[command(flatten)]
+    transport: TransportArgs,
     #[command(flatten)]
     times: Times,
     /// Write the log of the service as JSON.
@@ -117,8 +123,12 @@ fn some_duration(text: &str) -> Result<Duration, String> {
 
 pub(super) fn run(args: Args) -> Outcome {
     crate::telemetry::init_logs(args.json_logs);
+    let (tls, proxies) = args.transport.settings().map_err(WrongUse::new)?;
     let config = ServeConfig {
         listen: args.listen,
+        tls,
+        proxies,
+        device_tags: args.influx_device_tag.into(),
         trial: args.trial,
         open_registration: args.open_registration,
         data_dir: args.data_dir,
@@ -143,14 +153,17 @@ pub(super) fn run(args: Args) -> Outcome {
     runtime.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let running = app::start(config, Arc::new(SystemClock)).await?;
-        println!("listening on http://{}", running.address());
+        println!("listening on {}", running.url());
+        if let Some(fingerprint) = running.fingerprint() {
+            println!("certificate SHA-256 {fingerprint}");
+        }
         if let Some((name, password)) = running.first_admin() {
             // To the terminal and not to the log, which others keep and read.
             println!(
-                "There are no users yet. Sign in at http://{}/ui/ as\n  user      {name}\n  password  {password}\nand choose \
-                 a password of your own. This one is shown only now; if it gets lost: anomaly-ledger admin user password \
+                "There are no users yet. Sign in at {}/ui/ as\n  user      {name}\n  password  {password}\nand choose a \
+                 password of your own. This one is shown only now; if it gets lost: anomaly-ledger admin user password \
                  {name}",
-                running.address()
+                running.url()
             );
         }
         tokio::select! {

@@ -3,13 +3,16 @@
 mod keys;
 mod lock;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use alloy::{primitives::Address, signers::local::PrivateKeySigner};
 use detect::Policies;
 use ledger::chain::query::Finality;
 
-use crate::domain::log::Periods;
+use crate::{
+    domain::log::Periods,
+    transport::{Proxies, Source, TlsSettings},
+};
 pub(crate) use keys::{KeyError, LogIdentity};
 pub(crate) use lock::lock;
 
@@ -22,6 +25,18 @@ pub(crate) enum ConfigError {
     /// A trial is keyless, so it must not be reachable.
     #[error("expected a loopback address such as 127.0.0.1:8080 for a trial, found {0}")]
     PublicTrial(SocketAddr),
+    /// A proxy makes every address look local, so a trial cannot tell this machine from others.
+    #[error("a trial serves this machine only and takes nothing through proxies: leave --trusted-proxy away")]
+    TrialBehindProxy,
+    /// Keys and readings would go over the network for all to read.
+    #[error(
+        "{0} can be reached by others, and keys would go there unencrypted: add --tls-cert and --tls-key, or listen on \
+         127.0.0.1, or name the proxy that ends TLS with --trusted-proxy"
+    )]
+    PlainPublic(SocketAddr),
+    /// Nobody vouches for it.
+    #[error("{0} can be reached by others, and --tls-self-made is for trials and tests: use --tls-cert and --tls-key")]
+    SelfMadePublic(SocketAddr),
     /// The anchoring key.
     #[error("expected a private key of 32 bytes in hexadecimal in {ANCHORER_KEY}: {0}")]
     AnchorerKey(&'static str),
@@ -31,6 +46,12 @@ pub(crate) enum ConfigError {
 #[derive(Debug)]
 pub(crate) struct ServeConfig {
     pub(crate) listen: SocketAddr,
+    /// TLS for all listeners.
+    pub(crate) tls: Option<TlsSettings>,
+    /// Whose word is taken for where requests come from.
+    pub(crate) proxies: Proxies,
+    /// The tags of InfluxDB's lines that name the device.
+    pub(crate) device_tags: Arc<[String]>,
     /// Keyless, on this machine only.
     pub(crate) trial: bool,
     /// Whether anybody may register, as a device owner.
@@ -58,10 +79,23 @@ pub(crate) struct ServeConfig {
 impl ServeConfig {
     /// Checks what must hold together.
     pub(crate) fn check(self) -> Result<Self, ConfigError> {
-        if self.trial && !self.listen.ip().is_loopback() {
-            return Err(ConfigError::PublicTrial(self.listen));
+        if self.trial && !self.proxies.is_empty() {
+            return Err(ConfigError::TrialBehindProxy);
+        }
+        for address in self.addresses().filter(|address| !address.ip().to_canonical().is_loopback()) {
+            match &self.tls {
+                _ if self.trial => return Err(ConfigError::PublicTrial(address)),
+                Some(TlsSettings { source: Source::SelfMade, .. }) => return Err(ConfigError::SelfMadePublic(address)),
+                None if self.proxies.is_empty() => return Err(ConfigError::PlainPublic(address)),
+                Some(_) | None => {}
+            }
         }
         Ok(self)
+    }
+
+    /// All addresses on which the service listens.
+    fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        [self.listen].into_iter()
     }
 }
 

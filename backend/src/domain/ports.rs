@@ -17,7 +17,7 @@ use ledger::{
 };
 
 use super::{
-    DeviceName, Key, Millis,
+    DeviceName, Key, Micros, Millis,
     log::Block,
     verdict::{Accepted, Device, Feedback, Judged, Pending, PendingFinding, Verdict},
 };
@@ -206,6 +206,40 @@ pub(crate) trait AuditLog: Send + Sync {
 
     /// Records from a number on, at most `count`, each with its number.
     fn audit_from(&self, from: u64, count: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+}
+
+/// A request to which its caller gave a key, so that it may come again.
+#[derive(Debug)]
+pub(crate) struct KeyedRequest {
+    /// Who sends it, by a name that does not change.
+    pub(crate) caller: String,
+    /// The caller's name for it.
+    pub(crate) key: String,
+    /// SHA-256 of its body.
+    pub(crate) digest: Hash,
+    /// The time of its readings that have none, if it is new.
+    pub(crate) arrived: Micros,
+    /// The service's time.
+    pub(crate) now: Millis,
+}
+
+/// What is known of such a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Nothing: its time is kept now.
+    First,
+    /// It came before, when this was its time.
+    Again(Micros),
+    /// Another came with its key.
+    OtherBody,
+    /// This caller has used as many keys as are remembered.
+    TooMany(u64),
+}
+
+/// Requests with keys, each remembered for 24 hours.
+pub(crate) trait Requests: Send + Sync {
+    /// Looks for a request, and keeps it if it is new. On disk when this returns.
+    fn first_use(&self, request: &KeyedRequest) -> Result<Use, StoreError>;
 }
 
 /// The store as detection reads it: sees every commit that was acknowledged before the call.

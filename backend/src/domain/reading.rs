@@ -15,6 +15,9 @@ const MAX_METRIC: usize = 64;
 /// Most metrics of a reading: what the detector's state of 4 KiB holds.
 pub(crate) const MAX_METRICS: usize = detect::MAX_METRICS;
 
+/// Readings of a request at most: what one commit takes in about a tenth of a second.
+pub(crate) const MAX_READINGS: usize = 10_000;
+
 /// 2000-01-01T00:00:00Z. No device of ours is older; a time before it is seconds taken for milliseconds, or an
 /// unset clock.
 const EARLIEST: Millis = Millis(946_684_800_000);

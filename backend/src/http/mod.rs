@@ -7,7 +7,6 @@ mod accounts;
 mod anomalies;
 mod assets;
 mod authorize;
-mod bodies;
 mod coding;
 mod compat;
 mod credentials;
@@ -15,6 +14,7 @@ mod devices;
 mod docs;
 mod errors;
 mod feed;
+mod forwarded;
 mod guard;
 mod health;
 mod heartbeats;
@@ -23,6 +23,7 @@ mod log;
 mod models;
 mod reader;
 mod server;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -42,7 +43,6 @@ use crate::{
     problem::Fault,
 };
 pub(crate) use authorize::Door;
-use bodies::Bodies;
 use feed::Feed;
 pub(crate) use guard::Guard;
 pub(crate) use log::{Cover, bundle};
@@ -104,9 +104,7 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
     let feed = Feed::start(site.clone(), Arc::clone(&door.clock));
     let (gate, clock, trail) = (Arc::clone(&door.gate), Arc::clone(&door.clock), door.trail.clone());
     let desk = devices::Desk { registrar: Arc::clone(&site.registrar), gate, clock, trail };
-    let bodies = Bodies::new();
-    let intake = intake.layer(middleware::from_fn_with_state(bodies.clone(), bodies::reserve));
-    let devices = devices::router(desk).layer(middleware::from_fn_with_state(bodies, bodies::reserve));
+    let devices = devices::router(desk);
     Router::new()
         .route("/api/v1/anomalies", get(anomalies::anomalies))
         .route("/api/v1/entries/{index}", get(log::entry))

@@ -60,13 +60,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Metrics<'a> {
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Reads one reading. A reading without time gets the time of its arrival.
-pub(super) fn reading(text: &str, now: Millis) -> Result<Reading, ReadingError> {
-    reading_of(text, None, now)
+/// Reads one reading. A reading without time gets the time of its arrival; one without sequence number as well gets that of
+/// its request's first `arrival`, where that is known, and is then recognised by it.
+pub(super) fn reading(text: &str, now: Millis, arrival: Option<Micros>) -> Result<Reading, ReadingError> {
+    reading_of(text, None, now, arrival)
 }
 
 /// Reads one reading that comes from somebody who is this device: it need not name it.
-pub(super) fn reading_of(text: &str, sender: Option<&DeviceName>, now: Millis) -> Result<Reading, ReadingError> {
+pub(super) fn reading_of(
+    text: &str,
+    sender: Option<&DeviceName>,
+    now: Millis,
+    arrival: Option<Micros>,
+) -> Result<Reading, ReadingError> {
     let object: Object<'_> = object(text.as_bytes())?;
     let device = match (&object.device, sender) {
         (Some(name), _) => DeviceName::new(name)?,
@@ -74,6 +80,7 @@ pub(super) fn reading_of(text: &str, sender: Option<&DeviceName>, now: Millis) -
         (None, None) => return Err(ReadingError::Object("missing field `device`".into())),
     };
     let time = object.time.map(|time| self::time(time.get())).transpose()?;
+    let time = time.or(arrival.filter(|_| object.sequence.is_none()));
     let values = object.metrics.0.into_iter();
     let values = values.map(|(metric, value)| Ok((metric.to_string(), parse_value(&metric, value.get())?)));
     let values = values.collect::<Result<_, ReadingError>>()?;
@@ -121,7 +128,7 @@ mod tests {
     #[test]
     fn reads_a_reading() {
         let text = r#"{"device":"a","time":"2025-11-20T07:00:00Z","sequence":7,"metrics":{"t":21.5,"h":40}}"#;
-        let reading = reading(text, NOW).unwrap();
+        let reading = reading(text, NOW, None).unwrap();
         assert_eq!(reading.sequence(), Some(7));
         assert_eq!(reading.values(), [("h".to_owned(), 40.0), ("t".to_owned(), 21.5)]);
     }
@@ -129,7 +136,7 @@ mod tests {
     #[test]
     fn a_sender_that_is_a_device_need_not_say_so() {
         let sender = DeviceName::new("a").unwrap();
-        let named = |text| reading_of(text, Some(&sender), NOW).map(|reading| reading.device().to_string());
+        let named = |text| reading_of(text, Some(&sender), NOW, None).map(|reading| reading.device().to_string());
         assert_eq!(named(r#"{"metrics":{"t":1}}"#).unwrap(), "a");
         // Whether it may send for another is not decided here.
         assert_eq!(named(r#"{"device":"b","metrics":{"t":1}}"#).unwrap(), "b");
@@ -156,7 +163,7 @@ mod tests {
             (r#"{"device":"a","sequence":-1,"metrics":{"t":1}}"#, "-1"),
             (r#"{"device":"a","metrics":{"t":NaN}}"#, "expected value"),
         ] {
-            let error = reading(text, NOW).unwrap_err().to_string();
+            let error = reading(text, NOW, None).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
         }
     }

@@ -2,17 +2,26 @@
 //!
 //! HTTP is the first of them. Nothing here stores, judges or signs.
 
+mod bodies;
 mod body;
 mod compat;
 mod decode;
 mod feedback;
+mod inflate;
+mod influx;
+mod line_protocol;
+mod lines;
+mod once;
 mod readings;
 mod source;
 
 use std::sync::Arc;
 
 use api::Code;
-use axum::{Router, routing::post};
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
 
 use crate::{
     access::{Denied, Gate, Pass},
@@ -20,11 +29,23 @@ use crate::{
     pipeline::{self, Pipeline},
     problem::Fault,
 };
+use bodies::Bodies;
+pub(crate) use influx::in_their_words;
+pub(crate) use lines::DEVICE_TAGS;
+pub(crate) use once::Once;
 pub(crate) use source::Source;
 
 /// The interface of this module's routes, for the description of the whole.
 #[derive(utoipa::OpenApi)]
-#[openapi(paths(readings::readings, feedback::feedback, compat::predict, compat::sensor_data))]
+#[openapi(paths(
+    readings::readings,
+    feedback::feedback,
+    compat::predict,
+    compat::sensor_data,
+    influx::write,
+    influx::write_v1,
+    influx::ping
+))]
 pub(crate) struct Interface;
 
 /// What the intake routes work with.
@@ -40,6 +61,10 @@ pub(crate) struct Intake {
     pub(crate) gate: Arc<Gate>,
     /// The source that uses it, for metrics.
     pub(crate) source: &'static str,
+    /// Requests with keys.
+    pub(crate) once: Arc<Once>,
+    /// The tags of InfluxDB's lines that name the device.
+    pub(crate) device_tags: Arc<[String]>,
 }
 
 impl Intake {
@@ -126,5 +151,9 @@ pub(crate) fn router(intake: Intake) -> Router {
         .route("/api/v1/anomalies/{index}/feedback", post(feedback::feedback))
         .route("/predict", post(compat::predict))
         .route("/sensor_data", post(compat::sensor_data))
+        .route("/api/v2/write", post(influx::write))
+        .route("/write", post(influx::write_v1))
+        .layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve))
+        .route("/ping", get(influx::ping))
         .with_state(intake)
 }

@@ -17,6 +17,7 @@ mod pool;
 mod published;
 mod readings;
 mod registry;
+mod requests;
 mod schema;
 mod writer;
 

@@ -166,6 +166,7 @@ async fn what_is_revoked_ends_at_once() {
     assert_eq!(may(&bench, &session, "GET", "/api/v1/tokens").await, 401);
     let page = bench.ask(&session, "GET", "/api/v1/session", None).await;
     assert_eq!((page.status, &page.json()["caller"]), (200, &json!("nobody")), "one can sign in again");
+    assert!(page.headers["set-cookie"].to_str().unwrap().starts_with("als=;"), "and the browser forgets the old one");
     assert_eq!(may(&bench, &other, "GET", "/api/v1/tokens").await, 200);
 
     // Less than before, at once.

@@ -5,11 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::Method;
 use serde_json::json;
 
-use super::{
-    bench::Bench,
-    description::{self, INTAKE},
-    people::Shows,
-};
+use super::{bench::Bench, description, people::Shows};
 use crate::{
     access::{Pass, routes::ROUTES},
     domain::{
@@ -231,8 +227,7 @@ async fn the_table_the_router_and_the_description_have_the_same_routes() {
     for (path, methods) in description::documented(&bench).await {
         described.extend(methods.into_iter().map(|method| (method, path.clone())));
     }
-    let intake: BTreeSet<_> = description::routed(INTAKE).into_iter().map(|path| ("POST".to_owned(), path)).collect();
-    described.extend(intake.clone());
+    described.extend(description::intake());
     let by_page = |(method, path): &(String, String)| (method.clone(), path.replace("{rest}", "{path}"));
     let table: BTreeSet<_> = table.iter().map(by_page).collect();
     assert_eq!(described, table);
