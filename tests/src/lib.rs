@@ -14,8 +14,8 @@ pub mod command;
 pub mod examples;
 pub mod faulty;
 pub mod ganache;
-
 pub mod guarded;
+
 pub mod liar;
 pub mod lineage;
 pub mod lines;

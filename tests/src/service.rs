@@ -104,6 +104,16 @@ impl Service {
         place.unwrap_or_else(|| panic!("it takes none on {protocol}: {lines:?}")).trim().to_owned()
     }
 
+    /// How much memory it has, in bytes.
+    ///
+    /// # Panics
+    /// If the system does not say.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        resident.and_then(|kib| kib.parse::<u64>().ok()).expect("the system says how much") << 10
+    }
+
     /// Sends it a signal by its name.
     pub fn signal(&self, signal: &str) {
         self.process.signal(signal);

@@ -172,6 +172,9 @@ async fn odd_and_possible_readings_are_taken_as_they_are() {
     assert_eq!((problem.status, problem.code), (409, Code::Conflict));
 }
 
+/// What it is, its headers and its body, and what it gets.
+type TooMuch<'a> = (&'a str, Vec<(&'a str, &'a str)>, Vec<u8>, u16, Code);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_are_too_much_end_early() {
     let trial = Trial::start().await;
@@ -182,7 +185,7 @@ async fn bodies_that_are_too_much_end_early() {
     let many = vec![reading; 10_001].join("\n");
     let bomb = gzip(&vec![b' '; 200 << 20]);
     assert!(bomb.len() < 1 << 20, "{}", bomb.len());
-    let cases: Vec<(&str, Vec<(&str, &str)>, Vec<u8>, u16, Code)> = vec![
+    let cases: Vec<TooMuch> = vec![
         ("10 MB", vec![json], vec![b' '; 10 << 20], 413, Code::BodyTooLarge),
         ("a line without end", vec![lines], vec![b'x'; 10 << 20], 413, Code::BodyTooLarge),
         ("10,001 readings", vec![lines], many.clone().into_bytes(), 413, Code::BodyTooLarge),

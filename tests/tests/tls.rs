@@ -231,3 +231,49 @@ async fn settings_that_would_let_others_read_or_pretend_are_refused() {
     assert!(output.status.code() == Some(1) && said.contains("no-such.crt"), "{said}");
     command::run(["serve", "--help"]).await.expect_success();
 }
+
+/// Connections that say nothing, after a request each.
+const IDLE: usize = 500;
+
+/// Opens idle connections, and gives by how much each has made the service larger.
+async fn memory_of_each<S: AsyncReadExt + AsyncWriteExt + Unpin>(
+    service: &Service,
+    host: &str,
+    open: impl AsyncFn() -> S,
+) -> u64 {
+    let request = format!("GET /health HTTP/1.1\r\nhost: {host}\r\n\r\n");
+    let ask = async || {
+        let mut stream = open().await;
+        stream.write_all(request.as_bytes()).await.expect("the service reads");
+        let mut answer = [0; 4096];
+        assert!(stream.read(&mut answer).await.expect("the service answers") > 0);
+        stream
+    };
+    // What the first ones make it allocate is not theirs.
+    drop((ask().await, ask().await, ask().await));
+    let before = service.memory();
+    let mut kept = Vec::with_capacity(IDLE);
+    while kept.len() < IDLE {
+        kept.push(ask().await);
+    }
+    let after = service.memory();
+    // The oldest is there yet, and so are all.
+    let ended = tokio::time::timeout(Duration::from_millis(1), kept[0].read(&mut [0])).await;
+    assert!(ended.is_err(), "{IDLE} connections were not opened within the time that an idle one is kept");
+    after.saturating_sub(before) / IDLE as u64
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_connections_take_little_memory() {
+    let authority = Authority::new();
+    let (trial, service) = given(&authority, &[]).await;
+    let host = trial.url().replace("http://", "");
+    let by_tls = memory_of_each(&service, &host, async || connect(&trial, &authority).await).await;
+    let trial = Trial::start().await;
+    let host = trial.url().replace("http://", "");
+    let plain = async || TcpStream::connect(&host).await.expect("the service listens");
+    let plainly = memory_of_each(trial.service(), &host, plain).await;
+    println!("bytes for an idle connection: {plainly} plain, {by_tls} by TLS");
+    // 10,000 of them are 320 MB, and 640 MB by TLS.
+    assert!(plainly < 32 << 10 && by_tls < 64 << 10, "{plainly} {by_tls}");
+}

@@ -26,7 +26,7 @@ const PAGE: usize = 1_000;
 pub(crate) enum DeviceCommand {
     /// Register a device.
     #[command(
-        after_help = "Example:\n  anomaly-ledger admin device register pump-7 --type infusion-pump --location 'ward 3'\n\n\
+        after_help = "Example:\n  anomaly-ledger admin device register pump-7 --type infusion-pump --location ward-3\n\n\
         Refused while a service works on the data directory: send POST /api/v1/devices to it instead.\n\n\
         Exit codes: 0 registered, 1 not, 2 wrong use."
     )]

@@ -207,8 +207,8 @@ pub(super) fn run(args: Args) -> Outcome {
         if let Some((name, password)) = running.first_admin() {
             // To the terminal and not to the log, which others keep and read.
             println!(
-                "There are no users yet. Sign in at {}/ui/ as\n  user      {name}\n  password  {password}\nand choose \
-                 a password of your own. This one is shown only now; if it gets lost: anomaly-ledger admin user password \
+                "There are no users yet. Sign in at {}/ui/ as\n  user      {name}\n  password  {password}\nand choose a \
+                 password of your own. This one is shown only now; if it gets lost: anomaly-ledger admin user password \
                  {name}",
                 running.url()
             );

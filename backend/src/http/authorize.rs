@@ -49,9 +49,9 @@ pub(super) async fn authorize(
 ) -> Response {
     let from = From::of(&request);
     let action = routes::action(request.method(), path.as_str());
-    let pass = match door.pass(&request, from, action) {
-        Ok(pass) => pass,
-        Err(denied) => return denied.answer(from),
+    let (pass, old_cookie) = match door.pass(&request, from, action) {
+        Ok(admitted) => admitted,
+        Err(refused) => return refused.answer(from),
     };
     // What the router does not take with this method it answers itself.
     if let Some(action) = action {
@@ -71,9 +71,20 @@ pub(super) async fn authorize(
     let extensions = request.extensions_mut();
     extensions.insert(pass.clone());
     extensions.insert(from);
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     door.note(&pass, &method, uri.path(), &response);
+    // Who signs in here gets a new one.
+    if old_cookie && !response.headers().contains_key(header::SET_COOKIE) {
+        take_cookie_away(&mut response, from);
+    }
     response
+}
+
+/// Tells a browser to forget its session's cookie.
+fn take_cookie_away(response: &mut Response, from: From) {
+    if let Ok(cookie) = HeaderValue::try_from(credentials::no_cookie(from.secure)) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
 }
 
 /// Why a request is not let in.
@@ -89,9 +100,7 @@ impl Refused {
             Refused::Denied(denied) => Fault::from(denied).into_response(),
             Refused::OldCookie => {
                 let mut response = Fault::from(Denied::Unknown).into_response();
-                if let Ok(cookie) = HeaderValue::try_from(credentials::no_cookie(from.secure)) {
-                    response.headers_mut().insert(header::SET_COOKIE, cookie);
-                }
+                take_cookie_away(&mut response, from);
                 response
             }
         }
@@ -99,7 +108,8 @@ impl Refused {
 }
 
 impl Door {
-    fn pass(&self, request: &Request, from: From, action: Option<Action>) -> Result<Pass, Refused> {
+    /// Whom a request is from, and whether it shows a session that has ended and was let in all the same.
+    fn pass(&self, request: &Request, from: From, action: Option<Action>) -> Result<(Pass, bool), Refused> {
         let shown = credentials::shown(request, from.secure);
         let stranger = || Refused::Denied(Denied::Forbidden("this came from a page of another origin".into()));
         if !shown.may_come_from(request, from.secure) {
@@ -107,16 +117,18 @@ impl Door {
         }
         let now = self.clock.now();
         let admit = |credentials| self.gate.admit(credentials, from.address, now).map_err(Refused::Denied);
-        match &shown {
-            Shown::Nothing => admit(Credentials::Nothing),
-            Shown::Key(key) => admit(Credentials::Key(key)),
-            Shown::Certificate(device) => admit(Credentials::Certificate(device)),
+        let shown = match &shown {
+            Shown::Nothing => Credentials::Nothing,
+            Shown::Key(key) => Credentials::Key(key),
+            Shown::Certificate(device) => Credentials::Certificate(device),
             Shown::Session(cookie) => match admit(Credentials::Session(cookie)) {
+                Ok(pass) => return Ok((pass, false)),
                 // The page from which one signs in again has to come, whatever the browser still has.
-                Err(_) if action == Some(Action::Open) => admit(Credentials::Nothing),
-                admitted => admitted.map_err(|_| Refused::OldCookie),
+                Err(_) if action == Some(Action::Open) => return Ok((admit(Credentials::Nothing)?, true)),
+                Err(_) => return Err(Refused::OldCookie),
             },
-        }
+        };
+        Ok((admit(shown)?, false))
     }
 
     /// Leaves a record of who was known and wanted to change something that they may not.

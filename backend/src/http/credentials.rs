@@ -4,8 +4,8 @@ use axum::{
     extract::Request,
     http::{HeaderMap, header},
 };
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
+use super::shown::key;
 use crate::transport::Peer;
 
 /// What was shown.
@@ -39,40 +39,14 @@ pub(super) fn no_cookie(secure: bool) -> String {
 /// connection's certificate.
 pub(super) fn shown(request: &Request, secure: bool) -> Shown {
     let headers = request.headers();
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        // What cannot be read is shown all the same, and does not hold.
-        return Shown::Key(value.to_str().ok().and_then(authorization).unwrap_or_default());
-    }
-    if let Some(key) = key_in_query(request) {
-        return Shown::Key(key);
+    if let Some(key) = key(request) {
+        return Shown::Key(key.into_owned());
     }
     if let Some(secret) = cookie_of(headers, secure) {
         return Shown::Session(secret);
     }
     let device = request.extensions().get::<Peer>().and_then(|peer| peer.device.clone());
     device.map_or(Shown::Nothing, Shown::Certificate)
-}
-
-/// The key in a header: `Bearer KEY`, `Token KEY` as clients of InfluxDB v2 send it, or `Basic` with the key as password.
-fn authorization(value: &str) -> Option<String> {
-    let (scheme, rest) = value.trim().split_once(' ')?;
-    let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("basic") {
-        let text = String::from_utf8(BASE64.decode(rest).ok()?).ok()?;
-        return Some(text.split_once(':')?.1.to_owned());
-    }
-    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
-    known.then(|| rest.to_owned())
-}
-
-/// The key as clients of InfluxDB v1 send it, where those write. Nowhere else: addresses end up in logs.
-fn key_in_query(request: &Request) -> Option<String> {
-    if request.uri().path() != "/write" {
-        return None;
-    }
-    let pairs = request.uri().query()?.split('&').filter_map(|pair| pair.split_once('='));
-    // Keys have no character that has to be escaped.
-    pairs.into_iter().find(|(name, value)| *name == "p" && !value.is_empty()).map(|(_, value)| value.to_owned())
 }
 
 /// What the session's cookie holds.
@@ -130,17 +104,11 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_read_as_clients_show_them() {
-        let key = |text: &str| Shown::Key(text.into());
+    fn a_key_counts_before_a_cookie() {
+        let key = Shown::Key("ald_x".into());
         for (headers, expected) in [
-            (vec![("authorization", "Bearer ald_x")], key("ald_x")),
-            (vec![("authorization", "bearer  ald_x ")], key("ald_x")),
-            (vec![("authorization", "Token ald_x")], key("ald_x")),
-            (vec![("authorization", "Basic YW55Om5hbWU6eA==")], key("name:x")),
-            (vec![("authorization", "Basic !")], key("")),
-            (vec![("authorization", "Digest x")], key("")),
-            (vec![("authorization", "")], key("")),
-            (vec![("authorization", "Bearer ald_x"), ("cookie", "als=als_y")], key("ald_x")),
+            (vec![("authorization", "Bearer ald_x"), ("cookie", "als=als_y")], key),
+            (vec![("authorization", ""), ("cookie", "als=als_y")], Shown::Key(String::new())),
             (vec![("cookie", "a=b; als=als_y; c=d")], Shown::Session("als_y".into())),
             (vec![("cookie", "a=b"), ("cookie", "als=als_y")], Shown::Session("als_y".into())),
             (vec![("cookie", "als=")], Shown::Nothing),
@@ -149,8 +117,6 @@ mod tests {
         ] {
             assert_eq!(shown(&request("GET", "/", &headers), false), expected, "{headers:?}");
         }
-        assert_eq!(shown(&request("POST", "/write?db=x&u=any&p=ald_x", &[]), false), key("ald_x"));
-        assert_eq!(shown(&request("POST", "/predict?p=ald_x", &[]), false), Shown::Nothing);
         let by_tls = request("GET", "/", &[("cookie", "als=als_x; __Host-als=als_y")]);
         assert_eq!(shown(&by_tls, true), Shown::Session("als_y".into()));
     }

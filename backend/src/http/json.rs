@@ -39,7 +39,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
         let long = |_| Fault::new(Code::BodyTooLarge, format!("expected at most {MAX} bytes, all of which arrive"));
         // The message names members and places, and no value that was sent but numbers.
         let malformed = |error: serde_json::Error| Fault::new(Code::MalformedBody, shown(&error));
-        serde_json::from_slice(&read.map_err(long)?).map(Self).map_err(malformed)
+        let bytes = read.map_err(long)?;
+        // An object of ours would be read from an array as well, by position.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Fault::new(Code::MalformedBody, "expected an object"));
+        }
+        serde_json::from_slice(&bytes).map(Self).map_err(malformed)
     }
 }
 

@@ -7,6 +7,8 @@ pub(super) mod import;
 pub(super) mod keys;
 pub(super) mod list;
 pub(super) mod register;
+#[cfg(test)]
+mod tests;
 pub(super) mod types;
 
 use std::sync::Arc;

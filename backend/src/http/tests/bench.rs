@@ -16,7 +16,7 @@ use axum::{
     extract::{ConnectInfo, Request},
     http::{HeaderMap, Method, StatusCode, Uri},
     response::Response,
-    routing::post,
+    routing::{MethodFilter, on},
 };
 use ledger::{
     Hash,
@@ -254,8 +254,9 @@ impl Bench {
             listeners: Site::listeners(),
         };
         let mut intake = Router::new();
-        for path in super::description::routed(super::description::INTAKE) {
-            intake = intake.route(&path, post(|| async {}));
+        for (method, path) in super::description::intake() {
+            let method = MethodFilter::try_from(Method::from_bytes(method.as_bytes()).unwrap()).unwrap();
+            intake = intake.route(&path, on(method, || async {}));
         }
         let guard = Guard { address: "127.0.0.1:8080".parse().unwrap(), trial };
         let (gate, trail) = (Arc::clone(&house.gate), house.trail.clone());

@@ -4,6 +4,7 @@
 
 mod feedback;
 mod keys;
+mod kinds;
 mod refit;
 mod rescore;
 mod rounds;
@@ -108,6 +109,18 @@ fn start_with(
     view: watch::Receiver<ChainView>,
     policies: Policies,
 ) -> (Bench, Threads) {
+    start_as(dir, compared, clock, view, policies, Arc::new(crate::access::Devices::default()))
+}
+
+/// The same, with devices of known types.
+fn start_as(
+    dir: &Path,
+    compared: bool,
+    clock: Arc<dyn Clock>,
+    view: watch::Receiver<ChainView>,
+    policies: Policies,
+    kinds: Arc<dyn Kinds>,
+) -> (Bench, Threads) {
     let fault = Arc::new(AtomicU8::new(FINE));
     let writer = Faulty { store: SqliteWriter::create(dir).unwrap(), fault: Arc::clone(&fault) };
     let log = Arc::new(Reader::open(dir).unwrap());
@@ -125,7 +138,7 @@ fn start_with(
         devices: (0..2).map(|_| Box::new(SqliteDevices::open(dir).unwrap()) as Box<dyn DeviceReader>).collect(),
         models: Arc::new(Models::load_or_train(&dir.join("models")).unwrap()),
         policies: Arc::new(policies),
-        kinds: Arc::new(crate::access::Devices::default()),
+        kinds,
         refit: Duration::from_secs(24 * 3_600),
         sequencer: Sequencer::load(&*log, Arc::new(Keyring::new(first.clone(), secrets, next))).unwrap(),
         periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
