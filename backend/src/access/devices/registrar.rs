@@ -102,11 +102,6 @@ impl Registrar {
         &self.devices
     }
 
-    /// What is kept, for reading.
-    pub(crate) fn store(&self) -> &dyn Registry {
-        &*self.store
-    }
-
     /// Registers a device. `any`: also under a name that has sent before.
     ///
     /// # Errors
