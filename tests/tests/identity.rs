@@ -147,3 +147,77 @@ async fn in_a_trial_a_bad_key_is_refused_and_roles_can_be_tried() {
     let me = Session::nobody(&url).get("/api/v1/session").await.json();
     assert_eq!((&me["caller"], &me["trial"]), (&json!("trial"), &json!(true)));
 }
+
+/// A patient's monitor that this session's user owns; gives who shows its key.
+async fn monitor(owner: &Session, url: &str, name: &str) -> Session {
+    let made = owner.post("/api/v1/devices", &json!({ "name": name, "type": "patient-monitor" })).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let key = owner.post(&format!("/api/v1/devices/{name}/keys"), &json!({})).await;
+    assert_eq!(key.status, 201, "{}", key.text());
+    Session::key(url, key.json()["key"].as_str().expect("a key"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finding_is_told_to_the_owner_analysts_and_auditors_and_proven_to_everybody() {
+    let guarded = Guarded::start().await;
+    guarded.ready().await;
+    let url = guarded.url();
+    let (olga, otto) = (guarded.user("olga", &["device_owner"]).await, guarded.user("otto", &["device_owner"]).await);
+    let analyst = guarded.user("ada", &["analyst"]).await;
+    let device = monitor(&olga, &url, "monitor-1").await;
+    monitor(&otto, &url, "monitor-2").await;
+    let mut feeds = Vec::new();
+    for listener in [&olga, &otto, &analyst, &guarded.admin, &Session::nobody(&url)] {
+        let (name, value) = listener.shown();
+        feeds.push(http().get(format!("{url}/api/v1/feed")).header(name, value).send().await.unwrap());
+    }
+
+    // A device sends as itself, and as nobody else.
+    let low = reading("monitor-1", 1, json!({ "spo2": 71.0 }));
+    let sent = device.post("/api/v1/readings", &low).await;
+    assert_eq!(sent.status, 200, "{}", sent.text());
+    let index = sent.json()["results"][0]["judgement"]["index"].as_u64().expect("a finding");
+    let as_another = device.post("/api/v1/readings", &reading("monitor-2", 1, json!({ "spo2": 71.0 }))).await;
+    assert_eq!((as_another.status, as_another.problem().code), (403, api::Code::Forbidden));
+
+    let told = [true, false, true, false, false];
+    for (feed, told) in feeds.iter_mut().zip(told) {
+        let mut text = String::new();
+        while !text.contains("event: anomaly") {
+            text += &String::from_utf8(feed.chunk().await.unwrap().expect("the feed goes on").to_vec()).unwrap();
+        }
+        assert_eq!(text.contains("monitor-1"), told, "{text}");
+    }
+    let path = format!("/api/v1/entries/{index}/evidence");
+    let nobody = Session::nobody(&url);
+    for (who, told) in [&olga, &otto, &analyst, &guarded.admin, &nobody].into_iter().zip(told) {
+        let listed = who.get("/api/v1/anomalies?limit=1").await.json();
+        assert_eq!(listed["items"][0]["device"] == "monitor-1", told, "{listed}");
+        assert_eq!(listed["items"][0]["index"], index);
+        let bundle = who.get(&path).await.text();
+        assert_eq!(bundle.contains("monitor-1"), told, "{bundle}");
+    }
+    // Without its payload the bundle proves the entry all the same.
+    let trust = guarded.trial.pin_trust().await;
+    let verified = poll::until("it is final", async || {
+        let verified = guarded.trial.verify(index, &trust).await;
+        (verified.code == 0).then_some(verified)
+    });
+    assert!(verified.await.says("inclusion", "holds"));
+
+    // What was said of it: by whom, and not by somebody else's owner.
+    let feedback = format!("/api/v1/anomalies/{index}/feedback");
+    let refused = otto.post(&feedback, &json!({ "verdict": "real" })).await;
+    assert_eq!(refused.status, 403);
+    assert!(!refused.text().contains("monitor-1"), "{}", refused.text());
+    assert_eq!(olga.post(&feedback, &json!({ "verdict": "real" })).await.status, 200);
+    let audit = guarded.admin.get("/api/v1/audit?what=feedback.").await.json();
+    assert_eq!(audit["items"][0]["who"], "user olga");
+
+    // The devices of an owner who is gone are nobody's.
+    let users = guarded.admin.get("/api/v1/users").await.json();
+    let id = users["items"].as_array().unwrap().iter().find(|user| user["name"] == "olga").unwrap()["id"].clone();
+    assert_eq!(guarded.admin.ask("DELETE", &format!("/api/v1/users/{id}"), None).await.status, 204);
+    assert_eq!(olga.get("/api/v1/devices").await.status, 401);
+    assert_eq!(otto.get("/api/v1/devices/monitor-1").await.status, 403);
+}

@@ -90,6 +90,21 @@ impl Bench {
         self.ask(&Shows::Nothing, "POST", "/api/v1/session", Some(body)).await
     }
 
+    /// Registers a device of this owner's, unless it is registered. `admin` shows who may.
+    pub(super) async fn device(&self, admin: &Shows, name: &str, owner: i64) {
+        let body = serde_json::json!({ "name": name, "type": "generic", "owner": owner });
+        let made = self.ask(admin, "POST", "/api/v1/devices", Some(body)).await;
+        assert!([201, 409].contains(&made.status), "{}", made.text);
+    }
+
+    /// A new key of a device.
+    pub(super) async fn key(&self, admin: &Shows, device: &str) -> Shows {
+        let path = format!("/api/v1/devices/{device}/keys");
+        let made = self.ask(admin, "POST", &path, Some(serde_json::json!({}))).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        Shows::Bearer(made.json()["key"].as_str().unwrap().to_owned())
+    }
+
     /// A new token with these scopes; gives it and its number.
     pub(super) async fn token(&self, session: &Shows, scopes: &[&str]) -> (Shows, u64) {
         let body = serde_json::json!({ "name": "a program", "scopes": scopes });

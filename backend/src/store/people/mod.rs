@@ -1,17 +1,20 @@
 //! Users, sessions, tokens and invitations, and acts with their records in the audit log.
 
+mod rows;
+
 use std::{path::Path, sync::Mutex};
 
 use ledger::{Hash, audit::Record};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{audit, from_sql, to_sql};
 use crate::domain::{
     Millis,
-    access::{Role, Roles, Scope, Scopes, UserId},
+    access::{Role, Scope, UserId},
     people::{ActError, Change, Ended, Identity, Invitation, NewUser, Person, Session, Token, User, Which},
     ports::StoreError,
 };
+use rows::{INVITATION, USER, invitation, names, session, token, user};
 
 /// Users at most: all are in memory, at about 300 bytes each, 30 MB.
 const MAX_USERS: u64 = 100_000;
@@ -309,63 +312,4 @@ fn has_admin(tx: &Connection) -> rusqlite::Result<bool> {
 /// Refuses to take the last one of those away.
 fn keeps_admin(had: bool, tx: &Connection) -> Result<(), Failed> {
     if !had || has_admin(tx)? { Ok(()) } else { Err(ActError::LastAdmin.into()) }
-}
-
-const USER: &str = "id, name, roles, active, must_change, created_ms";
-const INVITATION: &str = "id, hash, roles, made_by, created_ms, expires_ms";
-
-fn user(row: &Row<'_>) -> rusqlite::Result<User> {
-    Ok(User {
-        id: UserId(row.get("id")?),
-        name: row.get("name")?,
-        roles: roles(&row.get::<_, String>("roles")?),
-        active: row.get("active")?,
-        must_change: row.get("must_change")?,
-        created: Millis(row.get("created_ms")?),
-    })
-}
-
-fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
-    Ok(Session {
-        id: row.get("id")?,
-        hash: Hash(row.get("hash")?),
-        created: Millis(row.get("created_ms")?),
-        seen: Millis(row.get("seen_ms")?),
-        from: row.get("came_from")?,
-        agent: row.get("agent")?,
-    })
-}
-
-fn token(row: &Row<'_>) -> rusqlite::Result<Token> {
-    let scopes = row.get::<_, String>("scopes")?;
-    Ok(Token {
-        id: row.get("id")?,
-        hash: Hash(row.get("hash")?),
-        prefix: row.get("prefix")?,
-        name: row.get("name")?,
-        scopes: Scopes::of(Scope::ALL.into_iter().filter(|scope| scopes.split(' ').any(|name| name == scope.name()))),
-        created: Millis(row.get("created_ms")?),
-        expires: Millis(row.get("expires_ms")?),
-        used: row.get::<_, Option<i64>>("used_ms")?.map(Millis),
-        revoked: row.get::<_, Option<i64>>("revoked_ms")?.map(Millis),
-    })
-}
-
-fn invitation(row: &Row<'_>) -> rusqlite::Result<Invitation> {
-    Ok(Invitation {
-        id: row.get("id")?,
-        hash: Hash(row.get("hash")?),
-        roles: roles(&row.get::<_, String>("roles")?),
-        by: row.get("made_by")?,
-        created: Millis(row.get("created_ms")?),
-        expires: Millis(row.get("expires_ms")?),
-    })
-}
-
-fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.collect::<Vec<_>>().join(" ")
-}
-
-fn roles(text: &str) -> Roles {
-    Roles::of(Role::ALL.into_iter().filter(|role| text.split(' ').any(|name| name == role.name())))
 }
