@@ -239,9 +239,9 @@ impl Registrar {
     /// [`RegistrarError`].
     pub(crate) fn remove(&self, name: &DeviceName) -> Result<(), RegistrarError> {
         let _act = self.act();
-        let old = self.registered(name)?;
+        let (old, keys) = (self.registered(name)?, self.store.keys(name)?);
         self.store.remove(name)?;
-        self.devices.write(|index| index.remove(&old));
+        self.devices.write(|index| index.remove(&old, &keys));
         Ok(())
     }
 

@@ -66,7 +66,10 @@ async fn documented_methods_are_those_served() {
         for method in methods {
             let answer = bench.send(Method::from_bytes(method.as_bytes()).unwrap(), &path).await.unwrap();
             // There is no such device, key or address.
-            let absent = path == "/api/v1/trust" || numbered || path.contains("/devices/generic") || path.contains("/addresses/");
+            let absent = path == "/api/v1/trust"
+                || numbered
+                || path.contains("/devices/generic")
+                || path.contains("/addresses/");
             let refused: &[u16] = if absent { &[405] } else { &[404, 405] };
             assert!(!refused.contains(&answer.status.as_u16()), "{method} {path}");
         }
