@@ -45,27 +45,29 @@ async fn send_as(trial: &Trial, key: &str, body: &Value) -> Answer {
 }
 
 /// One connection that stays open.
-struct KeptAlive(TcpStream);
+struct KeptAlive(String, TcpStream);
 
 impl KeptAlive {
     async fn open(trial: &Trial) -> Self {
         let address = trial.url().trim_start_matches("http://").to_owned();
-        Self(TcpStream::connect(address).await.expect("a connection"))
+        let stream = TcpStream::connect(&address).await.expect("a connection");
+        Self(address, stream)
     }
 
     /// Posts a reading with a key, and gives the status.
     async fn post(&mut self, key: &str, body: &Value) -> u16 {
         let body = body.to_string();
         let request = format!(
-            "POST {READINGS} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\
+            "POST {READINGS} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {key}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.0,
             body.len()
         );
-        self.0.write_all(request.as_bytes()).await.expect("the connection is open");
+        self.1.write_all(request.as_bytes()).await.expect("the connection is open");
         let mut answer = Vec::new();
         let head = loop {
             let mut bytes = [0; 4_096];
-            let read = self.0.read(&mut bytes).await.expect("the connection is open");
+            let read = self.1.read(&mut bytes).await.expect("the connection is open");
             assert!(read > 0, "closed: {}", String::from_utf8_lossy(&answer));
             answer.extend_from_slice(&bytes[..read]);
             let text = String::from_utf8_lossy(&answer).into_owned();

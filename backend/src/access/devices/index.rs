@@ -21,7 +21,8 @@ use crate::{
 /// What is known.
 #[derive(Default)]
 pub(super) struct Index {
-    pub(super) devices: HashMap<DeviceName, Arc<Entry>>,
+    /// By name, which a device and its keys share.
+    pub(super) devices: HashMap<Arc<DeviceName>, Arc<Entry>>,
     pub(super) keys: HashMap<[u8; 32], Arc<Key>>,
     pub(super) networks: Networks,
     pub(super) types: BTreeMap<Arc<str>, Arc<DeviceType>>,
@@ -77,83 +78,70 @@ impl Index {
         for network in &registration.addresses {
             self.networks.add(*network, registration.name.clone());
         }
-        let entry = self.entry(registration, Vec::new());
-        self.devices.insert(registration.name.clone(), Arc::new(entry));
+        let entry = self.entry(registration);
+        self.devices.insert(Arc::new(registration.name.clone()), Arc::new(entry));
     }
 
     /// Takes in a key of a device that is there.
     pub(super) fn add_key(&mut self, stored: &StoredKey) {
-        let Some(entry) = self.devices.get_mut(&stored.device) else { return };
+        let Some((name, entry)) = self.devices.get_key_value(&stored.device) else { return };
         let credential = Credential::new(stored.expires);
         if entry.disabled {
             credential.end();
         }
         let key = Key {
             id: stored.id,
-            device: stored.device.clone(),
+            device: Arc::clone(name),
             credential: Arc::new(credential),
             shown: AtomicI64::new(stored.used.map_or(0, |used| used.0)),
             waits: AtomicBool::new(false),
         };
         self.keys.insert(stored.hash, Arc::new(key));
-        let mut keys = entry.keys.clone();
-        keys.push(stored.hash);
-        keys.shrink_to_fit();
-        *entry = Arc::new(Entry { keys, ..entry.copy() });
     }
 
-    /// Puts a device in the place of what it was. Whoever came in by what does not hold any more is out.
+    /// Puts a device, with these keys, in the place of what it was. Whoever came in by what does not hold any more is out.
     pub(super) fn change(&mut self, old: &Registration, new: &Registration, keys: &[StoredKey]) {
         let (was, is): (BTreeSet<_>, BTreeSet<_>) = (old.addresses.iter().collect(), new.addresses.iter().collect());
         was.difference(&is).for_each(|network| self.networks.remove(network));
         is.difference(&was).for_each(|network| self.networks.add(**network, new.name.clone()));
         let Some(before) = self.devices.get(&new.name).cloned() else { return };
-        let mut entry = self.entry(new, before.keys.clone());
+        let mut entry = self.entry(new);
         let doors = |of: &Registration| (of.disabled, of.keyless, of.certificate, of.addresses.clone());
         if doors(old) == doors(new) {
             entry.presence.clone_from(&before.presence);
         } else {
             before.presence.iter().for_each(|presence| presence.end());
         }
-        let again = old.disabled && !new.disabled;
-        if again {
-            // Ended credentials stay so, for the connections that hold them: there are new ones for new connections.
-            entry.keys = Vec::new();
-            before.keys.iter().for_each(|hash| drop(self.keys.remove(hash)));
+        if let Some(known) = self.devices.get_mut(&new.name) {
+            *known = Arc::new(entry);
         }
         if new.disabled {
-            self.end_keys(&before.keys);
-        }
-        self.devices.insert(new.name.clone(), Arc::new(entry));
-        if again {
+            self.end_keys(keys);
+        } else if old.disabled {
+            // Ended credentials stay so, for the connections that hold them: there are new ones for new connections.
             keys.iter().for_each(|key| self.add_key(key));
         }
     }
 
-    /// Forgets a device. Whoever came in as it is out.
-    pub(super) fn remove(&mut self, registration: &Registration) {
+    /// Forgets a device and its keys. Whoever came in as it is out.
+    pub(super) fn remove(&mut self, registration: &Registration, keys: &[StoredKey]) {
         registration.addresses.iter().for_each(|network| self.networks.remove(network));
         let Some(entry) = self.devices.remove(&registration.name) else { return };
         entry.presence.iter().for_each(|presence| presence.end());
-        self.end_keys(&entry.keys);
-        entry.keys.iter().for_each(|hash| drop(self.keys.remove(hash)));
+        keys.iter().for_each(|key| self.remove_key(key));
     }
 
     /// Forgets a key. Whoever came in by it is out.
     pub(super) fn remove_key(&mut self, key: &StoredKey) {
-        self.end_keys(&[key.hash]);
+        self.end_keys(std::slice::from_ref(key));
         self.keys.remove(&key.hash);
-        if let Some(entry) = self.devices.get_mut(&key.device) {
-            let keys = entry.keys.iter().copied().filter(|hash| *hash != key.hash).collect();
-            *entry = Arc::new(Entry { keys, ..entry.copy() });
-        }
     }
 
-    fn end_keys(&self, hashes: &[[u8; 32]]) {
-        hashes.iter().filter_map(|hash| self.keys.get(hash)).for_each(|key| key.credential.end());
+    fn end_keys(&self, keys: &[StoredKey]) {
+        keys.iter().filter_map(|key| self.keys.get(&key.hash)).for_each(|key| key.credential.end());
     }
 
-    fn entry(&self, registration: &Registration, keys: Vec<[u8; 32]>) -> Entry {
+    fn entry(&self, registration: &Registration) -> Entry {
         let opens = (registration.keyless || registration.certificate) && !registration.disabled;
         // The name of the type is one text, shared by all its devices.
         let kind = self.types.get_key_value(registration.kind.as_str()).map(|(name, _)| Arc::clone(name));
@@ -165,23 +153,6 @@ impl Index {
             public_key: registration.public_key.map(Box::new),
             presence: opens.then(|| Arc::new(Credential::new(None))),
             certificate: registration.certificate,
-            keys,
-        }
-    }
-}
-
-impl Entry {
-    /// The same, without its keys.
-    fn copy(&self) -> Self {
-        Self {
-            owner: self.owner,
-            kind: Arc::clone(&self.kind),
-            disabled: self.disabled,
-            keyless: self.keyless,
-            public_key: self.public_key.clone(),
-            presence: self.presence.clone(),
-            certificate: self.certificate,
-            keys: Vec::new(),
         }
     }
 }

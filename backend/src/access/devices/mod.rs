@@ -1,7 +1,7 @@
 //! Keys, certificates and addresses of devices, and whose they are: what is asked with every message.
 //!
 //! All of it is in memory, loaded at the start and changed with every act of the [`Registrar`]. With a million devices,
-//! each with a key, that takes about 400 MB (`measured` in tests.rs says how it was seen). Refuses to keep anything.
+//! each with a key, that takes 390 MB (`measured` in tests.rs says how it was seen). Refuses to keep anything.
 
 mod index;
 mod registrar;
@@ -48,15 +48,13 @@ struct Entry {
     /// What lets it in without a key, where something may: ends when that changes.
     presence: Option<Arc<Credential>>,
     certificate: bool,
-    /// The hashes of its keys.
-    keys: Vec<[u8; 32]>,
 }
 
 /// A key as it is asked about.
 #[derive(Debug)]
 struct Key {
     id: i64,
-    device: DeviceName,
+    device: Arc<DeviceName>,
     /// Ends when the key is revoked, or its device shut out.
     credential: Arc<Credential>,
     /// When it was shown last; 0: never.
@@ -74,7 +72,7 @@ impl Devices {
             return None;
         }
         self.note(&key, now);
-        Some((Caller::Device(key.device.clone()), Some(Arc::clone(&key.credential))))
+        Some((Caller::Device((*key.device).clone()), Some(Arc::clone(&key.credential))))
     }
 
     /// The device that a verified certificate names.

@@ -102,11 +102,6 @@ impl Registrar {
         &self.devices
     }
 
-    /// What is kept, for reading.
-    pub(crate) fn store(&self) -> &dyn Registry {
-        &*self.store
-    }
-
     /// Registers a device. `any`: also under a name that has sent before.
     ///
     /// # Errors
@@ -244,9 +239,9 @@ impl Registrar {
     /// [`RegistrarError`].
     pub(crate) fn remove(&self, name: &DeviceName) -> Result<(), RegistrarError> {
         let _act = self.act();
-        let old = self.registered(name)?;
+        let (old, keys) = (self.registered(name)?, self.store.keys(name)?);
         self.store.remove(name)?;
-        self.devices.write(|index| index.remove(&old));
+        self.devices.write(|index| index.remove(&old, &keys));
         Ok(())
     }
 

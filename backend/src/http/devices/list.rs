@@ -38,7 +38,7 @@ pub(crate) struct DevicesQuery {
     text: Option<String>,
     /// Only those that somebody has registered, or only those that nobody has.
     registered: Option<bool>,
-    /// Count all that fit, by type, as well. Goes through all devices: 2 s for a million.
+    /// Count all that fit, by type, as well. Goes through all devices.
     #[serde(default)]
     summary: bool,
     /// 1 to 500; 50 if absent.

@@ -5,11 +5,7 @@
 use super::*;
 use crate::{
     access::Registrar,
-    domain::{
-        access::UserId,
-        ports::{Detections as _, WriteStore as _},
-        verdict::Device,
-    },
+    domain::{access::UserId, ports::WriteStore as _, verdict::Device},
     store::SqliteWriter,
 };
 use api::DeviceRequest;
@@ -63,8 +59,9 @@ fn what_is_registered_is_there_when_the_store_is_opened_again() {
         registrar.note_used().unwrap();
         (registered, key)
     };
-    let again = Registrar::open(store(dir.path())).unwrap();
-    assert_eq!(again.store().registration(&name).unwrap(), Some(registered));
+    let reader = store(dir.path());
+    let again = Registrar::open(std::sync::Arc::clone(&reader) as _).unwrap();
+    assert_eq!(reader.registration(&name).unwrap(), Some(registered));
     let keys = again.keys(&name).unwrap();
     assert_eq!(keys.len(), 1);
     assert_eq!((keys[0].id, keys[0].used), (key.stored.id, Some(Millis(NOW.0 + 60_000))));
@@ -74,7 +71,7 @@ fn what_is_registered_is_there_when_the_store_is_opened_again() {
     again.remove(&name).unwrap();
     drop(again);
     let gone = Registrar::open(store(dir.path())).unwrap();
-    assert!(gone.devices().by_key(&key.secret, NOW).is_none() && gone.store().keys(&name).unwrap().is_empty());
+    assert!(gone.devices().by_key(&key.secret, NOW).is_none() && Registry::keys(&*reader, &name).unwrap().is_empty());
 }
 
 #[test]
