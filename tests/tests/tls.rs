@@ -14,6 +14,7 @@ use e2e::{
 };
 use reqwest::{Certificate, Client, Identity};
 use rustls::{ClientConfig, RootCertStore, pki_types::pem::PemObject};
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -118,6 +119,31 @@ async fn client_certificates_are_verified() {
     ] {
         assert!(ask(Some(&shown)).await.is_err(), "{what}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_certificate_is_its_device() {
+    let authority = Authority::new();
+    let (trial, _service) = given(&authority, &["--client-ca", "CA"]).await;
+    let url = trial.url().replace("http:", "https:");
+    let anybody = client(&authority.certificate(), None);
+    let registration = json!({"name": "pump-1", "type": "generic", "certificate": true});
+    let made = send(anybody.post(format!("{url}/api/v1/devices")).json(&registration)).await.expect("it answers");
+    assert_eq!(made.status, 201, "{}", made.text());
+
+    let pump = client(&authority.certificate(), Some(&authority.sign("pump-1", Purpose::Client)));
+    let readings = json!([
+        {"device": "pump-1", "sequence": 1, "metrics": {"rate": 5.0}},
+        {"device": "pump-2", "sequence": 1, "metrics": {"rate": 5.0}},
+    ]);
+    let sent = send(pump.post(format!("{url}/api/v1/readings")).json(&readings)).await.expect("it answers");
+    assert_eq!(sent.status, 207, "{}", sent.text());
+    let results: api::Readings = serde_json::from_slice(&sent.body).expect("results");
+    assert_eq!(results.results[0].status, api::Status::Stored);
+    assert_eq!(results.results[1].problem.as_ref().map(|problem| problem.code), Some(api::Code::Forbidden));
+    // Lines need no tag: the certificate says whose they are.
+    let lines = send(pump.post(format!("{url}/api/v2/write")).body("pump rate=5.5")).await.expect("it answers");
+    assert_eq!(lines.status, 204, "{}", lines.text());
 }
 
 /// A TLS connection past all HTTP clients.
