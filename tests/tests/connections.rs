@@ -20,9 +20,12 @@ async fn trial() -> Trial {
     trial
 }
 
-fn weather(device: &str, sequence: u64, temperature: f64) -> Value {
-    reading(device, sequence, json!({ "humidity": 50.0, "pressure": 1000.0, "temperature": temperature }))
+fn hall(device: &str, sequence: u64, sound: f64) -> Value {
+    reading(device, sequence, json!({ "humidity_pct": 50.0, "sound_db": sound, "temperature_c": 20.0 }))
 }
+
+/// Above the type's safe limit, and possible: a finding from the first reading on.
+const HARMFUL: f64 = 151.5;
 
 async fn made(trial: &Trial, path: &str, body: &Value) -> Answer {
     let answer = trial.post(path, body).await;
@@ -32,7 +35,8 @@ async fn made(trial: &Trial, path: &str, body: &Value) -> Answer {
 
 /// Registers a device; gives its key, and the key's number.
 async fn device(trial: &Trial, name: &str, owner: Option<u64>) -> (String, i64) {
-    let device = api::DeviceRequest { name: name.into(), owner, ..Default::default() };
+    let r#type = Some("factory-station".into());
+    let device = api::DeviceRequest { name: name.into(), r#type, owner, ..Default::default() };
     made(trial, "/api/v1/devices", &json!(device)).await;
     let key: api::NewDeviceKey =
         serde_json::from_value(made(trial, &format!("/api/v1/devices/{name}/keys"), &json!({})).await.json())
@@ -71,12 +75,12 @@ async fn a_key_is_a_device_on_a_connection_and_ends_with_it() {
     let mut client = LineClient::connect(&trial.service().place("tcp")).await;
     client.line(&json!({ "hello": 1, "key": key })).await;
     assert_eq!(client.answer().await, Some(json!({ "line": 1, "hello": 1, "caller": "device mine" })));
-    client.line(&unnamed(weather("mine", 1, 20.0))).await;
+    client.line(&unnamed(hall("mine", 1, 20.0))).await;
     assert_eq!(client.answer().await.expect("an answer")["status"], "stored");
     // It is stored as that device's.
-    let again = trial.post("/api/v1/readings", &weather("mine", 1, 20.0)).await.json();
+    let again = trial.post("/api/v1/readings", &hall("mine", 1, 20.0)).await.json();
     assert_eq!(again["results"][0]["status"], "duplicate");
-    client.line(&weather("other", 1, 20.0)).await;
+    client.line(&hall("other", 1, 20.0)).await;
     assert_eq!(client.answer().await.expect("an answer")["problem"]["code"], "forbidden");
 
     let bearer = format!("Bearer {key}");
@@ -85,7 +89,7 @@ async fn a_key_is_a_device_on_a_connection_and_ends_with_it() {
     let greeted = by_hello.ask(&json!({ "type": "hello", "key": key })).await;
     assert_eq!(greeted, SocketMessage::Hello { caller: "device mine".into() });
     for (at, socket) in [(2, &mut by_header), (3, &mut by_hello)] {
-        let readings = [unnamed(weather("mine", at, 20.0)), weather("other", at, 20.0)];
+        let readings = [unnamed(hall("mine", at, 20.0)), hall("other", at, 20.0)];
         let SocketMessage::Ack { results, .. } =
             socket.ask(&json!({ "type": "readings", "id": 1, "readings": readings })).await
         else {
@@ -100,16 +104,16 @@ async fn a_key_is_a_device_on_a_connection_and_ends_with_it() {
     }
 
     revoke(&trial, "mine", id).await;
-    client.line(&weather("mine", 4, 20.0)).await;
+    client.line(&hall("mine", 4, 20.0)).await;
     let last = client.answer().await.expect("a last line");
     assert_eq!((&last["status"], &last["problem"]["code"]), (&json!("rejected"), &json!("unauthenticated")));
     assert_eq!(client.answer().await, None, "the connection has ended");
     for mut socket in [by_header, by_hello] {
-        let told = socket.ask(&json!({ "type": "reading", "reading": weather("mine", 4, 20.0) })).await;
+        let told = socket.ask(&json!({ "type": "reading", "reading": hall("mine", 4, 20.0) })).await;
         assert!(matches!(told, SocketMessage::Error { code: Code::Unauthenticated, .. }), "{told:?}");
         assert_eq!(socket.hear().await, Err(Some(1008)));
     }
-    let stored = trial.post("/api/v1/readings", &weather("mine", 4, 20.0)).await.json();
+    let stored = trial.post("/api/v1/readings", &hall("mine", 4, 20.0)).await.json();
     assert_eq!(stored["results"][0]["status"], "stored", "nothing of it was taken");
 }
 
@@ -142,7 +146,7 @@ async fn payloads_of_others_are_not_pushed() {
         assert_eq!(socket.ask(&message).await, SocketMessage::Subscribed { id });
     }
     for (device, at) in [("others", 1), ("hers", 1)] {
-        let answer = trial.post("/api/v1/readings", &json!([weather(device, at, 999.0)])).await;
+        let answer = trial.post("/api/v1/readings", &json!([hall(device, at, HARMFUL)])).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
     let (mut anomalies, mut verdicts) = (Vec::new(), Vec::new());
@@ -156,7 +160,7 @@ async fn payloads_of_others_are_not_pushed() {
     // Of the other's anomaly: what everybody finds in the log.
     let (hidden, whole) = (&anomalies[0], &anomalies[1]);
     assert_eq!((hidden.device.as_str(), hidden.values.len(), hidden.reasons.len()), ("", 0, 0), "{hidden:?}");
-    assert!(!serde_json::to_string(hidden).expect("JSON").contains("999"), "{hidden:?}");
+    assert!(!serde_json::to_string(hidden).expect("JSON").contains("151.5"), "{hidden:?}");
     assert_eq!(whole.device, "hers");
     assert_eq!(verdicts.iter().map(|verdict| verdict.device.as_str()).collect::<Vec<_>>(), ["hers"]);
 
@@ -164,7 +168,7 @@ async fn payloads_of_others_are_not_pushed() {
     let path = format!("{ours}/api/v1/session");
     let out = send(http().delete(path).header("cookie", &cookie).header("origin", &ours)).await.expect("an answer");
     assert!(matches!(out.status, 200 | 204), "{} {}", out.status, out.text());
-    assert_eq!(trial.post("/api/v1/readings", &json!([weather("hers", 2, 20.0)])).await.status, 200);
+    assert_eq!(trial.post("/api/v1/readings", &json!([hall("hers", 2, 20.0)])).await.status, 200);
     let told = socket.hear().await.expect("why it ends");
     assert!(matches!(told, SocketMessage::Error { code: Code::Unauthenticated, .. }), "{told:?}");
     assert_eq!(socket.hear().await, Err(Some(1008)));
