@@ -7,6 +7,8 @@
 mod account;
 mod anomaly;
 mod audit;
+mod device;
+mod device_type;
 mod feedback;
 mod heartbeat;
 mod ledger_status;
@@ -19,6 +21,11 @@ mod user;
 pub use account::{CallerKind, Identity, PasswordChange, Permission, Reach, Registration, Role, Session, SignIn};
 pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
 pub use audit::AuditRecord;
+pub use device::{
+    AddressOwner, Device, DeviceChange, DeviceImport, DeviceImportLine, DeviceKey, DeviceKeyRequest, DeviceKeyRotation,
+    DevicePublicKey, DeviceRequest, DeviceStatus, Devices, NewDeviceKey, TypeCount,
+};
+pub use device_type::{Bounds, DeviceType, DeviceTypeDefinition, DeviceTypes, LimitSeverity, Retention, TypeMetric};
 pub use feedback::{Feedback, FeedbackRequest, FeedbackVerdict};
 pub use heartbeat::{Account, Heartbeat, LocatedCounter};
 pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};

@@ -28,6 +28,16 @@ impl Devices {
         None
     }
 
+    /// The device of this address: the narrowest registered address or network that it is or lies in.
+    pub(crate) fn at(&self, _address: IpAddr) -> Option<DeviceName> {
+        None
+    }
+
+    /// The Ed25519 key with which a device has to sign its readings; `None` where it has none.
+    pub(crate) fn public_key(&self, _device: &DeviceName) -> Option<[u8; 32]> {
+        None
+    }
+
     /// Whose device this is; `None` of one that nobody has registered, or has nobody.
     pub(crate) fn owner(&self, _device: &DeviceName) -> Option<UserId> {
         None
