@@ -17,6 +17,7 @@ mod problem;
 mod reading;
 mod token;
 mod user;
+mod series;
 
 pub use account::{CallerKind, Identity, PasswordChange, Permission, Reach, Registration, Role, Session, SignIn};
 pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
@@ -34,6 +35,10 @@ pub use problem::{Code, Problem};
 pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
 pub use token::{NewToken, Scope, Token, TokenRequest};
 pub use user::{ChangedUser, Invitation, InvitationRequest, NewInvitation, User, UserChange, UserRequest, UserState};
+pub use series::{
+    AnomalyCount, AnomalyStatistics, Bucket, DeviceCount, DeviceStatistics, ExportEnd, Order, Resolution, Series, Step,
+    StoredReading,
+};
 
 /// The names of the events of `GET /api/v1/feed` (server-sent events).
 pub mod feed {
