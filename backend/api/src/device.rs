@@ -16,7 +16,7 @@ pub struct Device {
     pub r#type: String,
     /// The user whose it is; absent where it has nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<i64>,
+    pub owner: Option<u64>,
     /// Where it is, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
@@ -110,7 +110,7 @@ pub struct DeviceRequest {
     pub r#type: Option<String>,
     /// The user whose it is to be. An owner's own devices are that owner's; others need an admin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<i64>,
+    pub owner: Option<u64>,
     /// Where it is, in words: at most 200 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
@@ -147,7 +147,7 @@ pub struct DeviceChange {
     pub r#type: Option<String>,
     /// Whose it is. Only an admin may say so.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
-    pub owner: Option<Option<i64>>,
+    pub owner: Option<Option<u64>>,
     /// Where it is.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub location: Option<Option<String>>,

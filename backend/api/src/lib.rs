@@ -12,12 +12,14 @@ mod device_type;
 mod feedback;
 mod heartbeat;
 mod ledger_status;
+mod line;
 mod model;
 mod problem;
 mod reading;
 mod token;
 mod user;
 mod series;
+mod ws;
 
 pub use account::{CallerKind, Identity, PasswordChange, Permission, Reach, Registration, Role, Session, SignIn};
 pub use anomaly::{Anomaly, EntryState, Metric, Page, Reason};
@@ -30,6 +32,7 @@ pub use device_type::{Bounds, DeviceType, DeviceTypeDefinition, DeviceTypes, Lim
 pub use feedback::{Feedback, FeedbackRequest, FeedbackVerdict};
 pub use heartbeat::{Account, Heartbeat, LocatedCounter};
 pub use ledger_status::{ChainStatus, LastError, LedgerStatus, ServiceHealth};
+pub use line::{LineAnswer, LineProblem, LineWelcome};
 pub use model::Model;
 pub use problem::{Code, Problem};
 pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
@@ -39,6 +42,9 @@ pub use series::{
     AnomalyCount, AnomalyStatistics, Bucket, DeviceCount, DeviceStatistics, ExportEnd, Order, Resolution, Series, Step,
     StoredReading,
 };
+pub use token::{NewToken, Scope, Token, TokenRequest};
+pub use user::{ChangedUser, Invitation, InvitationRequest, NewInvitation, User, UserChange, UserRequest, UserState};
+pub use ws::{DeviceVerdict, Feed, SocketMessage};
 
 /// The names of the events of `GET /api/v1/feed` (server-sent events).
 pub mod feed {

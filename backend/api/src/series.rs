@@ -23,8 +23,14 @@ pub struct StoredReading {
     /// The device's sequence number; absent where it gave none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// The values, exactly as they were stored; empty if they were erased.
+    /// The values, exactly as they were stored; empty if they were erased, or nothing came.
     pub metrics: BTreeMap<String, f64>,
+    /// The values were erased. Absent where they were not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
+    /// It is no reading: the device had been silent for too long, and that was noticed at this time. Absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub silence: bool,
     /// From 0 to 1.
     pub score: f64,
     /// A score at or above it is an anomaly, once the detector knows the device.
@@ -114,11 +120,11 @@ pub struct Bucket {
     "items": [{"device": "weather-1", "readings": 1440, "anomalies": 3, "rate": 0.002_083_333_333_333_333_3}]
 })))]
 pub struct DeviceStatistics {
-    /// From when on it was counted (RFC 3339, UTC): whole hours.
+    /// From when on it was counted (RFC 3339, UTC): whole hours, or days beyond a month.
     pub from: String,
     /// Up to when.
     pub to: String,
-    /// The devices with readings or anomalies, most anomalies first; of as many, the higher rate first.
+    /// The devices with anomalies, most anomalies first, then by name.
     pub items: Vec<DeviceCount>,
 }
 

@@ -32,6 +32,13 @@ pub(crate) const ROUTES: &[(Method, &str, Action)] = &[
     (Method::GET, "/api/v1/feed", Action::ReadLog),
     (Method::GET, "/latest_anomalies", Action::ReadLog),
     (Method::GET, "/anomalies", Action::ReadLog),
+    // Readings and what is counted over them; handlers ask for each device.
+    (Method::GET, "/api/v1/devices/{device}/readings", Action::ReadReadings),
+    (Method::GET, "/api/v1/devices/{device}/readings/latest", Action::ReadReadings),
+    (Method::GET, "/api/v1/devices/{device}/series", Action::ReadReadings),
+    (Method::GET, "/api/v1/readings/export", Action::ReadReadings),
+    (Method::GET, "/api/v1/statistics/devices", Action::ReadReadings),
+    (Method::GET, "/api/v1/statistics/anomalies", Action::ReadReadings),
     // Models.
     (Method::GET, "/api/v1/models", Action::ReadModels),
     (Method::GET, "/api/v1/models/{hash}", Action::ReadModels),
@@ -56,8 +63,14 @@ pub(crate) const ROUTES: &[(Method, &str, Action)] = &[
     (Method::PUT, "/api/v1/device-types/{name}", Action::ManageTypes),
     // Intake.
     (Method::POST, "/api/v1/readings", Action::Send),
+    // Its first message may say who it is; each later one is asked about by itself.
+    (Method::GET, "/api/v1/ws", Action::Open),
+    (Method::POST, "/api/v1/flows", Action::Send),
     (Method::POST, "/predict", Action::Send),
     (Method::POST, "/sensor_data", Action::Send),
+    (Method::POST, "/api/v2/write", Action::Send),
+    (Method::POST, "/write", Action::Send),
+    (Method::GET, "/ping", Action::Open),
     (Method::POST, "/api/v1/anomalies/{index}/feedback", Action::Judge),
     // Signing in; who I am.
     (Method::GET, "/api/v1/session", Action::Open),
