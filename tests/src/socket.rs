@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Error, Message, client::IntoClientRequest, protocol::frame::coding::CloseCode},
@@ -69,8 +72,10 @@ impl Socket {
     /// # Panics
     /// If nothing comes.
     pub async fn hear(&mut self) -> Result<api::SocketMessage, Option<u16>> {
+        // For all of it: pings come whether or not anything else does.
+        let until = Instant::now() + PATIENCE;
         loop {
-            let message = timeout(PATIENCE, self.0.next()).await.expect("a message comes in time");
+            let message = timeout_at(until, self.0.next()).await.expect("a message comes in time");
             match message {
                 Some(Ok(Message::Text(text))) => {
                     return Ok(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")));

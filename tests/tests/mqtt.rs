@@ -6,6 +6,7 @@ use e2e::{
     Trial,
     mqtt::{MqttClient, V3, V5, connect, packet, publish, subscribe},
     poll,
+    service::{http, send},
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -348,4 +349,51 @@ async fn large_and_slow_packets_are_taken_and_endless_ones_are_not() {
     let mut silent = MqttClient::open(&address).await;
     silent.send(&connect(V5, "slow", None, None)[..5]).await;
     assert_eq!(silent.next().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_sends_as_itself_until_its_key_is_revoked() {
+    let (trial, address) = trial().await;
+    let mut keys = Vec::new();
+    for device in ["oven-1", "oven-2"] {
+        let answer = trial.post("/api/v1/devices", &json!({ "name": device, "type": "generic" })).await;
+        assert!(answer.status < 300, "{}", answer.text());
+        keys.push(trial.post(&format!("/api/v1/devices/{device}/keys"), &json!({})).await.json());
+    }
+    let key = keys[0]["key"].as_str().expect("a key").to_owned();
+    for (user, password) in [(key.as_str(), None), ("oven", Some(key.as_str()))] {
+        let mut client = MqttClient::open(&address).await;
+        client.send(&connect(V5, "any name", Some(user), password)).await;
+        assert_eq!(client.next().await.map(|packet| packet.body[1]), Some(0));
+        let own = r#"{"metrics":{"temperature":20.5}}"#;
+        for (id, topic, message, reason) in [
+            (1, OWN, timed(u64::from(password.is_some())), 0),
+            (2, "devices/oven-1/readings", own.to_owned(), 0),
+            (3, "devices/oven-2/readings", own.to_owned(), 0x87),
+            (4, "v1/gateway/telemetry", format!(r#"{{"oven-2":{}}}"#, timed(9)), 0x87),
+        ] {
+            client.send(&publish(V5, topic, Some(id), &message)).await;
+            let answer = client.next().await.expect("an acknowledgement");
+            assert_eq!((answer.first, answer.body[2]), (0x40, reason), "{topic}");
+        }
+        // By 3.1.1 it is acknowledged, counted, and not stored either.
+        let mut three = MqttClient::open(&address).await;
+        three.send(&connect(V3, "three", Some(user), password)).await;
+        assert_eq!(three.next().await.map(|packet| packet.body[1]), Some(0));
+        three.send(&publish(V3, "devices/oven-2/readings", Some(1), own)).await;
+        assert_eq!(three.next().await.map(|packet| packet.first), Some(0x40));
+    }
+    are_stored(&trial, &[posted("oven-1", 0), posted("oven-1", 1)]).await;
+    assert_eq!(metric(&trial, "messages_refused_total{source=\"mqtt\",code=\"forbidden\"}").await, 6.0);
+
+    let mut client = MqttClient::open(&address).await;
+    client.send(&connect(V5, "oven", Some(&key), None)).await;
+    assert_eq!(client.next().await.map(|packet| packet.body[1]), Some(0));
+    let id = &keys[0]["id"];
+    let revoke = http().delete(format!("{}/api/v1/devices/oven-1/keys/{id}", trial.url()));
+    let answer = send(revoke).await.expect("an answer");
+    assert!(answer.status < 300, "{}", answer.text());
+    client.send(&publish(V5, OWN, Some(1), &timed(50))).await;
+    assert_eq!(client.next().await.map(|packet| (packet.first, packet.body[0])), Some((0xe0, 0x98)));
+    assert_eq!(client.next().await, None);
 }

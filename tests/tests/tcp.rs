@@ -85,6 +85,28 @@ async fn nc_sends_a_file_of_lines() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_script_sends_vital_signs() {
+    let (trial, address) = trial().await;
+    let port = address.rsplit_once(':').expect("a port").1;
+    let mut command = tokio::process::Command::new(e2e::paths::repo().join("scripts/vitals"));
+    command.args(["--port", port, "--device", "bed-1", "--count", "40", "--interval", "0", "--seed", "7", "--answers"]);
+    let output = command.output().await.expect("the script runs");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    assert!(out.contains("40 stored, 0 known already, 0 rejected"), "{out}{err}");
+    assert_eq!(out.lines().filter(|line| line.starts_with('{')).count(), 40, "{out}");
+    assert_eq!(metric(&trial, "readings_received_total{source=\"tcp\"}").await, Some(40.0));
+
+    // A key that does not hold is refused, and nothing is sent as nobody.
+    let mut command = tokio::process::Command::new(e2e::paths::repo().join("scripts/vitals"));
+    command.args(["--port", port, "--count", "3", "--interval", "0"]).env("VITALS_KEY", "ald_nobody");
+    let output = command.output().await.expect("the script runs");
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && out.contains("unauthenticated"), "{out}");
+    assert_eq!(metric(&trial, "readings_received_total{source=\"tcp\"}").await, Some(40.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clients_that_do_not_wait_for_answers_lose_nothing() {
     let (trial, address) = trial().await;
     let readings: Vec<Value> = (0..300).map(|at| weather("hasty", at)).collect();

@@ -16,9 +16,9 @@ mod line;
 mod model;
 mod problem;
 mod reading;
+mod series;
 mod token;
 mod user;
-mod series;
 mod ws;
 
 pub use account::{CallerKind, Identity, PasswordChange, Permission, Reach, Registration, Role, Session, SignIn};
@@ -36,8 +36,6 @@ pub use line::{LineAnswer, LineProblem, LineWelcome};
 pub use model::Model;
 pub use problem::{Code, Problem};
 pub use reading::{Judgement, Label, ReadingResult, Readings, Status};
-pub use token::{NewToken, Scope, Token, TokenRequest};
-pub use user::{ChangedUser, Invitation, InvitationRequest, NewInvitation, User, UserChange, UserRequest, UserState};
 pub use series::{
     AnomalyCount, AnomalyStatistics, Bucket, DeviceCount, DeviceStatistics, ExportEnd, Order, Resolution, Series, Step,
     StoredReading,

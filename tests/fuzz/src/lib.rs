@@ -1,10 +1,12 @@
 //! What a verifier, the detector and intake read of strangers, each as a function of bytes. None may panic, and each keeps a promise of its own,
 //! which it asserts. [`seeds`] gives the honest inputs to begin with.
 
+mod connections;
 mod detection;
 #[allow(dead_code, reason = "the service uses all of it")]
 mod domain;
 mod ingest;
+mod mqtt;
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use ledger::{
@@ -29,7 +31,7 @@ use std::sync::LazyLock;
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, Target); 22] = [
     ("bundle", bundle),
     ("equivocation", equivocation),
     ("checkpoint", checkpoint),
@@ -48,6 +50,10 @@ pub const TARGETS: [(&str, Target); 18] = [
     ("reading", ingest::reading),
     ("lines", ingest::lines),
     ("gzip", ingest::gzip),
+    ("tcp_lines", connections::split),
+    ("socket", connections::read),
+    ("mqtt", mqtt::clients),
+    ("broker", mqtt::broker),
 ];
 
 /// The real cases of tests/vectors/verdict.
@@ -220,6 +226,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     let anchors = || bundles().filter_map(|bundle| bundle.anchor.as_ref());
     let text = |value: &Value| value.to_string().into_bytes();
     match target {
+        "mqtt" | "broker" => mqtt::seeds(),
         "bundle" => cases.iter().map(|(json, ..)| text(json)).collect(),
         "equivocation" => bundles().map(twice).collect(),
         "checkpoint" => {
@@ -246,6 +253,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "tile_path" => ["x001/x234/067", "005.p/17"].map(|path| path.as_bytes().to_vec()).into(),
         "trust" => REAL.iter().filter_map(|real| serde_json::to_vec(&real.trust).ok()).collect(),
         "reading" | "lines" | "gzip" => ingest::seeds(target),
+        "tcp_lines" | "socket" => connections::seeds(target),
         other => detection::seeds(other),
     }
 }
