@@ -31,7 +31,8 @@ pub(crate) fn Needs(action: &'static str, children: ChildrenFn) -> impl IntoView
         Remote::Ready(identity) if identity.caller == CallerKind::User => Stand::NotAllowed,
         Remote::Ready(_) => Stand::SignIn,
     });
-    move || match stand.get() {
+    move || {
+        match stand.get() {
         Stand::Asking => view! { <Loading what="Asking who you are…"/> }.into_any(),
         Stand::Unknown(fault) => {
             view! { <Failed title="The service does not say who you are" fault retry=move |()| me.refresh()/> }.into_any()
@@ -51,5 +52,6 @@ pub(crate) fn Needs(action: &'static str, children: ChildrenFn) -> impl IntoView
         }
         .into_any(),
         Stand::Allowed => children().into_any(),
+    }
     }
 }

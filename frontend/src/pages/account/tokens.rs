@@ -25,7 +25,8 @@ pub(super) fn Tokens() -> impl IntoView {
     let revoke = move |id: u64| doing.run(people::revoke_token(id), move |()| tokens.again());
     let row = move |token: Token| {
         let Token { id, prefix, name, scopes, expires, last_used, revoked, .. } = token;
-        let scopes: Vec<_> = SCOPES.iter().filter(|(scope, ..)| scopes.contains(scope)).map(|(_, name, _)| *name).collect();
+        let scopes: Vec<_> =
+            SCOPES.iter().filter(|(scope, ..)| scopes.contains(scope)).map(|(_, name, _)| *name).collect();
         let holds = revoked.is_none();
         view! {
             <li>

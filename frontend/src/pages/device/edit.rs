@@ -23,10 +23,10 @@ pub(super) fn Edit(name: String, device: Fetched<Device>) -> impl IntoView {
     view! {
         <section class="card" id="edit">
             <h2>"Change"</h2>
-            {move || match (open.get(), device.ready()) {
+            {move || match open.get() {
                 // What is being typed must not change when the device is asked for anew.
-                (true, _) => untrack(|| device.ready()).map(|now| view! { <Form now name device open/> }).into_any(),
-                _ => view! {
+                true => untrack(|| device.ready()).map(|now| view! { <Form now name device open/> }).into_any(),
+                false => view! {
                     <p class="buttons">
                         <button type="button" class="small" id="edit-device" on:click=move |_| open.set(true)>"Edit"</button>
                         <Confirm label="Remove" question="Remove its registration and keys? What it has sent stays." act=remove/>
@@ -40,12 +40,7 @@ pub(super) fn Edit(name: String, device: Fetched<Device>) -> impl IntoView {
 }
 
 #[component]
-fn Form(
-    now: Device,
-    name: StoredValue<String>,
-    device: Fetched<Device>,
-    open: RwSignal<bool>,
-) -> impl IntoView {
+fn Form(now: Device, name: StoredValue<String>, device: Fetched<Device>, open: RwSignal<bool>) -> impl IntoView {
     let text = |value: Option<String>| RwSignal::new(value.unwrap_or_default());
     let (location, firmware, patient) = (text(now.location), text(now.firmware), text(now.patient));
     let (kind, marks) = (RwSignal::new(now.r#type), RwSignal::new(tags_text(&now.tags)));

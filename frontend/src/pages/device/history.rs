@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use crate::{
     format,
     parts::{SeriesChart, When},
-    remote::fetched,
+    remote::{Fetched, fetched},
     server::{devices, series},
     words,
 };
@@ -37,9 +37,8 @@ pub(super) fn History(name: String, kind: String) -> impl IntoView {
     view! {
         <section class="card" id="history">
             <h2>"Values"{move || latest.ready().map(|reading| view! { <small><When time=reading.time/></small> })}</h2>
-            {latest.view("Fetching the newest reading…", "No values can be shown", move |reading| {
-                view! { <Values reading metric chosen known/> }
-            })}
+            {latest.view("Fetching the newest reading…", "No values can be shown", |_| ())}
+            <Values latest metric chosen known/>
             {move || metric.get().map(|metric| view! {
                 <Spans span/>
                 <Chart name=name.get_value() unit=unit(&known.get(), &metric) metric span/>
@@ -48,31 +47,37 @@ pub(super) fn History(name: String, kind: String) -> impl IntoView {
     }
 }
 
-/// The newest values, each a button.
+/// The newest values, each a button that stays while its value moves on.
 #[component]
 fn Values(
-    reading: StoredReading,
+    latest: Fetched<StoredReading>,
     metric: Memo<Option<String>>,
     chosen: RwSignal<Option<String>>,
     known: Memo<Vec<TypeMetric>>,
 ) -> impl IntoView {
-    if reading.erased {
-        return view! { <p class="hint">"The newest values were erased."</p> }.into_any();
-    }
-    let value = move |(of, value): (String, f64)| {
-        let (this, asked) = (of.clone(), of.clone());
-        let name = move || words::metric(&of, &unit(&known.read(), &of));
-        let unit_of = asked.clone();
-        let number = move || format::with_unit(&format::value(value), &unit(&known.read(), &unit_of));
-        let pressed = move || (metric.read().as_deref() == Some(this.as_str())).to_string();
+    let names = move || latest.ready().map(|reading| reading.metrics.into_keys().collect()).unwrap_or_default();
+    let names: Memo<Vec<String>> = Memo::new(move |_| names());
+    let erased = move || latest.ready().is_some_and(|reading| reading.erased);
+    let button = move |of: String| {
+        let of = StoredValue::new(of);
+        let name = move || of.with_value(|of| words::metric(of, &unit(&known.read(), of)));
+        let number = move || {
+            let value = latest.ready()?.metrics.get(&of.get_value()).copied()?;
+            Some(format::with_unit(&format::value(value), &unit(&known.read(), &of.get_value())))
+        };
+        let pressed = move || (*metric.read() == Some(of.get_value())).to_string();
         view! {
-            <button type="button" class="value" aria-pressed=pressed on:click=move |_| chosen.set(Some(asked.clone()))>
+            <button type="button" class="value" aria-pressed=pressed on:click=move |_| chosen.set(Some(of.get_value()))>
                 <span>{name}</span><b>{number}</b>
             </button>
         }
     };
-    let values = reading.metrics.into_iter().map(value).collect_view();
-    view! { <div class="newest" role="group" aria-label="Newest values">{values}</div> }.into_any()
+    view! {
+        <Show when=erased><p class="hint">"The newest values were erased."</p></Show>
+        <div class="newest" role="group" aria-label="Newest values">
+            <For each=move || names.get() key=Clone::clone children=button/>
+        </div>
+    }
 }
 
 #[component]
@@ -93,9 +98,13 @@ fn Chart(name: String, metric: String, unit: String, span: RwSignal<f64>) -> imp
     })
     .every(AGAIN * 3);
     let title = words::metric(&metric, &unit);
-    asked.view("Fetching the series…", "The series cannot be shown", move |series| {
-        view! { <SeriesChart series title=title.clone() unit=unit.clone()/> }
-    })
+    // Only the first answer makes the chart; the next ones move it on.
+    let there = Memo::new(move |_| asked.ready().is_some());
+    let series = Memo::new(move |_| asked.ready());
+    view! {
+        {asked.view("Fetching the series…", "The series cannot be shown", |_| ())}
+        {move || there.get().then(|| view! { <SeriesChart series title=title.clone() unit=unit.clone()/> })}
+    }
 }
 
 /// A metric's unit, as the type says; empty where it does not.

@@ -52,7 +52,17 @@ pub(crate) fn DevicesPage() -> impl IntoView {
             });
         });
     };
-    let older = move || more.get().into_iter().flat_map(|page| page.items).map(row).collect_view();
+    let older = move || {
+        let items = more.get().into_iter().flat_map(|page| page.items);
+        items.map(|device| row(device, || None)).collect_view()
+    };
+    let items = move || first.ready().map(|page| page.items).unwrap_or_default();
+    let newest = move |device: Device| {
+        let name = device.name.clone();
+        row(device, move || items().into_iter().find(|device| device.name == name))
+    };
+    // The list is there or not; its lines move on by themselves.
+    let empty = Memo::new(move |_| first.ready().map(|page| page.items.is_empty()));
     view! {
         <div class="title-row">
             <h1>"Devices"</h1>
@@ -65,13 +75,17 @@ pub(crate) fn DevicesPage() -> impl IntoView {
             </Show>
         </div>
         <Filters text kind online searched/>
-        {first.view("Fetching devices…", "Devices cannot be shown", move |page| match page.items.is_empty() {
+        {first.view("Fetching devices…", "Devices cannot be shown", |_| ())}
+        {move || empty.get().map(|empty| match empty {
             true => view! { <Empty narrow=wanted.get_untracked().is_narrow()/> }.into_any(),
             false => view! {
                 <div class="columns devices" aria-hidden="true">
                     <span>"State"</span><span>"Device"</span><span>"Type"</span><span>"Owner"</span><span>"Last seen"</span><span>"Missing"</span>
                 </div>
-                <ol class="rows devices" aria-label="Devices, by name">{page.items.into_iter().map(row).collect_view()} {older}</ol>
+                <ol class="rows devices" aria-label="Devices, by name">
+                    <For each=items key=|device| device.name.clone() children=newest/>
+                    {older}
+                </ol>
             }
             .into_any(),
         })}
@@ -117,29 +131,35 @@ fn Empty(narrow: bool) -> impl IntoView {
     view! { <section class="empty"><h2>"No devices"</h2><p>{text}</p></section> }
 }
 
-fn row(device: Device) -> impl IntoView {
-    let Device { name, registered, r#type, owner, location, tags, disabled, status, .. } = device;
-    let path = Route::Device(name.clone()).path();
-    let missing = if status.last_sequence.is_none() { "–".to_owned() } else { format::grouped(status.missing) };
-    let marks = [location.unwrap_or_default(), tags_text(&tags)];
-    let marks: Vec<_> = marks.into_iter().filter(|mark| !mark.is_empty()).collect();
+/// A line, by the device's name; what it says moves on with the list.
+fn row(device: Device, now: impl Fn() -> Option<Device> + Send + Sync + 'static) -> impl IntoView {
+    let (name, path) = (device.name.clone(), Route::Device(device.name.clone()).path());
+    let now = Memo::new(move |last: Option<&Device>| now().or_else(|| last.cloned()).unwrap_or_else(|| device.clone()));
     view! {
         <li>
-            <span class="how"><Presence online=status.online/></span>
-            <span class="what">
-                <a href=path><b>{name}</b></a>
-                {marks.join(" · ")}
-                {disabled.then_some(" · disabled")}
-                {(!registered).then_some(" · not registered")}
-            </span>
-            <span class="kind">{r#type}</span>
-            <span class="kind">{owner.map(|owner| format!("user {owner}"))}</span>
-            <span class="when">{status.last_seen.map(|time| view! { <When time/> })}</span>
-            <span class="kind missing" data-missing=status.missing.to_string()>
-                {missing}<span class="narrow">" missing"</span>
+            <span class="how">{move || view! { <Presence online=now.read().status.online/> }}</span>
+            <span class="what"><a href=path><b>{name}</b></a>{move || marks(&now.read())}</span>
+            <span class="kind">{move || now.read().r#type.clone()}</span>
+            <span class="kind">{move || now.read().owner.map(|owner| format!("user {owner}"))}</span>
+            <span class="when">{move || now.read().status.last_seen.clone().map(|time| view! { <When time/> })}</span>
+            <span class="kind missing" data-missing=move || now.read().status.missing.to_string()>
+                {move || missing(&now.read())}<span class="narrow">" missing"</span>
             </span>
         </li>
     }
+}
+
+/// What stands beside a device's name.
+fn marks(device: &Device) -> String {
+    let state = [(device.disabled, "disabled"), (!device.registered, "not registered")];
+    let state = state.into_iter().filter(|(is, _)| *is).map(|(_, words)| words.to_owned());
+    let marks = [device.location.clone().unwrap_or_default(), tags_text(&device.tags)];
+    marks.into_iter().filter(|mark| !mark.is_empty()).chain(state).collect::<Vec<_>>().join(" · ")
+}
+
+/// How many numbers are missing; a device without numbers cannot miss any.
+fn missing(device: &Device) -> String {
+    device.status.last_sequence.map_or_else(|| "–".to_owned(), |_| format::grouped(device.status.missing))
 }
 
 /// How many are online.

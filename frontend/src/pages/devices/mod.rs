@@ -21,7 +21,8 @@ pub(crate) fn tags(text: &str) -> std::collections::BTreeMap<String, String> {
 
 /// The same, the other way.
 pub(crate) fn tags_text(tags: &std::collections::BTreeMap<String, String>) -> String {
-    let mark = |(name, value): (&String, &String)| if value.is_empty() { name.clone() } else { format!("{name}={value}") };
+    let mark =
+        |(name, value): (&String, &String)| if value.is_empty() { name.clone() } else { format!("{name}={value}") };
     tags.iter().map(mark).collect::<Vec<_>>().join(", ")
 }
 

@@ -34,7 +34,10 @@ fn Form(done: RwSignal<Option<(String, Option<NewDeviceKey>)>>) -> impl IntoView
     let types = fetched(devices::types);
     let types = move || {
         let known = types.ready().map(|types| types.items).unwrap_or_default();
-        known.into_iter().map(|kind| (kind.name.clone(), format!("{}: {}", kind.name, kind.definition.title))).collect::<Vec<_>>()
+        known
+            .into_iter()
+            .map(|kind| (kind.name.clone(), format!("{}: {}", kind.name, kind.definition.title)))
+            .collect::<Vec<_>>()
     };
     let doing = Doing::new();
     let submit = move || {

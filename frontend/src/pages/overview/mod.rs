@@ -64,7 +64,8 @@ fn OverTime(counts: AnomalyStatistics) -> impl IntoView {
     let kinds = by_type(&counts.items);
     let total: u64 = counts.items.iter().map(|item| item.count).sum();
     if total == 0 {
-        return view! { <section class="empty"><h2>"No anomalies"</h2><p>"None was found in this time."</p></section> }.into_any();
+        return view! { <section class="empty"><h2>"No anomalies"</h2><p>"None was found in this time."</p></section> }
+            .into_any();
     }
     let sentence = format!("{} in this time", format::counted(total, "anomaly", "anomalies"));
     let count = drawn.len().max(1) as f64;

@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn bars_are_stacked_from_the_bottom_and_the_highest_fills_the_picture() {
-        let counts = [count("0", "critical", 1), count("0", "info", 3), count("2", "warning", 2), count("9", "info", 9)];
+        let counts =
+            [count("0", "critical", 1), count("0", "info", 3), count("2", "warning", 2), count("9", "info", 9)];
         let drawn = bars(&counts, 0.0, 3.0, 1.0, |time| time.parse().ok());
         assert_eq!(drawn.len(), 3, "what lies outside is not drawn");
         assert_eq!(drawn[0], [(75.0, 25.0), (75.0, 0.0), (0.0, 75.0)]);

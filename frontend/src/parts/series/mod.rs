@@ -17,7 +17,8 @@ const TIMES: u32 = 4;
 /// The chart of one metric.
 #[component]
 pub(crate) fn SeriesChart(
-    series: Series,
+    /// What is drawn; it may move on while it is read.
+    series: Memo<Option<Series>>,
     /// The metric's name for people.
     #[prop(into)]
     title: String,
@@ -25,19 +26,20 @@ pub(crate) fn SeriesChart(
     #[prop(into)]
     unit: String,
 ) -> impl IntoView {
-    let points = StoredValue::new(points(&series));
-    let (from, to) = (clock::parse(&series.from).unwrap_or(0.0), clock::parse(&series.to).unwrap_or(0.0));
-    let drawn = points.with_value(|points| shape(points, from, to));
+    let points = Memo::new(move |_| series.read().as_ref().map(points).unwrap_or_default());
+    let ends = Memo::new(move |_| series.read().as_ref().and_then(ends).unwrap_or_default());
+    let drawn = move || shape(&points.read(), ends.get().0, ends.get().1);
     let selected = RwSignal::new(None::<usize>);
     let figure = NodeRef::<html::Figure>::new();
     let follow = move |event: ev::PointerEvent| {
         let Some(figure) = figure.get_untracked() else { return };
         let place = figure.get_bounding_client_rect();
         let share = (f64::from(event.client_x()) - place.left()) / place.width().max(1.0);
-        selected.set(points.with_value(|points| nearest(points, from + share * (to - from))));
+        let (from, to) = ends.get_untracked();
+        selected.set(nearest(&points.read_untracked(), from + share * (to - from)));
     };
     let step = move |event: ev::KeyboardEvent| {
-        let count = points.with_value(Vec::len);
+        let count = points.read_untracked().len();
         let last = count.saturating_sub(1);
         let at = selected.get_untracked();
         let next = match event.key().as_str() {
@@ -50,12 +52,14 @@ pub(crate) fn SeriesChart(
         event.prevent_default();
         selected.set((count > 0).then_some(next));
     };
-    let chosen = move || selected.get().and_then(|at| points.with_value(|points| points.get(at).copied()));
-    let said = summary(&title, &unit, &points.get_value());
-    let spoken = said.clone();
-    let told = StoredValue::new(unit.clone());
+    let chosen = move || points.read().get(selected.get()?).copied();
+    let (name, measure) = (title.clone(), unit.clone());
+    let said = Memo::new(move |_| summary(&name, &measure, &points.read()));
+    let measure = unit.clone();
+    let caption = move || chosen().map_or_else(|| said.get(), |point| reading(&point, &measure));
     let cursor = move || {
         chosen().map(|point| {
+            let (from, to) = ends.get();
             let x = format!("{:.2}%", (point.at - from) / (to - from) * 100.0);
             view! { <line class="cursor" x1=x.clone() x2=x y1="0" y2="100%"/> }
         })
@@ -65,20 +69,18 @@ pub(crate) fn SeriesChart(
             <svg
                 role="img"
                 tabindex="0"
-                aria-label=format!("{said} Arrow keys read single values.")
+                aria-label=move || format!("{} Arrow keys read single values.", said.get())
                 on:pointermove=follow
                 on:pointerleave=move |_| selected.set(None)
                 on:keydown=step
             >
-                <Picture drawn/>
+                {move || view! { <Picture drawn=drawn()/> }}
                 {cursor}
             </svg>
-            <div class="times" aria-hidden="true">{times(from, to)}</div>
-            <figcaption aria-live="polite">
-                {move || chosen().map_or_else(|| spoken.clone(), |point| told.with_value(|unit| reading(&point, unit)))}
-            </figcaption>
+            <div class="times" aria-hidden="true">{move || times(ends.get().0, ends.get().1)}</div>
+            <figcaption aria-live="polite">{caption}</figcaption>
         </figure>
-        <Table points=points.get_value() unit title/>
+        <Table points unit title/>
     }
 }
 
@@ -107,19 +109,18 @@ fn Picture(drawn: Shape) -> impl IntoView {
 
 /// The same in numbers, for who cannot see the picture or wants to copy it.
 #[component]
-fn Table(points: Vec<Point>, unit: String, title: String) -> impl IntoView {
+fn Table(points: Memo<Vec<Point>>, unit: String, title: String) -> impl IntoView {
     let row = |point: Point| {
-        let number = |value: f64| format::value(value);
         view! {
             <tr>
                 <th scope="row">{clock::local(point.at)}</th>
-                <td>{number(point.min)}</td><td>{number(point.mean)}</td><td>{number(point.max)}</td>
+                <td>{format::value(point.min)}</td><td>{format::value(point.mean)}</td><td>{format::value(point.max)}</td>
                 <td>{format::grouped(point.count)}</td><td>{format::grouped(point.anomalies)}</td>
             </tr>
         }
     };
     let caption = if unit.is_empty() { title } else { format!("{title} in {unit}") };
-    (!points.is_empty()).then(|| view! {
+    view! {
         <details class="numbers">
             <summary>"As a table"</summary>
             <div class="scroll"><table>
@@ -128,10 +129,15 @@ fn Table(points: Vec<Point>, unit: String, title: String) -> impl IntoView {
                     <th scope="col">"From"</th><th scope="col">"Least"</th><th scope="col">"Mean"</th>
                     <th scope="col">"Most"</th><th scope="col">"Values"</th><th scope="col">"Anomalous"</th>
                 </tr></thead>
-                <tbody>{condensed(&points, ROWS).into_iter().map(row).collect_view()}</tbody>
+                <tbody>{move || condensed(&points.read(), ROWS).into_iter().map(row).collect_view()}</tbody>
             </table></div>
         </details>
-    })
+    }
+}
+
+/// Where it begins and ends.
+fn ends(series: &Series) -> Option<(f64, f64)> {
+    Some((clock::parse(&series.from)?, clock::parse(&series.to)?))
 }
 
 fn points(series: &Series) -> Vec<Point> {
