@@ -2,6 +2,7 @@
 
 use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::middleware;
 use ledger::{audit::Record, hash::EMPTY_ROOT};
 use tokio::{
     sync::{broadcast, watch},
@@ -10,7 +11,7 @@ use tokio::{
 use utoipa::OpenApi;
 
 use crate::{
-    access::{Devices, Gate, People},
+    access::{AccountError, Accounts, Gate, People, Registrar, Trail},
     anchor::{Anchorer, AnchorerConfig, Chain, ChainConfig, ChainError},
     config::{self, KeyError, LogIdentity, ServeConfig, operator},
     domain::{
@@ -19,14 +20,18 @@ use crate::{
         ports::{AnchorStore, AuditLog, DeviceReader, StoreError},
     },
     http::{self, Door, Guard, Server, Site},
-    ingest::{self, Intake, Source},
+    ingest::{self, Feeds, Intake, Once, Sockets, Source, Tcp},
     pipeline::{ModelError, Models, Parts, Pipeline, PipelineError, Sequencer, Threads},
-    store::{Reader, SqliteDevices, SqliteWriter},
-    transport::Listener,
+    store::{Reader, SqliteDevices, SqlitePeople, SqliteWriter},
+    transport::{Entrance, Listener, Places, Tls, TlsError},
 };
 
 /// Events that a slow listener may lag behind before it has to fetch the list again.
 const EVENT_BUFFER: usize = 1_024;
+
+/// Verdicts that a slow listener may lag behind: half a second at 33,000 a second. Empty places take 640 KB; full ones,
+/// at 300 bytes a reading, 5 MB.
+const VERDICT_BUFFER: usize = 16_384;
 
 /// How long the start waits for the chain's head, so that a log that has left its chain signs nothing.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
@@ -44,25 +49,40 @@ pub(crate) enum StartError {
     Pipeline(#[from] PipelineError),
     #[error(transparent)]
     Chain(#[from] ChainError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The data directory cannot be used.
     #[error("{0} cannot be used as data directory: {1}")]
     DataDir(String, std::io::Error),
     /// Another service works there.
     #[error("{0} is in use by another service: stop it, or choose another --data-dir")]
     Locked(String),
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// A thread cannot be started.
+    #[error("the audit log's writer cannot be started: {0}")]
+    Thread(std::io::Error),
     /// The address cannot be bound.
-    #[error("cannot listen on {0}: {1}; choose another address with --listen")]
+    #[error("cannot listen on {0}: {1}; choose another address")]
     Listen(SocketAddr, std::io::Error),
 }
 
 /// The service at work.
 pub(crate) struct Running {
     address: SocketAddr,
+    tls: Option<Tls>,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     sources: Vec<(&'static str, JoinHandle<()>)>,
+    places: Vec<String>,
     anchorer: JoinHandle<()>,
+    registry: JoinHandle<()>,
+    accounts: JoinHandle<()>,
     pipeline: Threads,
+    /// Writes the audit log.
+    trail: std::thread::JoinHandle<()>,
+    /// Name and one-time password of the first administrator, if this start made it.
+    first_admin: Option<(String, String)>,
     /// Held until the last part has stopped.
     _lock: fs::File,
 }
@@ -72,10 +92,15 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
     let keyring = Arc::new(LogIdentity::load(&config.data_dir)?);
     let lock = lock(&config)?;
     // Bound first: whoever waits for the address learns at once that it is taken.
-    let server = Server::on(listen(config.listen).await?);
-    let bound = sources(&config).await?;
+    let entrance = entrance(&config)?;
+    let server = Server::on(listen(config.listen, &entrance).await?, config.proxies.clone());
+    let bound = sources(&config, &entrance).await?;
     let metrics = crate::telemetry::init_metrics();
-    let models = Arc::new(Models::load_or_train(&config.data_dir.join("models"))?);
+    let models = Models::load_or_train(&config.data_dir.join("models"))?;
+    let models = Arc::new(match &config.flow_model {
+        Some(bytes) => models.with_flow_model(bytes)?,
+        None => models,
+    });
 
     let writer = SqliteWriter::open_existing(&config.data_dir)?;
     let reader = Arc::new(Reader::open(&config.data_dir)?);
@@ -92,6 +117,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         Err(error) => return Err(error.into()),
     };
 
+    let registrar = Arc::new(Registrar::open(Arc::clone(&reader) as _)?);
     let version = format!("anomaly-ledger {}", env!("CARGO_PKG_VERSION"));
     reader.add_audit_record(&Record::new(
         clock.now().to_time(),
@@ -104,6 +130,7 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
 
     let (stop, stopped) = watch::channel(false);
     let (events, _) = broadcast::channel(EVENT_BUFFER);
+    let (verdicts, _) = broadcast::channel(VERDICT_BUFFER);
     // Until the chain answers, what was seen last counts.
     let (anchored_size, final_size) = reader.anchored_sizes()?;
     let (view, mut seen) = watch::channel(ChainView { anchored_size, final_size, ..ChainView::default() });
@@ -131,19 +158,35 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         devices: detectors(&config)?,
         models: Arc::clone(&models),
         policies: Arc::new(config.policies.clone()),
+        kinds: Arc::clone(registrar.devices()) as _,
         refit: config.refit,
         sequencer,
         periods: config.periods,
+        pack: config.pack,
+        retentions: Arc::new(config.retain),
         view: seen.clone(),
         clock: Arc::clone(&clock),
         halt: halt.clone(),
         events: events.clone(),
+        verdicts: verdicts.clone(),
     };
     let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&reader) as _)?;
 
+    let requests = Arc::clone(&reader) as _;
+    let (trail, trail_thread) =
+        Trail::start(Arc::clone(&reader) as _, Arc::clone(&clock)).map_err(StartError::Thread)?;
+    let people = Arc::new(People::default());
+    let identity = Arc::new(SqlitePeople::open(&config.data_dir)?);
+    let (of_people, at) = (Arc::clone(&people), Arc::clone(&clock));
+    let accounts = Accounts::load(of_people, identity, trail.clone(), at, config.open_registration)?;
+    let gate = Arc::new(Gate::new(config.trial, people, Arc::clone(registrar.devices())));
+
     let site = Site {
         log: Arc::clone(&reader) as _,
+        series: Arc::clone(&reader) as _,
+        audit: Arc::clone(&reader) as _,
         anchors: reader,
+        registrar: Arc::clone(&registrar),
         models: Arc::new(models.files()),
         view: seen,
         events,
@@ -154,53 +197,141 @@ pub(crate) async fn start(config: ServeConfig, clock: Arc<dyn Clock>) -> Result<
         rpc_url: config.rpc_url.as_str().into(),
         model_version: models.generic_version(),
         trial: config.trial,
+        gate: Arc::clone(&gate),
+        accounts: Arc::clone(&accounts),
+        trail: trail.clone(),
         metrics,
         stop: stopped.clone(),
         listeners: Site::listeners(),
     };
     let address = server.address();
-    let gate = Arc::new(Gate::new(config.trial, Arc::new(People::default()), Arc::new(Devices::default())));
-    let (log, door) = (Arc::clone(&site.log), Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock) });
-    let intake = Intake { pipeline, log, clock, gate, source: "http" };
+    let (log, door) =
+        (Arc::clone(&site.log), Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock), trail: site.trail.clone() });
+    let (once, device_tags) = (Arc::new(Once::new(requests)), config.device_tags.clone());
+    let intake = Intake { pipeline, log, clock, gate, source: "http", once, device_tags };
+    let places = bound.iter().map(|source| source.place()).collect();
     let sources = bound.into_iter().map(|source| {
         let (name, intake) = (source.name(), intake.of(source.name()));
         tracing::info!(source = name, at = source.place(), "readings are taken");
         (name, tokio::spawn(source.run(intake, stopped.clone())))
     });
     let sources = sources.collect();
+    if let Some(tls) = entrance.tls.clone() {
+        tokio::spawn(tls.keep_current(stopped.clone()));
+    }
     let guard = Guard { address, trial: config.trial };
-    let router = http::router(site, ingest::router(intake), ingest::Interface::openapi(), guard, door);
-    let server = tokio::spawn(server.run(router, stopped));
-    Ok(Running { address, stop, server, sources, anchorer, pipeline: threads, _lock: lock })
+    let registry = tokio::spawn(note_used_keys(Arc::clone(&registrar), stopped.clone()));
+    let feeds = Feeds::start(Arc::new(site.clone()), &site.events, verdicts, stopped.clone());
+    let sockets = Sockets { intake: intake.of("websocket"), feeds, trail: site.trail.clone(), stop: stopped.clone() };
+    let router = http::router(site, ingest::router(intake, sockets), ingest::Interface::openapi(), guard, door);
+    // Outermost: whatever refuses a line, its sender reads it in its own words.
+    let router = router.layer(middleware::from_fn(ingest::in_their_words));
+    let server = tokio::spawn(server.run(router, stopped.clone()));
+    // Last: a password that nobody gets to see would shut everybody out.
+    let first_admin = if config.trial { None } else { accounts.first_admin().await? };
+    let accounts = tokio::spawn(accounts.keep(stopped));
+    let (pipeline, trail) = (threads, trail_thread);
+    Ok(Running {
+        address,
+        tls: entrance.tls,
+        stop,
+        server,
+        sources,
+        places,
+        anchorer,
+        registry,
+        accounts,
+        pipeline,
+        trail,
+        first_admin,
+        _lock: lock,
+    })
 }
 
 impl Running {
     /// Where the service listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The SHA-256 of the certificate, if it has one.
+    pub(crate) fn fingerprint(&self) -> Option<String> {
+        self.tls.as_ref().map(Tls::fingerprint)
+    }
+
+    /// Where readings are taken besides.
+    pub(crate) fn places(&self) -> &[String] {
+        &self.places
+    }
+
+    /// Name and one-time password of the first administrator, if this start made it.
+    pub(crate) fn first_admin(&self) -> Option<&(String, String)> {
+        self.first_admin.as_ref()
     }
 
     /// Stops by finishing: no new connections, requests under way are answered, accepted readings committed.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(true);
-        for (part, task) in self.sources.into_iter().chain([("server", self.server), ("anchorer", self.anchorer)]) {
+        let parts = [
+            ("server", self.server),
+            ("anchorer", self.anchorer),
+            ("registry", self.registry),
+            ("accounts", self.accounts),
+        ];
+        for (part, task) in self.sources.into_iter().chain(parts) {
             if let Err(error) = task.await {
                 tracing::error!(%error, part, "a part ended by a fault");
             }
         }
         // The last way into the pipeline went with the server; its threads end when their work is done.
-        let _ = tokio::task::spawn_blocking(|| self.pipeline.join()).await;
+        let (pipeline, trail) = (self.pipeline, self.trail);
+        let _ = tokio::task::spawn_blocking(|| (pipeline.join(), trail.join())).await;
     }
 }
 
+/// What all listeners have in common.
+fn entrance(config: &ServeConfig) -> Result<Entrance, StartError> {
+    let tls = config.tls.clone().map(|settings| Tls::load(settings, &config.data_dir, config.listen.ip()));
+    Ok(Entrance { tls: tls.transpose()?, places: Places::of_process(config.proxies.clone()) })
+}
+
 /// Binds an address.
-async fn listen(address: SocketAddr) -> Result<Listener, StartError> {
-    Listener::bind(address, None).await.map_err(|error| StartError::Listen(address, error))
+async fn listen(address: SocketAddr, entrance: &Entrance) -> Result<Listener, StartError> {
+    Listener::bind(address, entrance.clone()).await.map_err(|error| StartError::Listen(address, error))
 }
 
 /// The ways in besides HTTP, bound and not yet serving.
-async fn sources(_config: &ServeConfig) -> Result<Vec<Box<dyn Source>>, StartError> {
-    Ok(Vec::new())
+async fn sources(config: &ServeConfig, entrance: &Entrance) -> Result<Vec<Box<dyn Source>>, StartError> {
+    let mut sources: Vec<Box<dyn Source>> = Vec::new();
+    if let Some(address) = config.tcp {
+        sources.push(Box::new(Tcp::on(listen(address, entrance).await?)));
+    }
+    #[cfg(feature = "mqtt")]
+    if let Some(address) = config.mqtt {
+        sources.push(Box::new(ingest::mqtt::Mqtt::on(listen(address, entrance).await?)));
+    }
+    #[cfg(feature = "mqtt")]
+    for broker in config.brokers.clone() {
+        sources.push(Box::new(ingest::mqtt::BrokerClient::of(broker)));
+    }
+    Ok(sources)
+}
+
+/// Notes when keys were shown: once a minute, and at the end.
+async fn note_used_keys(registrar: Arc<Registrar>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let stopping = tokio::time::timeout(Registrar::NOTE_EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
+        let registrar = Arc::clone(&registrar);
+        match tokio::task::spawn_blocking(move || registrar.note_used()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "when keys were last used could not be noted"),
+            Err(error) => tracing::error!(%error, "noting the use of keys ended by a fault"),
+        }
+        if stopping {
+            return;
+        }
+    }
 }
 
 /// One service for each data directory.

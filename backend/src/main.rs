@@ -3,9 +3,11 @@
 mod access;
 mod anchor;
 mod app;
+mod bodies;
 mod cli;
 mod config;
 mod domain;
+mod export;
 mod http;
 mod ingest;
 #[cfg(feature = "measure")]

@@ -15,8 +15,8 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder, response},
 };
 
-use crate::access::Denied;
-use crate::domain::{ReadingError, ports::StoreError, verdict::Refusal};
+use crate::access::{AccountError, Denied, RegistrarError};
+use crate::domain::{ReadingError, people::ActError, ports::StoreError, registry::Impossible, verdict::Refusal};
 
 /// The media type of problem documents.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
@@ -28,18 +28,25 @@ const MAX_READS: usize = 32;
 static READS: Semaphore = Semaphore::const_new(MAX_READS);
 
 /// Seconds after which a busy service may be asked again.
-const RETRY_AFTER: &str = "1";
+const RETRY_AFTER: u32 = 1;
 
 /// A fault on its way to the client.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fault {
     code: Code,
     detail: String,
+    /// Seconds after which to try again, where that is known.
+    wait: Option<u32>,
 }
 
 impl Fault {
     pub(crate) fn new(code: Code, detail: impl ToString) -> Self {
-        Self { code, detail: detail.to_string() }
+        Self { code, detail: detail.to_string(), wait: None }
+    }
+
+    /// The same, to be tried again after so many seconds.
+    fn after(self, seconds: u32) -> Self {
+        Self { wait: Some(seconds), ..self }
     }
 
     /// What a status says by itself, where a library has answered; `detail` is its text, if it had one.
@@ -51,6 +58,7 @@ impl Fault {
             StatusCode::METHOD_NOT_ALLOWED => {
                 (Code::MethodNotAllowed, "this address does not take this method; /api/docs lists them")
             }
+            StatusCode::TOO_MANY_REQUESTS => (Code::TooManyRequests, "too many tries: wait"),
             StatusCode::REQUEST_TIMEOUT => (Code::BodyTimeout, "the request did not arrive in time"),
             StatusCode::PAYLOAD_TOO_LARGE => (Code::BodyTooLarge, "the body is too long"),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => (Code::UnsupportedMediaType, "this media type is not taken"),
@@ -82,7 +90,7 @@ impl Fault {
 fn status(code: Code) -> StatusCode {
     match code {
         Code::MalformedBody | Code::InvalidParameter => StatusCode::BAD_REQUEST,
-        Code::InvalidReading => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::InvalidReading | Code::InvalidSignature => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Conflict => StatusCode::CONFLICT,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -103,6 +111,28 @@ impl From<ReadingError> for Fault {
     }
 }
 
+impl From<Impossible> for Fault {
+    fn from(impossible: Impossible) -> Self {
+        Fault::new(Code::InvalidReading, impossible)
+    }
+}
+
+impl From<RegistrarError> for Fault {
+    fn from(error: RegistrarError) -> Self {
+        let code = match error {
+            RegistrarError::Store(error) => return error.into(),
+            RegistrarError::Invalid(_) | RegistrarError::NoType(_) => Code::InvalidParameter,
+            RegistrarError::Exists(_)
+            | RegistrarError::HasSent(_)
+            | RegistrarError::AddressTaken(_)
+            | RegistrarError::TooManyKeys(_)
+            | RegistrarError::TooManyTypes => Code::Conflict,
+            RegistrarError::None(_) => Code::NotFound,
+        };
+        Fault::new(code, error)
+    }
+}
+
 impl From<Denied> for Fault {
     fn from(denied: Denied) -> Self {
         let code = match denied {
@@ -116,11 +146,35 @@ impl From<Denied> for Fault {
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
-            Refusal::Conflict { .. } | Refusal::SaidOtherwise(_) => Code::Conflict,
-            Refusal::Unjudgeable(_) => Code::InvalidReading,
+            Refusal::Conflict { .. } | Refusal::Replayed { .. } | Refusal::SaidOtherwise(_) => Code::Conflict,
+            Refusal::Unjudgeable(_) | Refusal::TooOld { .. } => Code::InvalidReading,
             Refusal::Unavailable(_) => Code::Unavailable,
         };
         Fault::new(code, refusal)
+    }
+}
+
+impl From<AccountError> for Fault {
+    fn from(error: AccountError) -> Self {
+        let error = match error {
+            AccountError::Act(ActError::Store(error)) => return error.into(),
+            other => other,
+        };
+        let code = match &error {
+            AccountError::Wait(seconds) => return Fault::new(Code::TooManyRequests, &error).after(*seconds),
+            AccountError::Wrong => Code::Unauthenticated,
+            AccountError::Busy(_) => Code::Unavailable,
+            AccountError::WrongPassword | AccountError::NotInvited | AccountError::Closed => Code::Forbidden,
+            AccountError::Act(ActError::NoSuch(_)) => Code::NotFound,
+            AccountError::Act(_) => Code::Conflict,
+            AccountError::Name(_)
+            | AccountError::Password(_)
+            | AccountError::NoRoles
+            | AccountError::NoScopes
+            | AccountError::TokenName
+            | AccountError::Days { .. } => Code::MalformedBody,
+        };
+        Fault::new(code, error)
     }
 }
 
@@ -146,8 +200,8 @@ impl IntoResponse for Fault {
         if self.code == Code::Unauthenticated {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if self.may_pass() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        if let Some(seconds) = self.wait.or(self.may_pass().then_some(RETRY_AFTER)) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -184,6 +238,18 @@ pub(crate) struct Stored;
 /// For the description of the interface: what a route that takes a body answers when it cannot be read.
 pub(crate) struct Posted;
 
+/// For the description of the interface: what a route that takes a small JSON object answers when it cannot be read.
+pub(crate) struct Asked;
+
+/// For the description of the interface: what a route answers to who guesses.
+pub(crate) struct Tried;
+
+/// For the description of the interface: what a route answers where there is nothing.
+pub(crate) struct Absent;
+
+/// For the description of the interface: what a route answers to what goes against what there is.
+pub(crate) struct Clashing;
+
 /// Problem documents by status.
 type Responses = std::collections::BTreeMap<String, RefOr<response::Response>>;
 
@@ -204,13 +270,48 @@ fn problems<const N: usize>(statuses: [(u16, &str); N]) -> Responses {
 
 impl IntoResponses for Guarded {
     fn responses() -> Responses {
-        problems([(403, "A trial serves this machine only: not this address, host, origin or proxy")])
+        problems([
+            (401, "What was shown does not hold (any more), or nothing was shown and this needs somebody"),
+            (
+                403,
+                "This caller may not; or a trial, which serves this machine only: not this address, host, origin or proxy",
+            ),
+        ])
     }
 }
 
 impl IntoResponses for Parameters {
     fn responses() -> Responses {
         problems([(400, "A parameter is malformed")])
+    }
+}
+
+impl IntoResponses for Asked {
+    fn responses() -> Responses {
+        problems([
+            (400, "Not what the route takes"),
+            (408, "The body did not arrive in time"),
+            (413, "The body is too long"),
+            (415, "Not JSON by its media type"),
+        ])
+    }
+}
+
+impl IntoResponses for Tried {
+    fn responses() -> Responses {
+        problems([(429, "Too many tries: wait as long as Retry-After says")])
+    }
+}
+
+impl IntoResponses for Absent {
+    fn responses() -> Responses {
+        problems([(404, "There is no such thing, or it is not yours")])
+    }
+}
+
+impl IntoResponses for Clashing {
+    fn responses() -> Responses {
+        problems([(409, "The name is taken, there are too many, or it is the last administrator")])
     }
 }
 
@@ -225,10 +326,10 @@ impl IntoResponses for Posted {
         problems([
             (400, "Not JSON"),
             (408, "The body did not arrive in time"),
-            (409, "The same key with other content"),
+            (409, "The same key with other content, or a signed reading that is not new"),
             (413, "The body is too long"),
             (415, "Not JSON by its media type"),
-            (422, "Not a possible reading"),
+            (422, "Not a possible reading, or its signature is missing or does not hold"),
             (500, "A fault of the service"),
             (503, "Busy: send it again"),
         ])

@@ -20,6 +20,7 @@ pub mod heartbeat;
 pub mod keys;
 pub mod merkle;
 pub mod publication;
+pub mod signed;
 pub mod text;
 pub mod tile;
 pub mod trust;

@@ -1,6 +1,10 @@
 //! The texts that entries and payloads are made of: times, decimals, identifiers (docs/spec/entry.md).
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +93,14 @@ checked_text!(
     is_pseudonym
 );
 
+checked_text!(
+    /// One end of a network flow: an IP address as RFC 5952 writes it, with or without a port (`10.0.0.7:443`,
+    /// `[2001:db8::1]:443`).
+    Endpoint,
+    "an IP address, or an address and a port, as RFC 5952 writes it",
+    is_endpoint
+);
+
 impl Time {
     /// The time this many seconds after 1970; `None` after the year 9999.
     pub fn of_second(seconds: u64) -> Option<Self> {
@@ -130,6 +142,11 @@ pub fn is_exact(value: f64) -> bool {
 
 fn is_decimal(text: &str) -> bool {
     text.parse().is_ok_and(|value: f64| is_exact(value) && ryu_js::Buffer::new().format_finite(value) == text)
+}
+
+fn is_endpoint(text: &str) -> bool {
+    let address = text.parse().is_ok_and(|address: IpAddr| address.to_string() == text);
+    address || text.parse().is_ok_and(|address: SocketAddr| address.to_string() == text)
 }
 
 fn is_hex(byte: u8) -> bool {
@@ -214,6 +231,18 @@ mod tests {
         }
         assert_eq!(Time::of_second(253_402_300_800), None);
         assert_eq!(Time::of_second(u64::MAX), None);
+    }
+
+    #[test]
+    fn endpoints() {
+        for good in ["10.0.0.7", "10.0.0.7:443", "2001:db8::1", "[2001:db8::1]:443"] {
+            assert!(good.parse::<Endpoint>().is_ok(), "{good}");
+        }
+        for bad in
+            ["", "mri-1", "10.0.0.07", "10.0.0.7:0443", "2001:DB8::1", "2001:db8:0:0::1", "[2001:db8::1]", "10.0.0.0/8"]
+        {
+            assert!(bad.parse::<Endpoint>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The commands of `anomaly-ledger`, as a person would type them.
 
-use std::{ffi::OsStr, path::Path, time::Duration};
+use std::{ffi::OsStr, path::Path, process::Output, time::Duration};
 
-use tokio::process::Command;
+use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::paths;
 
@@ -51,10 +51,32 @@ pub async fn run(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Finished 
 /// As [`run`].
 pub async fn run_in(dir: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Finished {
     let mut command = Command::new(paths::service_binary());
-    command.current_dir(dir).args(args).kill_on_drop(true);
-    let output = tokio::time::timeout(LIMIT, command.output()).await;
-    let output = output.unwrap_or_else(|_| panic!("not within {LIMIT:?}: {command:?}"));
-    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    command.current_dir(dir).args(args).stdin(std::process::Stdio::null()).kill_on_drop(true);
+    finished(command.output(), &format!("{command:?}")).await
+}
+
+/// Runs `anomaly-ledger` with these arguments, and gives it something to read.
+///
+/// # Panics
+/// As [`run`].
+pub async fn run_with_input(args: impl IntoIterator<Item = impl AsRef<OsStr>>, input: String) -> Finished {
+    use std::process::Stdio;
+    let mut command = Command::new(paths::service_binary());
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let name = format!("{command:?}");
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // An error means that the program has ended without reading.
+    let _ = stdin.write_all(input.as_bytes()).await;
+    drop(stdin);
+    finished(child.wait_with_output(), &name).await
+}
+
+/// What a program left behind that runs.
+async fn finished(output: impl Future<Output = std::io::Result<Output>>, command: &str) -> Finished {
+    let output = tokio::time::timeout(LIMIT, output).await;
+    let output = output.unwrap_or_else(|_| panic!("not within {LIMIT:?}: {command}"));
+    let output = output.unwrap_or_else(|error| panic!("{command}: {error}"));
     Finished {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

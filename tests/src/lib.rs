@@ -5,22 +5,29 @@
 //! checks evidence with is the `ledger` crate.
 
 pub mod audit;
+pub mod authority;
 pub mod browser;
 pub mod c2sp;
 pub mod chain;
+pub mod clients;
 pub mod command;
 pub mod examples;
 pub mod faulty;
 pub mod ganache;
+pub mod guarded;
+
 pub mod liar;
 pub mod lineage;
+pub mod lines;
 pub mod load;
+pub mod mqtt;
 pub mod paths;
 pub mod poll;
 pub mod power;
 pub mod process;
 pub mod proxy;
 pub mod service;
+pub mod socket;
 pub mod tamper;
 pub mod trial;
 
@@ -28,6 +35,7 @@ pub use browser::Browser;
 pub use chain::Chain;
 pub use faulty::Faulty;
 pub use ganache::Ganache;
+pub use guarded::{Guarded, Session};
 pub use proxy::{Fault, Proxy};
 pub use service::Service;
 pub use trial::Trial;

@@ -23,6 +23,8 @@ const STOP: Duration = Duration::from_secs(40);
 pub struct Settings {
     /// Where it keeps everything.
     pub data_dir: PathBuf,
+    /// Whether it is a trial.
+    pub trial: bool,
     /// Where it asks the chain.
     pub rpc_url: String,
     /// The contract's address.
@@ -64,7 +66,8 @@ impl Service {
     /// Its exit code and what it complained of, if it ended instead.
     pub async fn start(settings: &Settings, logs: &Path) -> Result<Self, (i32, String)> {
         let mut command = Command::new(paths::service_binary());
-        command.args(["serve", "--trial", "--publish", settings.publish, "--data-dir"]).arg(&settings.data_dir);
+        command.args(["serve", "--publish", settings.publish, "--data-dir"]).arg(&settings.data_dir);
+        command.args(settings.trial.then_some("--trial"));
         command.args(["--listen", &format!("127.0.0.1:{}", settings.port)]);
         command.args(["--rpc-url", &settings.rpc_url, "--contract", &settings.contract]);
         command.args(&settings.flags);
@@ -90,6 +93,32 @@ impl Service {
         &self.url
     }
 
+    /// Where it says that it takes readings by this protocol, such as `tcp`: address and port.
+    ///
+    /// # Panics
+    /// If it does not say so.
+    pub fn place(&self, protocol: &str) -> String {
+        let start = format!("taking readings on {protocol}://");
+        let lines = self.process.stdout();
+        let place = lines.iter().find_map(|line| line.strip_prefix(&start));
+        place.unwrap_or_else(|| panic!("it takes none on {protocol}: {lines:?}")).trim().to_owned()
+    }
+
+    /// How much memory it has, in bytes.
+    ///
+    /// # Panics
+    /// If the system does not say.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("it runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        resident.and_then(|kib| kib.parse::<u64>().ok()).expect("the system says how much") << 10
+    }
+
+    /// Sends it a signal by its name.
+    pub fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// Asks it to stop, waits, and gives its exit code.
     pub async fn stop(mut self, signal: &str) -> i32 {
         self.process.signal(signal);
@@ -109,6 +138,11 @@ impl Service {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// What it has printed.
+    pub fn printed(&self) -> Vec<String> {
+        self.process.stdout()
     }
 
     /// What it has logged.

@@ -57,7 +57,8 @@ impl Trial {
         let contract = chain.deploy(&log_id).await;
         let (rpc_url, publish) = (chain.url(), "payloads");
         let (flags, environment) = (Vec::new(), Vec::new());
-        let settings = Settings { data_dir, rpc_url, contract, port: free_port(), publish, flags, environment };
+        let port = free_port();
+        let settings = Settings { data_dir, trial: true, rpc_url, contract, port, publish, flags, environment };
         Self { chain, settings, service: None, dir, provoked: 0 }
     }
 

@@ -83,6 +83,10 @@ async fn the_log_verifies(trial: &Trial) {
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_loses_nothing_acknowledged_and_anchors_nothing_twice() {
     let mut trial = Trial::start().await;
+    // Packing all the time: then some kills fall into its steps.
+    trial.stop_service().await;
+    trial.settings().flags = ["--pack-after", "16"].map(str::to_owned).into();
+    trial.start_service().await;
     let mut acknowledged = Vec::new();
     for round in 0..kills() {
         acknowledged.extend(load_and_kill(&mut trial, round).await);
@@ -108,4 +112,10 @@ async fn kill_9_loses_nothing_acknowledged_and_anchors_nothing_twice() {
     trial.stop_service().await;
     let checked = command::fsck(trial.data_dir(), Some(&rpc_url)).await;
     assert_eq!(checked.code, 0, "{checked:#?}");
+    let database = rusqlite::Connection::open(trial.data_dir().join("ledger.sqlite")).expect("a database");
+    let packed: i64 = database
+        .query_row("SELECT coalesce(sum(readings), 0) FROM chunk", [], |row| row.get(0))
+        .expect("a table of chunks");
+    println!("{packed} of them were packed");
+    assert!(packed > 0, "nothing was packed");
 }

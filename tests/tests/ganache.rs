@@ -24,7 +24,9 @@ async fn an_anchor_is_final_after_its_confirmations() {
     let contract = ganache.deploy(&init(&data_dir).await).await;
     let flags = vec!["--confirmations".to_owned(), CONFIRMATIONS.to_string()];
     let settings = Settings {
+        trial: true,
         data_dir,
+        trial: true,
         rpc_url: ganache.url(),
         contract,
         port: free_port(),

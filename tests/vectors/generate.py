@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the proof vectors of this directory: one honest proof per tree, and beside it its lies, one per file.
+"""Writes the proof vectors of this directory: one honest proof per tree, and beside it its lies, one per file; and the
+signed readings of signed/.
 
 Only the standard library, no randomness, no clock: the same files every time. The trees are built by the recursive
 definitions of RFC 9162 (2.1.1, 2.1.3.1, 2.1.4.1); nothing here verifies a proof, so that no verifier judges itself.
@@ -227,6 +228,162 @@ def consistency_edges():
     yield "both-empty-with-other-root", lie(both, "Twice size 0 with the same root, which is not the empty one.", root1=one, root2=one)
 
 
+# Signed readings (docs/spec/signed-reading.md): Ed25519 as RFC 8032, section 6, has it, for signing only.
+
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT = pow(2, (P - 1) // 4, P)
+
+
+def add(a, b):
+    (x1, y1), (x2, y2) = a, b
+    t = D * x1 * x2 * y1 * y2
+    return ((x1 * y2 + x2 * y1) * pow(1 + t, P - 2, P) % P, (y1 * y2 + x1 * x2) * pow(1 - t, P - 2, P) % P)
+
+
+def times(scalar, point):
+    result = (0, 1)
+    while scalar:
+        if scalar & 1:
+            result = add(result, point)
+        point = add(point, point)
+        scalar >>= 1
+    return result
+
+
+def base():
+    y = 4 * pow(5, P - 2, P) % P
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if x * x % P != square:
+        x = x * ROOT % P
+    return (x if x % 2 == 0 else P - x, y)
+
+
+def compress(point):
+    return (point[1] | (point[0] & 1) << 255).to_bytes(32, "little")
+
+
+def number(*parts):
+    return int.from_bytes(hashlib.sha512(b"".join(parts)).digest(), "little")
+
+
+def expand(secret):
+    digest = hashlib.sha512(secret).digest()
+    scalar = int.from_bytes(digest[:32], "little")
+    return scalar & ((1 << 254) - 8) | 1 << 254, digest[32:]
+
+
+def public(secret):
+    return compress(times(expand(secret)[0], base()))
+
+
+def ed25519(secret, message):
+    scalar, prefix = expand(secret)
+    key = public(secret)
+    nonce = number(prefix, message) % L
+    point = compress(times(nonce, base()))
+    s = (nonce + number(point, key, message) * scalar) % L
+    return point + s.to_bytes(32, "little")
+
+
+def canonical(value):
+    """RFC 8785, of what is used here: ASCII names, integers, no control characters."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def message(reading):
+    return b"anomaly-ledger/reading/v1\n" + canonical(reading)
+
+
+def signed():
+    """Yields (name, file)."""
+    secret = hashlib.sha256(b"a device of the vectors").digest()
+    readings = [
+        {"device": "weather-1", "metrics": [{"metric": "temperature", "value": "21.5"}], "sequence": 17,
+         "time": "2026-11-20T08:00:00.000Z"},
+        {"device": "weather-1", "metrics": [{"metric": "humidity", "value": "40"}, {"metric": "pressure", "value": "1013.2"},
+         {"metric": "temperature", "value": "-0.001"}], "sequence": 0, "time": "2000-01-01T00:00:00.001Z"},
+        {"device": "Bett \u201e7\u201c / 1", "metrics": [{"metric": "a", "value": "1e+21"}, {"metric": "\u00e4", "value": "5e-7"}],
+         "sequence": 2**53 - 1, "time": "2026-12-31T23:59:59.999Z"},
+    ]
+    cases = []
+    for reading in readings:
+        text = message(reading)
+        cases.append({"reading": reading, "message": text.decode(), "key": public(secret).hex(),
+                      "signature": ed25519(secret, text).hex()})
+    honest = cases[0]
+    signature = bytes.fromhex(honest["signature"])
+    other = hashlib.sha256(b"another device of the vectors").digest()
+
+    def about(reading):
+        return {**honest, "reading": {**honest["reading"], **reading}, "message": message({**honest["reading"], **reading}).decode()}
+
+    # Points of order 1, 2, 4 and 8 in canonical form, and spellings of points with y of p and above.
+    eight = "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"
+    small = {"1": (1).to_bytes(32, "little"), "2": (P - 1).to_bytes(32, "little"), "4": bytes(32), "8": bytes.fromhex(eight)}
+    zero = bytes(32)
+    reject = {
+        "value-changed": about({"metrics": [{"metric": "temperature", "value": "22.5"}]}),
+        "metric-changed": about({"metrics": [{"metric": "temperatur", "value": "21.5"}]}),
+        "metric-added": about({"metrics": [{"metric": "a", "value": "0"}, {"metric": "temperature", "value": "21.5"}]}),
+        "time-changed": about({"time": "2026-11-20T08:00:00.001Z"}),
+        "device-changed": about({"device": "weather-2"}),
+        "sequence-changed": about({"sequence": 18}),
+        "other-key": {**honest, "key": public(other).hex()},
+        "signed-by-another": {**honest, "signature": ed25519(other, honest["message"].encode()).hex()},
+        "signature-of-another-reading": {**honest, "signature": cases[1]["signature"]},
+        "signed-without-context": {**honest, "signature": ed25519(secret, canonical(readings[0])).hex()},
+        "s-not-reduced": {**honest, "signature": (signature[:32] + (int.from_bytes(signature[32:], "little") + L).to_bytes(32, "little")).hex()},
+        "r-flipped": {**honest, "signature": flip(signature).hex()},
+        "s-flipped": {**honest, "signature": flip(signature, 32).hex()},
+        "all-zero": {**honest, "signature": bytes(64).hex()},
+        # With a key of order 1, R = B and S = 1 satisfy the equation for every message.
+        **{f"key-of-order-{order}": {**honest, "key": key.hex(), "signature": (compress(base()) + (1).to_bytes(32, "little")).hex()}
+           for order, key in small.items()},
+        "r-of-small-order": {**honest, "signature": (small["1"] + zero).hex()},
+        "key-with-y-of-p": {**honest, "key": P.to_bytes(32, "little").hex()},
+        "key-with-y-above-p": {**honest, "key": (P + 3).to_bytes(32, "little").hex()},
+        "key-off-the-curve": {**honest, "key": (2).to_bytes(32, "little").hex()},
+    }
+    yield "readings", {"accept": cases, "reject": reject}
+    yield "payload", signed_payload(secret)
+
+
+def signed_payload(secret):
+    """The example of docs/spec/entry.md that explains itself (entry/explained.json), signed by its device."""
+    explained = json.loads((HERE / "entry" / "explained.json").read_text(encoding="utf-8"))
+    payload, entry, salt = json.loads(explained["payload"]), json.loads(explained["entry"]), explained["salt"]
+    metrics = [{"metric": value["metric"], "value": value["value"]} for value in payload["values"]]
+    text = message({"device": payload["device"], "metrics": metrics, "sequence": payload["sequence"], "time": payload["time"]})
+    by = {"key": public(secret).hex(), "signature": ed25519(secret, text).hex()}
+    payload["signed"] = by
+    committed = hashlib.sha256(bytes.fromhex(salt) + canonical(payload)).hexdigest()
+    entry["commitment"] = committed
+    less = {name: value for name, value in payload.items() if name != "sequence"}
+    reject = {
+        "signed-null": {**payload, "signed": None},
+        "without-key": {**payload, "signed": {"signature": by["signature"]}},
+        "without-signature": {**payload, "signed": {"key": by["key"]}},
+        "in-upper-case": {**payload, "signed": {**by, "key": by["key"].upper()}},
+        "too-short": {**payload, "signed": {**by, "signature": by["signature"][2:]}},
+        "in-base64": {**payload, "signed": {**by, "signature": "A" * 86 + "=="}},
+        "with-algorithm": {**payload, "signed": {**by, "algorithm": "ed25519"}},
+        "without-sequence": less,
+        "without-values": {**payload, "values": []},
+    }
+    return {
+        "entry": canonical(entry).decode(),
+        "payload": canonical(payload).decode(),
+        "salt": salt,
+        "commitment": committed,
+        "leaf_hash": leaf(canonical(entry)).hex(),
+        "reject": {name: canonical(value).decode() for name, value in reject.items()},
+    }
+
+
 # The files.
 
 
@@ -247,6 +404,8 @@ def files():
             assert file not in made, file
             text = json.dumps({key: encode(value) for key, value in vector.items()}, indent=2)
             made[file] = text + "\n"
+    for name, file in signed():
+        made[HERE / "signed" / f"{name}.json"] = json.dumps(file, indent=2) + "\n"
     return made
 
 
@@ -256,6 +415,7 @@ def main(arguments):
         return 0 if arguments == ["--help"] else 2
     made = files()
     found = {file for kind in ("inclusion", "consistency") for file in (HERE / kind).glob("*/*.json")}
+    found |= set((HERE / "signed").glob("*.json"))
     wrong = sorted(file for file in made.keys() | found
                    if file not in found or file not in made or file.read_text(encoding="utf-8") != made[file])
     if arguments == ["--check"]:

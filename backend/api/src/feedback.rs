@@ -16,6 +16,7 @@ pub enum FeedbackVerdict {
 /// What `POST /api/v1/anomalies/{index}/feedback` takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({"verdict": "false_alarm", "comment": "the door was open"})))]
 #[serde(deny_unknown_fields)]
 pub struct FeedbackRequest {
     /// Whether the finding was right.
@@ -28,6 +29,9 @@ pub struct FeedbackRequest {
 /// What was said of a finding. The first that is said stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(example = json!({
+    "verdict": "false_alarm", "comment": "the door was open", "time": "2026-01-05T08:30:00.000Z"
+})))]
 pub struct Feedback {
     /// Whether the finding was right.
     pub verdict: FeedbackVerdict,

@@ -11,6 +11,8 @@ pub enum Code {
     MalformedBody,
     /// A member of a reading is missing or not allowed.
     InvalidReading,
+    /// A reading's signature is missing where the device has a key, or does not hold.
+    InvalidSignature,
     /// The same key with other content.
     Conflict,
     /// The body is too long.

@@ -10,6 +10,7 @@
 //! - [`DeviceState`] is what is remembered about one device, at most 4096 bytes.
 //! - [`Policy`] and [`Rule`] are what people ask: a budget of false alarms, and limits of their own.
 //! - [`TableModel`] judges the rows of a table without time.
+//! - [`flow`] judges network flows by either of the two, one by one.
 //! - [`classify`] tells classes apart where rows have labels (smartcore's random forest).
 //! - [`judge`] fuses what a metric's own records say with the tails of its group, weighed by the
 //!   Isolation Forest of [`scorer::forest`], and says what a nurse would want to know.
@@ -63,6 +64,7 @@ mod detector;
 mod episode;
 mod error;
 mod explain;
+pub mod flow;
 mod group;
 mod judging;
 mod lone;

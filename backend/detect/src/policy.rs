@@ -239,6 +239,21 @@ impl Policies {
     /// default.
     pub fn of(&self, profile: &str, device: &str) -> Policy {
         let parts = [self.devices.get(device), self.profiles.get(profile), Some(&self.default)];
+        Self::resolve(&parts)
+    }
+
+    /// The policy of one device of a type that has limits of its own: they count where the document
+    /// says nothing of the device or the type, and before what it says of the profile by which such
+    /// devices are judged, and of all. Only the rules of `limits` count; a budget it has none.
+    pub fn of_type(&self, kind: &str, limits: &Policy, profile: &str, device: &str) -> Policy {
+        let rules = (!limits.rules.is_empty()).then(|| limits.rules.clone());
+        let limits = Part { budget: None, rules };
+        let (device, kind, profile) = (self.devices.get(device), self.profiles.get(kind), self.profiles.get(profile));
+        Self::resolve(&[device, kind, Some(&limits), profile, Some(&self.default)])
+    }
+
+    /// What the first of these parts says that says it.
+    fn resolve(parts: &[Option<&Part>]) -> Policy {
         let parts = || parts.iter().copied().flatten();
         let budget = parts().find_map(|part| part.budget).unwrap_or(Budget::DEFAULT);
         let rules = parts().find_map(|part| part.rules.clone()).unwrap_or_default();

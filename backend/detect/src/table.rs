@@ -37,7 +37,7 @@ use sample::Sample;
 use scale::Scale;
 use tails::Tails;
 
-const MAGIC: &[u8; 4] = b"ALDT";
+pub(crate) const MAGIC: &[u8; 4] = b"ALDT";
 const VERSION: u16 = 1;
 /// InternetAds has 1,555; the forest takes no more.
 const MOST_COLUMNS: usize = 4096;
@@ -196,6 +196,17 @@ impl TableModel {
             Ok(self.score_of(self.fuse(&self.evidence(row, &mut buffer)?)))
         };
         rows.chunks_exact(width).map(score).collect()
+    }
+
+    /// How far out in its column each number of a row is by itself: −ln p of the rarer of its two tails. The row is one
+    /// that was scored.
+    pub(crate) fn column_evidence(&self, row: &[f32]) -> Vec<f64> {
+        self.tails.each(row).collect()
+    }
+
+    /// What a column usually holds: its 1 %, 50 % and 99 % quantiles.
+    pub(crate) fn column_range(&self, place: usize) -> (f32, f32, f32) {
+        self.tails.range(place)
     }
 
     fn evidence(&self, row: &[f32], buffer: &mut Vec<f32>) -> Result<Evidence, DetectError> {

@@ -34,6 +34,21 @@ fn the_nearest_part_that_says_something_counts() {
 }
 
 #[test]
+fn limits_of_a_type_stand_between_its_name_and_its_profile() {
+    let policies = Policies::from_json(DOCUMENT).unwrap();
+    let rules =
+        vec![Rule::new("spo2", Condition::Below(85.0)).unwrap(), Rule::new("t", Condition::Above(1.0)).unwrap()];
+    let limits = Policy::new(9.0, rules.clone()).unwrap();
+    // What the document says of the type by its name, or of the device, counts before them; the rest does not.
+    assert_eq!(policies.of_type("patient-monitor", &limits, "patient-monitor", "bed-1").rules().len(), 3);
+    assert_eq!(policies.of_type("icu", &limits, "patient-monitor", "bed-12").rules().len(), 0);
+    let icu = policies.of_type("icu", &limits, "patient-monitor", "bed-1");
+    assert_eq!((icu.rules(), icu.budget()), (rules.as_slice(), Budget::PerDay(0.5)));
+    let without = policies.of_type("icu", &Policy::default(), "patient-monitor", "bed-1");
+    assert_eq!(without.rules().len(), 3);
+}
+
+#[test]
 fn what_is_written_is_what_is_built() {
     let monitor = Policies::from_json(DOCUMENT).unwrap().of("patient-monitor", "bed-1");
     let built = [

@@ -7,7 +7,8 @@
 //!
 //! A [`Stream`] is one device. Each metric is a sum of a daily cycle with the device's own phase
 //! and amplitude, slow weather (an Ornstein-Uhlenbeck process), and sensor noise (first-order
-//! autoregressive), rounded to the sensor's step. Injected anomalies carry their truth with them:
+//! autoregressive), rounded to the sensor's step. A [`FlowStream`] is what one device does on the
+//! network, and what is done to it ([`Attack`]). Injected anomalies carry their truth with them:
 //!
 //! ```
 //! use simulate::{Injection, Kind, Stream, profile};
@@ -21,12 +22,14 @@
 //! # Ok::<(), simulate::SimulateError>(())
 //! ```
 mod event;
+mod flows;
 mod profile;
 pub mod random;
 mod signal;
 mod stream;
 
 pub use event::{Event, Injection, Kind};
+pub use flows::{Attack, FLOW_COLUMNS, Flow, FlowStream, flow_devices};
 pub use profile::{Metric, Profile, profile, profiles};
 pub use stream::{CHANGE_MARK, SPACING, SimulateError, Stream, WARM_UP};
 

@@ -3,24 +3,40 @@
 //! Every way in, of people and of devices, comes through [`Gate`]. What a caller may do is
 //! [`crate::domain::access`]'s table; this module refuses to decide that, to speak a protocol, and to keep rows.
 
+mod accounts;
+mod audit;
 mod devices;
+#[cfg(test)]
+mod document;
+mod password;
 mod people;
 pub(crate) mod routes;
+mod secret;
+#[cfg(test)]
+pub(crate) mod testing;
+mod throttle;
 
 use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
 use crate::domain::{
     DeviceName, Millis,
     access::{Action, Caller, Reach},
+    registry::Kinds as _,
 };
-pub(crate) use devices::Devices;
+pub(crate) use accounts::{AccountError, Accounts, Registering, SignedIn, TokenWish};
+pub(crate) use audit::{Trail, record as audit_record};
+pub(crate) use devices::{Devices, Registrar, RegistrarError, table};
+pub(crate) use password::PasswordText;
 pub(crate) use people::People;
+
+/// The type of devices that see the traffic of others.
+const PROBE: &str = "network-probe";
 
 /// What somebody shows to say who they are.
 #[derive(Clone, Copy)]
@@ -53,13 +69,32 @@ pub(crate) enum Denied {
 #[derive(Debug)]
 pub(crate) struct Credential {
     ended: AtomicBool,
-    expires: Option<Millis>,
+    /// In milliseconds since 1970. A session's end moves while it is used.
+    expires: AtomicI64,
+    /// The session's number, if it is one.
+    session: Option<i64>,
 }
 
 impl Credential {
     /// One that ends then by itself.
     pub(crate) fn new(expires: Option<Millis>) -> Self {
-        Self { ended: AtomicBool::new(false), expires }
+        let expires = expires.map_or(i64::MAX, |expires| expires.0);
+        Self { ended: AtomicBool::new(false), expires: AtomicI64::new(expires), session: None }
+    }
+
+    /// A session's.
+    pub(crate) fn of_session(id: i64, expires: Millis) -> Self {
+        Self { session: Some(id), ..Self::new(Some(expires)) }
+    }
+
+    /// The session's number, if it is one.
+    pub(crate) fn session(&self) -> Option<i64> {
+        self.session
+    }
+
+    /// Lets it hold until then, unless it was ended.
+    pub(crate) fn extend(&self, expires: Millis) {
+        self.expires.store(expires.0, Ordering::Release);
     }
 
     /// Ends it, on open connections too.
@@ -67,9 +102,14 @@ impl Credential {
         self.ended.store(true, Ordering::Release);
     }
 
+    /// Lets it end then, unless it ends earlier.
+    pub(crate) fn end_at(&self, then: Millis) {
+        self.expires.fetch_min(then.0, Ordering::AcqRel);
+    }
+
     /// Whether it still holds.
     pub(crate) fn holds(&self, now: Millis) -> bool {
-        !self.ended.load(Ordering::Acquire) && self.expires.is_none_or(|expires| now < expires)
+        !self.ended.load(Ordering::Acquire) && now.0 < self.expires.load(Ordering::Acquire)
     }
 }
 
@@ -112,7 +152,7 @@ impl Gate {
         let pass = |(caller, credential)| Pass { caller, from, credential };
         let found = match shown {
             Credentials::Session(secret) => self.people.by_session(secret, now),
-            Credentials::Key(secret) => self.devices.by_key(secret).or_else(|| self.people.by_token(secret)),
+            Credentials::Key(secret) => self.devices.by_key(secret, now).or_else(|| self.people.by_token(secret, now)),
             Credentials::Certificate(device) => self.devices.by_certificate(device),
             Credentials::Nothing if self.trial => Some((Caller::Trial, None)),
             Credentials::Nothing => Some(self.devices.by_address(from).unwrap_or((Caller::Nobody, None))),
@@ -125,17 +165,40 @@ impl Gate {
     /// # Errors
     /// [`Denied::Anonymous`] or [`Denied::Forbidden`]. Of a stranger's device the same as of one that does not exist.
     pub(crate) fn may(&self, caller: &Caller, action: Action, device: &DeviceName) -> Result<(), Denied> {
-        match caller.may(action) {
+        let device = &device.device();
+        let allowed = match caller.may(action) {
             Some(Reach::All) => Ok(()),
             Some(Reach::Own) if self.is_own(caller, device) => Ok(()),
-            Some(Reach::Own) => Err(Denied::Forbidden(format!("{device} is not a device of yours"))),
+            Some(Reach::Own) => {
+                Err(Denied::Forbidden(format!("{device} is not a device of yours: register it first, if nobody has")))
+            }
             None if *caller == Caller::Nobody => Err(Denied::Anonymous("show one")),
             None => Err(Denied::Forbidden("your roles, or the token's scopes, do not allow this".into())),
+        };
+        if allowed.is_ok() && action == Action::Send && self.devices.is_disabled(device) {
+            return Err(Denied::Forbidden(format!("{device} is disabled")));
+        }
+        allowed
+    }
+
+    /// Whether this caller may send flows of this device: who may send as the device, and a network probe, which sees the
+    /// traffic of others.
+    ///
+    /// # Errors
+    /// As [`Gate::may`].
+    pub(crate) fn may_report(&self, caller: &Caller, device: &DeviceName) -> Result<(), Denied> {
+        let probe = |caller: &DeviceName| self.devices.kind(caller).is_some_and(|kind| &**kind.name() == PROBE);
+        match caller {
+            Caller::Device(name) if probe(name) && self.devices.kind(device).is_some() => {
+                self.may(caller, Action::Send, name)
+            }
+            _ => self.may(caller, Action::Send, device),
         }
     }
 
     /// Whether a device is the caller itself, or belongs to the caller.
     pub(crate) fn is_own(&self, caller: &Caller, device: &DeviceName) -> bool {
+        let device = &device.device();
         match caller {
             Caller::Device(name) => name == device,
             Caller::Person { id, .. } => self.devices.owner(device) == Some(*id),

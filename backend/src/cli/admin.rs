@@ -7,7 +7,7 @@ use std::{
 
 use ledger::{audit::Record, checkpoint::Origin};
 
-use super::{Outcome, erase};
+use super::{Outcome, backup, device, erase, people};
 use crate::{
     config::{LogIdentity, operator},
     domain::{Clock, SystemClock, log::key_history, ports::AuditLog},
@@ -39,6 +39,16 @@ pub(crate) enum Command {
         #[arg(long, default_value = "data", value_name = "DIR")]
         data_dir: PathBuf,
     },
+    /// Look after users.
+    #[command(subcommand)]
+    User(people::UserCommand),
+    /// Read the audit log.
+    #[command(subcommand)]
+    Audit(people::AuditCommand),
+    /// Look after the registry of devices, while the service is stopped.
+    #[command(subcommand)]
+    Device(device::DeviceCommand),
+    Backup(backup::Args),
     /// Erase payloads for good; entries and proofs stay.
     Erase(Box<erase::Args>),
 }
@@ -62,6 +72,10 @@ pub(super) fn run(command: Command) -> Outcome {
             Ok(ExitCode::SUCCESS)
         }
         Command::RotateKey { data_dir } => rotate_key(&data_dir),
+        Command::User(command) => people::run(command),
+        Command::Audit(command) => people::audit(command),
+        Command::Device(command) => device::run(command),
+        Command::Backup(args) => backup::run(&args),
         Command::Erase(args) => erase::run(&args),
     }
 }

@@ -49,18 +49,52 @@ pub(super) enum ClientError {
         /// What the problem document says, or the body's beginning.
         detail: String,
     },
+    /// The answer broke off.
+    #[error("the answer of {url} broke off: {why}")]
+    Broken {
+        /// The address.
+        url: String,
+        /// Why, with its causes.
+        why: String,
+    },
     /// The request cannot be written.
     #[error("the request cannot be written as JSON: {0}")]
     Request(#[from] serde_json::Error),
 }
 
 impl ClientError {
+    fn unreachable(url: &str, why: &dyn std::fmt::Display) -> Self {
+        Self::Unreachable { url: url.to_owned(), why: why.to_string(), may_pass: false }
+    }
+
     fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { may_pass, .. } => *may_pass,
             Self::Refused { status, .. } => *status == 503,
-            Self::Request(_) => false,
+            Self::Broken { .. } | Self::Request(_) => false,
         }
+    }
+}
+
+/// A download takes a day at most: a terabyte at 12 MB/s.
+const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+
+/// What is being fetched, piece by piece.
+pub(super) struct Download {
+    url: String,
+    response: reqwest::Response,
+}
+
+impl Download {
+    /// A number that stands in a header field.
+    pub(super) fn number(&self, header: &str) -> Option<u64> {
+        self.response.headers().get(header)?.to_str().ok()?.parse().ok()
+    }
+
+    /// The next piece; `None` at the end.
+    pub(super) async fn piece(&mut self) -> Result<Option<axum::body::Bytes>, ClientError> {
+        let broken = |error| ClientError::Broken { url: self.url.clone(), why: explain(error) };
+        self.response.chunk().await.map_err(broken)
     }
 }
 
@@ -68,31 +102,66 @@ impl ClientError {
 pub(super) struct Client {
     base: String,
     http: reqwest::Client,
+    /// What is shown to the service, if it asks for something.
+    key: Option<String>,
     retry_for: Duration,
 }
 
 impl Client {
     /// A client of the service at this address. It goes there straight, whatever proxy the environment names.
     pub(super) fn new(url: &Url) -> Result<Self, reqwest::Error> {
-        let http = builder(TIMEOUT).no_proxy().build()?;
-        Ok(Self { base: url.as_str().trim_end_matches('/').to_owned(), http, retry_for: RETRY_FOR })
+        let http = builder(TIMEOUT).read_timeout(TIMEOUT).no_proxy().build()?;
+        let base = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self { base, http, key: None, retry_for: RETRY_FOR })
+    }
+
+    /// The same, showing this key.
+    pub(super) fn with_key(self, key: Option<String>) -> Self {
+        Self { key, ..self }
+    }
+
+    fn authorised(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        match &self.key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        }
     }
 
     /// Fetches the bytes at a path.
     pub(super) async fn get(&self, path: &str) -> Result<Vec<u8>, ClientError> {
         let url = format!("{}{path}", self.base);
-        let response = self.http.get(&url).send().await;
+        let response = self.authorised(self.http.get(&url)).send().await;
         body(&url, response).await
+    }
+
+    /// Begins to fetch what may take longer than an answer: only its pieces must not be long in coming.
+    pub(super) async fn download(&self, path: &str, query: &[(&str, &str)]) -> Result<Download, ClientError> {
+        let url = format!("{}{path}", self.base);
+        let address = Url::parse_with_params(&url, query).map_err(|error| ClientError::unreachable(&url, &error))?;
+        let request = self.http.get(address).timeout(LONGEST);
+        let response = self.authorised(request).send().await;
+        match response {
+            Ok(response) if response.status().is_success() => Ok(Download { url, response }),
+            other => Err(match body(&url, other).await {
+                Ok(_) => ClientError::unreachable(&url, &"it answered twice"),
+                Err(error) => error,
+            }),
+        }
     }
 
     /// Posts readings. While the service is busy or away it says so, and tries again for a while.
     pub(super) async fn post_readings(&self, readings: &(impl Serialize + Sync)) -> Result<api::Readings, ClientError> {
-        let url = format!("{}/api/v1/readings", self.base);
-        let text = serde_json::to_vec(readings)?;
+        self.post("/api/v1/readings", "application/json", serde_json::to_vec(readings)?).await
+    }
+
+    /// Posts what is answered as readings are. While the service is busy or away it says so, and tries again for a while.
+    pub(super) async fn post(&self, path: &str, media_type: &str, text: Vec<u8>) -> Result<api::Readings, ClientError> {
+        let url = format!("{}{path}", self.base);
         let mut give_up: Option<Instant> = None;
         loop {
-            let request = self.http.post(&url).header(reqwest::header::CONTENT_TYPE, "application/json");
-            let error = match body(&url, request.body(text.clone()).send().await).await {
+            let request = self.http.post(&url).header(reqwest::header::CONTENT_TYPE, media_type);
+            let request = self.authorised(request.body(text.clone()));
+            let error = match body(&url, request.send().await).await {
                 Ok(bytes) => return answer(url, &bytes),
                 Err(error) if error.may_pass() => error,
                 Err(error) => return Err(error),

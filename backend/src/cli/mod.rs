@@ -3,16 +3,22 @@
 mod account;
 mod admin;
 mod backtest;
+mod backup;
 mod client;
+mod device;
+mod device_key;
 mod drill;
 mod erase;
 mod evaluate;
 mod events;
 mod evidence;
+mod export;
 mod fsck;
 mod input;
+mod key;
 mod model;
 mod output;
+mod people;
 mod policy;
 mod progress;
 mod replay;
@@ -22,6 +28,7 @@ mod score;
 mod serve;
 mod simulate;
 mod train;
+mod transport;
 mod unfinished;
 mod verify;
 
@@ -83,8 +90,14 @@ enum Command {
     Serve(serve::Args),
     /// Send simulated readings with injected anomalies, and count how many were found.
     Simulate(simulate::Args),
-    /// Send a CSV file as readings.
+    /// Send a file as readings: CSV, lines of JSON, or what `export` has written.
+    #[command(visible_alias = "import")]
     Replay(replay::Args),
+    /// Make a device's key, and sign readings with it.
+    #[command(subcommand)]
+    DeviceKey(device_key::Command),
+    /// Write readings to a file: to keep, to send again, or to train with.
+    Export(export::Args),
     /// Score every row of a file.
     Score(score::Args),
     /// Measure how well the detector does on labelled rows.
@@ -125,6 +138,8 @@ impl Cli {
             Command::Serve(args) => serve::run(args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Replay(args) => replay::run(&args),
+            Command::DeviceKey(command) => device_key::run(&command),
+            Command::Export(args) => export::run(&args),
             Command::Score(args) => score::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Backtest(args) => backtest::run(&args),
@@ -141,7 +156,7 @@ impl Cli {
             Command::Measure(command) => crate::measure::run(command),
         };
         outcome.unwrap_or_else(|error| {
-            eprintln!("anomaly-ledger: {error}");
+            eprintln!("anomaly-ledger: {}", in_words(&error.to_string()));
             exit_code(&*error)
         })
     }
@@ -165,6 +180,20 @@ fn end_quietly_with_the_reader() {
 fn install_crypto() {
     // An error says that it is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A message without the numbers that the system has for its faults, such as `(os error 2)`: the words before say it.
+fn in_words(message: &str) -> String {
+    const BEGINNING: &str = " (os error ";
+    let mut parts = message.split(BEGINNING);
+    let mut words = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => words.push_str(rest),
+            _ => words.extend([BEGINNING, part]),
+        }
+    }
+    words
 }
 
 fn exit_code(error: &(dyn std::error::Error + 'static)) -> ExitCode {

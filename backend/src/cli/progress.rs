@@ -42,6 +42,24 @@ impl Progress {
         Self { bar: bar.with_style(style), what: "entries read", written }
     }
 
+    /// Begins to write this many readings, or a few less.
+    pub(super) fn exported(total: Option<u64>) -> Self {
+        let Self { bar, written, .. } = Self::new(total);
+        let template = match total {
+            Some(_) => "{bar:30} {pos}/{len} readings written, {per_sec}, {eta} left",
+            None => "{spinner} {pos} readings written, {per_sec}",
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self { bar: bar.with_style(style), what: "readings written", written }
+    }
+
+    /// So many readings are written.
+    pub(super) fn wrote(&mut self, readings: u64) {
+        self.bar.set_position(readings);
+        let rate = readings as f64 / self.bar.elapsed().as_secs_f64().max(0.001);
+        self.write(|line| format!("{line}, {rate:.0} a second"));
+    }
+
     /// Begins to go through rows of a file, of which nobody knows how many there are.
     pub(super) fn rows(what: &'static str) -> Self {
         let Self { bar, written, .. } = Self::new(None);

@@ -84,3 +84,14 @@ fn wrong_use_exits_2_and_failures_exit_1() {
     let (code, said) = ends(&["evidence", "7", "--url", "http://127.0.0.1:9"]);
     assert_eq!(code, ExitCode::FAILURE, "{said}");
 }
+
+#[test]
+fn a_fault_of_the_system_is_said_in_words() {
+    let missing = std::fs::read("/nowhere/at/all").unwrap_err();
+    assert!(missing.to_string().ends_with("(os error 2)"), "{missing}");
+    assert_eq!(in_words(&format!("x.csv: {missing}. Is it there?")), "x.csv: No such file or directory. Is it there?");
+    assert_eq!(in_words("a (os error 1) b (os error 22)"), "a b");
+    for other in ["", "plain", "a (os error x)", "a (os error 2"] {
+        assert_eq!(in_words(other), other);
+    }
+}

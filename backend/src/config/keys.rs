@@ -8,7 +8,10 @@ use std::{
 };
 
 use alloy::primitives::hex;
-use ledger::checkpoint::{CheckpointError, LogKey, LogSigner, Origin};
+use ledger::{
+    checkpoint::{CheckpointError, LogKey, LogSigner, Origin},
+    signed::DeviceSigner,
+};
 
 use crate::domain::Keyring;
 
@@ -112,6 +115,26 @@ impl LogIdentity {
     }
 }
 
+/// A device's key, as it lies in a file.
+pub(crate) struct DeviceKey;
+
+impl DeviceKey {
+    /// Makes a new key in a file that is not there yet, and that only its owner may read.
+    pub(crate) fn make(path: &Path) -> Result<DeviceSigner, KeyError> {
+        if path.exists() {
+            let source = io::Error::new(io::ErrorKind::AlreadyExists, "it is there already, and is not written over");
+            return Err(KeyError::File { path: path.to_owned(), source });
+        }
+        write_private(path, hex::encode(random::<32>()?))?;
+        Self::load(path)
+    }
+
+    /// Reads a key.
+    pub(crate) fn load(path: &Path) -> Result<DeviceSigner, KeyError> {
+        secret(path.to_owned()).map(|secret| DeviceSigner::new(&secret))
+    }
+}
+
 /// Where the keys lie.
 struct Files {
     dir: PathBuf,
@@ -157,9 +180,13 @@ fn file_name(key: &LogKey) -> String {
 }
 
 fn signer(origin: Origin, path: PathBuf) -> Result<LogSigner, KeyError> {
+    Ok(LogSigner::new(origin, &secret(path)?))
+}
+
+fn secret(path: PathBuf) -> Result<[u8; 32], KeyError> {
     let mut secret = [0; 32];
     hex::decode_to_slice(read(&path)?.trim(), &mut secret).map_err(|_| KeyError::Key(path))?;
-    Ok(LogSigner::new(origin, &secret))
+    Ok(secret)
 }
 
 fn read(path: &Path) -> Result<String, KeyError> {
@@ -181,6 +208,6 @@ fn write_private(path: &Path, text: String) -> Result<(), KeyError> {
     file.write_all(format!("{text}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(error)?;
     fs::rename(&partial, path).map_err(error)?;
     // The name itself has to survive a power cut: the key exists nowhere else.
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(error)
 }

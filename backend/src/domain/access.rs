@@ -104,6 +104,18 @@ pub(crate) enum Caller {
     },
 }
 
+impl UserId {
+    /// The user of this number, as the interface writes it. Of one that is too large there is no user.
+    pub(crate) fn of(number: u64) -> Self {
+        Self(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// The number as the interface writes it.
+    pub(crate) fn number(self) -> u64 {
+        self.0.unsigned_abs()
+    }
+}
+
 impl Role {
     /// All of them, in the order in which they are shown.
     pub(crate) const ALL: [Role; 4] = [Role::Admin, Role::Analyst, Role::DeviceOwner, Role::Auditor];
@@ -158,6 +170,11 @@ impl Roles {
     pub(crate) fn iter(self) -> impl Iterator<Item = Role> {
         Role::ALL.into_iter().filter(move |role| self.has(*role))
     }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
 }
 
 impl Action {
@@ -179,8 +196,28 @@ impl Action {
         Action::ReadMetrics,
     ];
 
+    /// As it is written in answers and in docs/permissions.md.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Action::Open => "open",
+            Action::ReadLog => "read_log",
+            Action::ReadFindings => "read_findings",
+            Action::ReadReadings => "read_readings",
+            Action::ReadModels => "read_models",
+            Action::Send => "send",
+            Action::Judge => "judge",
+            Action::ReadDevices => "read_devices",
+            Action::ManageDevices => "manage_devices",
+            Action::ManageTypes => "manage_types",
+            Action::OwnAccount => "own_account",
+            Action::ManageUsers => "manage_users",
+            Action::ReadAudit => "read_audit",
+            Action::ReadMetrics => "read_metrics",
+        }
+    }
+
     /// The scope that a token needs for it; `None` where no token will do.
-    fn scope(self) -> Option<Scope> {
+    pub(crate) fn scope(self) -> Option<Scope> {
         match self {
             Action::Open
             | Action::ReadLog
@@ -215,6 +252,9 @@ impl Scopes {
     /// A session's: everything that the user may do.
     pub(crate) const SESSION: Scopes = Scopes(u8::MAX);
 
+    /// A session's, while its user has yet to change the password: nothing but the own account.
+    pub(crate) const PASSWORD: Scopes = Scopes(1 << 7);
+
     /// A token's.
     pub(crate) fn of(scopes: impl IntoIterator<Item = Scope>) -> Self {
         Self(scopes.into_iter().fold(0, |bits, scope| bits | 1 << scope as u8))
@@ -226,6 +266,9 @@ impl Scopes {
     }
 
     fn allow(self, action: Action) -> bool {
+        if self == Self::PASSWORD {
+            return action == Action::OwnAccount;
+        }
         self == Self::SESSION || action.scope().is_some_and(|needed| self.iter().any(|scope| scope == needed))
     }
 }
@@ -293,6 +336,14 @@ mod tests {
         let both = person(&[Role::DeviceOwner, Role::Auditor], Scopes::SESSION);
         assert_eq!(both.may(Action::ReadFindings), Some(Reach::All));
         assert_eq!(both.may(Action::Send), Some(Reach::Own));
+    }
+
+    #[test]
+    fn who_has_to_change_the_password_may_do_that_and_nothing_else() {
+        for action in Action::ALL {
+            let may = person(&Role::ALL, Scopes::PASSWORD).may(action).is_some();
+            assert_eq!(may, matches!(action, Action::Open | Action::ReadLog | Action::OwnAccount), "{action:?}");
+        }
     }
 
     #[test]

@@ -47,6 +47,16 @@ impl Micros {
     }
 }
 
+/// RFC 3339 in UTC, with as many digits as the time has.
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Timestamp::from_microsecond(self.0) {
+            Ok(timestamp) => write!(f, "{timestamp}"),
+            Err(_) => write!(f, "{} µs after 1970", self.0),
+        }
+    }
+}
+
 impl From<Millis> for Micros {
     fn from(time: Millis) -> Self {
         Self(time.0.saturating_mul(1_000))

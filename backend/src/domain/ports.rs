@@ -3,6 +3,9 @@
 //! Each trait's comment is its contract. SQLite keeps it today; a second engine will have to keep the same.
 //! The methods block; callers on the async side use a blocking thread.
 
+mod series;
+mod upkeep;
+
 use std::{collections::HashMap, ops::Range};
 
 use alloy::primitives::B256;
@@ -17,10 +20,13 @@ use ledger::{
 };
 
 use super::{
-    DeviceName, Key, Millis,
+    DeviceName, Key, Micros, Millis,
     log::Block,
     verdict::{Accepted, Device, Feedback, Judged, Pending, PendingFinding, Verdict},
 };
+
+pub(crate) use series::{RowVisitor, Series};
+pub(crate) use upkeep::{PackRule, Upkeep};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +85,7 @@ pub(crate) struct Extension {
 }
 
 /// The store as the pipeline's one writer sees it.
-pub(crate) trait WriteStore: Send {
+pub(crate) trait WriteStore: Upkeep + Send {
     /// Runs `work` in one transaction.
     ///
     /// When this returns `Ok`, all of it is on disk, through power cuts. When it returns an error, none of it is
@@ -197,6 +203,49 @@ pub(crate) trait Sequencing {
 pub(crate) trait AuditLog: Send + Sync {
     /// Adds a record at the end, and gives its number. On disk when this returns.
     fn add_audit_record(&self, record: &Record) -> Result<u64, StoreError>;
+
+    /// Adds several, in one transaction, and gives the last one's number. All are on disk when this returns, or none.
+    fn add_audit_records(&self, records: &[Record]) -> Result<u64, StoreError>;
+
+    /// Records with a number below this one, newest first, at most `count`, each with its number.
+    fn audit_before(&self, before: u64, count: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+
+    /// Records from a number on, at most `count`, each with its number.
+    fn audit_from(&self, from: u64, count: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+}
+
+/// A request to which its caller gave a key, so that it may come again.
+#[derive(Debug)]
+pub(crate) struct KeyedRequest {
+    /// Who sends it, by a name that does not change.
+    pub(crate) caller: String,
+    /// The caller's name for it.
+    pub(crate) key: String,
+    /// SHA-256 of its body.
+    pub(crate) digest: Hash,
+    /// The time of its readings that have none, if it is new.
+    pub(crate) arrived: Micros,
+    /// The service's time.
+    pub(crate) now: Millis,
+}
+
+/// What is known of such a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Nothing: its time is kept now.
+    First,
+    /// It came before, when this was its time.
+    Again(Micros),
+    /// Another came with its key.
+    OtherBody,
+    /// This caller has used as many keys as are remembered.
+    TooMany(u64),
+}
+
+/// Requests with keys, each remembered for 24 hours.
+pub(crate) trait Requests: Send + Sync {
+    /// Looks for a request, and keeps it if it is new. On disk when this returns.
+    fn first_use(&self, request: &KeyedRequest) -> Result<Use, StoreError>;
 }
 
 /// The store as detection reads it: sees every commit that was acknowledged before the call.
@@ -362,4 +411,22 @@ pub(crate) trait AnchorStore: Send + Sync {
 
     /// Keeps a value. On disk when this returns.
     fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError>;
+}
+
+/// An anomaly as those see it who may read its payload, and as the others do.
+#[derive(Debug)]
+pub(crate) struct ShownAnomaly {
+    /// With all that its payload says.
+    pub(crate) whole: api::Anomaly,
+    /// What its entry says.
+    pub(crate) hidden: api::Anomaly,
+}
+
+/// The log as people are shown it. Made where it is shown; asked by those who push it to listeners.
+pub(crate) trait Shown: Send + Sync {
+    /// The anomalies among these indexes, newest first, at most so many.
+    fn anomalies(&self, indexes: Range<u64>, limit: u64) -> Result<Vec<ShownAnomaly>, StoreError>;
+
+    /// Where log and chain stand.
+    fn ledger(&self) -> Result<api::LedgerStatus, StoreError>;
 }

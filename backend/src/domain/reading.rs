@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-use ledger::canonical::MAX_INTEGER;
+use ledger::{
+    canonical::MAX_INTEGER,
+    signed::{Bytes, Signed, SignedError},
+    text::Decimal,
+};
 
-use super::{Micros, Millis};
+use super::{Flow, Micros, Millis};
 
 /// Longest name of a device, in bytes: room for a URN, and short enough for a table.
 const MAX_DEVICE: usize = 128;
@@ -14,6 +18,9 @@ const MAX_METRIC: usize = 64;
 
 /// Most metrics of a reading: what the detector's state of 4 KiB holds.
 pub(crate) const MAX_METRICS: usize = detect::MAX_METRICS;
+
+/// Readings of a request at most: what one commit takes in about a tenth of a second.
+pub(crate) const MAX_READINGS: usize = 10_000;
 
 /// 2000-01-01T00:00:00Z. No device of ours is older; a time before it is seconds taken for milliseconds, or an
 /// unset clock.
@@ -59,6 +66,15 @@ pub(crate) enum ReadingError {
     /// A sequence number that JSON does not carry safely.
     #[error("expected a sequence number of at most {MAX_INTEGER}, found {0}")]
     Sequence(u64),
+    /// A signature on what cannot be signed.
+    #[error("a signed reading needs {0}")]
+    Unsignable(&'static str),
+    /// A name that only flows have.
+    #[error("expected the name of a device, found {0:?}: under this name stand the flows of one")]
+    Reserved(String),
+    /// A text that is no signature.
+    #[error("expected a signature of 64 bytes in base64 with padding, found {0:?}")]
+    SignatureText(String),
 }
 
 /// The name of a device.
@@ -85,7 +101,8 @@ impl fmt::Display for DeviceName {
     }
 }
 
-fn is_name(name: &str, longest: usize) -> bool {
+/// Whether a text may name something: so many bytes, and nothing invisible in it or at its ends.
+pub(super) fn is_name(name: &str, longest: usize) -> bool {
     (1..=longest).contains(&name.len()) && !name.chars().any(is_invisible) && name.trim() == name
 }
 
@@ -113,12 +130,39 @@ pub(crate) struct Reading {
     time_given: bool,
     sequence: Option<u64>,
     values: Vec<(String, f64)>,
+    /// Boxed, since few devices sign, and readings are moved often.
+    signature: Option<Box<Signature>>,
+    /// What belongs to it where it is a network flow.
+    flow: Option<Box<Flow>>,
+}
+
+/// A device's signature over its reading.
+#[derive(Debug, Clone, PartialEq)]
+enum Signature {
+    /// As it came.
+    Unchecked([u8; 64]),
+    /// It holds, by this key.
+    Holds(Signed),
 }
 
 impl Reading {
     /// Checks the parts. `now` is the service's time, and the reading's if it brings none; values may come in any
     /// order.
     pub(crate) fn new(
+        device: DeviceName,
+        time: Option<Micros>,
+        sequence: Option<u64>,
+        values: Vec<(String, f64)>,
+        now: Millis,
+    ) -> Result<Self, ReadingError> {
+        if device.is_of_flows() {
+            return Err(ReadingError::Reserved(device.as_str().to_owned()));
+        }
+        Self::new_unreserved(device, time, sequence, values, now)
+    }
+
+    /// The same, also under the names of flows.
+    pub(super) fn new_unreserved(
         device: DeviceName,
         time: Option<Micros>,
         sequence: Option<u64>,
@@ -150,7 +194,67 @@ impl Reading {
         if let Some(pair) = values.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(ReadingError::Repeated(pair[0].0.clone()));
         }
-        Ok(Self { device, time: time.unwrap_or(now.into()), time_given: time.is_some(), sequence, values })
+        let (time, time_given) = (time.unwrap_or(now.into()), time.is_some());
+        Ok(Self { device, time, time_given, sequence, values, signature: None, flow: None })
+    }
+
+    /// The same, as what is stored of this flow.
+    pub(super) fn with_flow(self, flow: Flow) -> Self {
+        Self { flow: Some(Box::new(flow)), ..self }
+    }
+
+    /// The flow, where it is one.
+    pub(crate) fn flow(&self) -> Option<&Flow> {
+        self.flow.as_deref()
+    }
+
+    /// The same with the device's signature, which nobody has checked yet.
+    pub(crate) fn with_signature(self, signature: [u8; 64]) -> Result<Self, ReadingError> {
+        if self.sequence.is_none() {
+            return Err(ReadingError::Unsignable("a sequence number, by which a copy can be told from the original"));
+        }
+        if !self.time_given {
+            return Err(ReadingError::Unsignable("the time that was signed"));
+        }
+        if self.time.0.rem_euclid(1_000) != 0 {
+            return Err(ReadingError::Unsignable("a time in whole milliseconds: nothing finer is signed"));
+        }
+        Ok(Self { signature: Some(Box::new(Signature::Unchecked(signature))), ..self })
+    }
+
+    /// The device's signature, checked or not.
+    pub(crate) fn signature(&self) -> Option<&[u8; 64]> {
+        self.signature.as_deref().map(|signature| match signature {
+            Signature::Unchecked(bytes) => bytes,
+            Signature::Holds(signed) => &signed.signature.0,
+        })
+    }
+
+    /// Checks the signature by the device's key; then [`Reading::signed`] says so. Costs what an Ed25519 verification
+    /// costs: not for threads that others wait for.
+    pub(crate) fn check_signature(&mut self, key: &[u8; 32]) -> Result<(), SignedError> {
+        let Some(signature) = self.signature() else { return Ok(()) };
+        let signed = Signed { key: Bytes(*key), signature: Bytes(*signature) };
+        signed.verify(&self.message()?)?;
+        self.signature = Some(Box::new(Signature::Holds(signed)));
+        Ok(())
+    }
+
+    /// Key and signature, once they were checked.
+    pub(crate) fn signed(&self) -> Option<Signed> {
+        match self.signature.as_deref() {
+            Some(Signature::Holds(signed)) => Some(*signed),
+            Some(Signature::Unchecked(_)) | None => None,
+        }
+    }
+
+    /// What a device signs of this reading.
+    pub(crate) fn message(&self) -> Result<Vec<u8>, SignedError> {
+        // A reading's values are such that each has its text.
+        let values = self.values.iter().filter_map(|(metric, value)| Some((metric, Decimal::new(*value).ok()?)));
+        let values: Vec<(&String, Decimal)> = values.collect();
+        let values = values.iter().map(|(metric, value)| (metric.as_str(), value));
+        ledger::signed::message(self.device.as_str(), self.sequence, &self.time.millis().to_time(), values)
     }
 
     /// Who sent it.
@@ -168,10 +272,10 @@ impl Reading {
         self.time_given
     }
 
-    /// Moves the time of arrival on by the least step: for a reading with neither time nor sequence number, whose key
-    /// another reading has.
+    /// Moves the time of arrival on by the least step: for a reading with neither time nor sequence number, and for a
+    /// flow, whose key another has.
     pub(crate) fn step_arrival(&mut self) {
-        debug_assert!(!self.time_given && self.sequence.is_none());
+        debug_assert!(self.flow.is_some() || !self.time_given && self.sequence.is_none());
         self.time.0 += 1;
     }
 
@@ -264,6 +368,36 @@ mod tests {
         ] {
             assert_eq!(parse_value("t", text).is_ok(), fine, "{text}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_signed_bears_no_signature() {
+        let signed = |time: Option<i64>, sequence| {
+            let values = vec![("t".to_owned(), 1.0)];
+            let reading = Reading::new(DeviceName::new("d").unwrap(), time.map(Micros), sequence, values, NOW).unwrap();
+            reading.with_signature([0; 64])
+        };
+        let time = Micros::from(NOW).0;
+        assert!(signed(Some(time), Some(1)).is_ok());
+        for (time, sequence) in [(None, Some(1)), (Some(time), None), (Some(time + 1), Some(1))] {
+            assert!(matches!(signed(time, sequence), Err(ReadingError::Unsignable(_))), "{time:?} {sequence:?}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_the_devices_once_it_was_checked() {
+        let signer = ledger::signed::DeviceSigner::new(&[7; 32]);
+        let values = vec![("t".to_owned(), 21.5), ("h".to_owned(), 40.0)];
+        let plain = Reading::new(DeviceName::new("d").unwrap(), Some(NOW.into()), Some(1), values, NOW).unwrap();
+        let message = plain.message().unwrap();
+        let text = std::str::from_utf8(&message).unwrap();
+        assert!(text.contains(r#""metrics":[{"metric":"h","value":"40"},{"metric":"t","value":"21.5"}]"#), "{text}");
+        let mut reading = plain.with_signature(signer.sign(&message).signature.0).unwrap();
+        assert_eq!(reading.signed(), None);
+        assert!(reading.check_signature(&ledger::signed::DeviceSigner::new(&[8; 32]).key()).is_err());
+        assert_eq!(reading.signed(), None);
+        reading.check_signature(&signer.key()).unwrap();
+        assert_eq!(reading.signed().unwrap().key.0, signer.key());
     }
 
     #[test]

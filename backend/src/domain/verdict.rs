@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ledger::{Hash, checkpoint::LogKey};
+use ledger::{Hash, checkpoint::LogKey, signed::Signed};
 use serde::{Deserialize, Serialize};
 
 use super::{DeviceName, Micros, Millis, Reading};
@@ -47,6 +47,12 @@ pub(crate) struct Device {
     pub(crate) state: Vec<u8>,
     /// The highest sequence number seen.
     pub(crate) last_sequence: Option<u64>,
+    /// The lowest sequence number seen.
+    pub(crate) first_sequence: Option<u64>,
+    /// Readings with a sequence number: fewer than there are from the first to the last, where some are missing.
+    pub(crate) sequenced: u64,
+    /// When the last reading came, by the service's clock.
+    pub(crate) last_seen: Option<Millis>,
     /// The latest time of a reading seen.
     pub(crate) last_time: Option<Micros>,
 }
@@ -126,6 +132,12 @@ pub(crate) struct PendingFinding {
     /// That state; absent in rows of before it was kept.
     #[serde(default, with = "base64_option")]
     pub(crate) kept_state: Option<Vec<u8>>,
+    /// The device's signature over the reading; absent in rows of before this member, and where it did not sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) signed: Option<Signed>,
+    /// Between whom, where the reading is a network flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flow: Option<ledger::entry::Flow>,
 }
 
 /// One metric's value with its unit.
@@ -205,6 +217,15 @@ pub(crate) struct Accepted {
     pub(crate) sentence: Option<String>,
 }
 
+/// A reading that has just been committed, for whoever listens.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorded {
+    /// The reading.
+    pub(crate) reading: Reading,
+    /// What came of it.
+    pub(crate) accepted: Accepted,
+}
+
 /// Why a reading was not accepted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -216,9 +237,34 @@ pub(crate) enum Refusal {
         /// `sequence` or `time`.
         key: &'static str,
     },
+    /// A signed reading whose number is not above those that were taken, and that is not a stored one once more: perhaps
+    /// somebody sends again what the device once sent.
+    #[error(
+        "a signed reading of {device} needs a sequence number above {last}, which was taken already, found {found}"
+    )]
+    Replayed {
+        /// The device.
+        device: DeviceName,
+        /// The highest that was taken.
+        last: u64,
+        /// The reading's.
+        found: u64,
+    },
     /// Of a finding something else was said before. What was said first stands.
     #[error("of entry {0} something else was said before, and stands")]
     SaidOtherwise(u64),
+    /// Older than readings of this device are kept.
+    #[error(
+        "readings of {device} are kept from {oldest} on, found one of {time}: whether it was sent before is not known"
+    )]
+    TooOld {
+        /// The device.
+        device: DeviceName,
+        /// The reading's time.
+        time: Millis,
+        /// The first time of which readings are kept.
+        oldest: Millis,
+    },
     /// The detector cannot judge it.
     #[error("{0}")]
     Unjudgeable(String),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use api::{Anomaly, Code, EntryState, Metric, Page, Reason};
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Query, State, rejection::QueryRejection},
 };
 use ledger::{
@@ -13,8 +13,12 @@ use ledger::{
 };
 use serde::Deserialize;
 
-use super::{Site, canonical, excerpt};
+use super::{
+    Site, canonical, excerpt,
+    reader::{self, Reader},
+};
 use crate::{
+    access::Pass,
     domain::{
         log::ChainView,
         ports::{StoreError, StoredAnomaly},
@@ -34,6 +38,10 @@ const DAMAGED_PAYLOAD: &str = "what is told of this entry cannot be read: verify
 
 /// What is told of an anomaly whose payload was erased.
 const ERASED: &str = "the payload of this entry was erased; the entry and its proof stay";
+
+/// What is told of an anomaly whose payload this reader may not see.
+const HIDDEN: &str = "what is told of this entry is for the device's owner, analysts and auditors; the entry and its proof \
+                      are for everybody";
 
 /// Which page.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -55,17 +63,21 @@ fn default_limit() -> u64 {
 /// List anomalies
 ///
 /// Newest first. An anomaly whose payload was erased has empty fields where the payload spoke. Of an entry that is
-/// damaged, only index and state are known; its sentence says so.
+/// damaged, only index and state are known; its sentence says so. Whoever may not read a payload sees what the entry says,
+/// and the fields where the payload spoke are empty.
 #[utoipa::path(
     get, path = "/api/v1/anomalies", tag = "log", params(PageQuery),
     responses(Guarded, Parameters, Stored, (status = 200, body = Page<Anomaly>))
 )]
 pub(crate) async fn anomalies(
     State(site): State<Site>,
+    Extension(pass): Extension<Pass>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<Page<Anomaly>>, Fault> {
     let (before, limit) = bounds(query)?;
-    Ok(Json(blocking(move || page(&site, before, limit)).await?))
+    reader::record(&site, &pass, "anomalies").await?;
+    let reader = Reader::new(&site, &pass);
+    Ok(Json(blocking(move || page(&site, &reader, before, limit)).await?))
 }
 
 /// Where a page begins and how long it is: the index below which it starts, and its limit.
@@ -89,35 +101,48 @@ pub(super) fn checked_limit(limit: u64) -> Result<u64, Fault> {
 }
 
 /// The newest anomalies below an index.
-pub(super) fn page(site: &Site, before: u64, limit: u64) -> Result<Page<Anomaly>, StoreError> {
-    let items = among(site, 0..before, limit)?;
+pub(super) fn page(site: &Site, reader: &Reader, before: u64, limit: u64) -> Result<Page<Anomaly>, StoreError> {
+    let shown = |Told { whole, hidden }: Told| if reader.may_read(&whole.device) { whole } else { hidden };
+    let items: Vec<Anomaly> = among(site, 0..before, limit)?.into_iter().map(shown).collect();
     let next_cursor = items.last().filter(|_| items.len() as u64 == limit).map(|last| last.index.to_string());
     Ok(Page { items, next_cursor })
 }
 
+/// An anomaly as it is told to those who may read its payload, and to the others.
+pub(super) struct Told {
+    pub(super) whole: Anomaly,
+    pub(super) hidden: Anomaly,
+}
+
 /// The anomalies among these indexes, newest first. Two queries, however many there are.
-pub(super) fn among(site: &Site, indexes: Range<u64>, limit: u64) -> Result<Vec<Anomaly>, StoreError> {
+pub(super) fn among(site: &Site, indexes: Range<u64>, limit: u64) -> Result<Vec<Told>, StoreError> {
     let stored = site.log.anomalies(indexes, limit)?;
     let versions = site.log.model_versions()?;
     let view = site.view.borrow().clone();
     let anomaly = |stored: StoredAnomaly| {
-        let feedback = stored.feedback.map(Feedback::into_api);
-        let mut anomaly = Anomaly { state: state(&view, stored.index), feedback, ..unknown(stored.index) };
+        let mut anomaly = Anomaly { state: state(&view, stored.index), ..unknown(stored.index) };
+        let mut hidden = anomaly.clone();
         match Entry::from_bytes(&stored.entry) {
             Ok(Entry::Anomaly(entry)) => {
                 tell_entry(&mut anomaly, &entry);
                 if let Some(version) = versions.get(&anomaly.model_version) {
                     anomaly.model_version.clone_from(version);
                 }
+                hidden = Anomaly { sentence: HIDDEN.into(), ..anomaly.clone() };
                 match stored.payload.map(|bytes| Payload::from_bytes(&bytes)) {
                     Some(Ok(payload)) => tell_payload(&mut anomaly, payload),
                     Some(Err(_)) => anomaly.sentence = DAMAGED_PAYLOAD.into(),
                     None => anomaly.sentence = ERASED.into(),
                 }
             }
-            _ => anomaly.sentence = DAMAGED_ENTRY.into(),
+            _ => {
+                anomaly.sentence = DAMAGED_ENTRY.into();
+                hidden.sentence = DAMAGED_ENTRY.into();
+            }
         }
-        anomaly
+        // What people say of a finding is about the payload.
+        anomaly.feedback = stored.feedback.map(Feedback::into_api);
+        Told { whole: anomaly, hidden }
     };
     Ok(stored.into_iter().map(anomaly).collect())
 }

@@ -2,7 +2,7 @@
 
 use api::Anomaly;
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Query, State, rejection::QueryRejection},
 };
 use serde::Deserialize;
@@ -11,7 +11,9 @@ use serde_json::{Map, Value, json};
 use super::{
     Site,
     anomalies::{checked_limit, page},
+    reader::{self, Reader},
 };
+use crate::access::Pass;
 use crate::problem::{Fault, Guarded, Parameters, Stored, blocking};
 
 /// How many.
@@ -35,8 +37,10 @@ fn limit(query: Result<Query<ListQuery>, QueryRejection>) -> Result<u64, Fault> 
     checked_limit(limit)
 }
 
-async fn newest(site: Site, limit: u64) -> Result<Vec<Anomaly>, Fault> {
-    Ok(blocking(move || page(&site, u64::MAX, limit)).await?.items)
+async fn newest(site: Site, pass: &Pass, limit: u64) -> Result<Vec<Anomaly>, Fault> {
+    reader::record(&site, pass, "anomalies").await?;
+    let reader = Reader::new(&site, pass);
+    Ok(blocking(move || page(&site, &reader, u64::MAX, limit)).await?.items)
 }
 
 /// The newest anomalies, as the scikit-learn services list them
@@ -46,9 +50,10 @@ async fn newest(site: Site, limit: u64) -> Result<Vec<Anomaly>, Fault> {
 )]
 pub(crate) async fn latest_anomalies(
     State(site): State<Site>,
+    Extension(pass): Extension<Pass>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Vec<Value>>, Fault> {
-    let anomalies = newest(site, limit(query)?).await?;
+    let anomalies = newest(site, &pass, limit(query)?).await?;
     let rows = anomalies.into_iter().map(|anomaly| {
         let mut row = Map::new();
         for metric in &anomaly.values {
@@ -75,9 +80,10 @@ pub(crate) async fn latest_anomalies(
 )]
 pub(crate) async fn anomalies(
     State(site): State<Site>,
+    Extension(pass): Extension<Pass>,
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Vec<Value>>, Fault> {
-    let anomalies = newest(site, limit(query)?).await?;
+    let anomalies = newest(site, &pass, limit(query)?).await?;
     let rows = anomalies.into_iter().map(|anomaly| {
         let values: Map<String, Value> =
             anomaly.values.iter().map(|metric| (metric.metric.clone(), json!(metric.value))).collect();

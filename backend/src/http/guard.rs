@@ -15,7 +15,7 @@ use axum::{
 };
 
 use super::{canonical, excerpt};
-use crate::problem::Fault;
+use crate::{problem::Fault, transport::Peer};
 
 /// What the guard knows.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,7 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 
 /// Refuses strangers, and sets the headers of every answer.
 pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let secure = request.extensions().get::<Peer>().is_some_and(|peer| peer.secure);
     let docs = request.uri().path().starts_with("/api/docs");
     let mut response = match guard.refusal(&request) {
         Some(why) => Fault::new(Code::Forbidden, why).into_response(),
@@ -52,6 +53,10 @@ pub(super) async fn check(State(guard): State<Guard>, request: Request, next: Ne
     set(header::X_FRAME_OPTIONS, "DENY");
     set(header::REFERRER_POLICY, "no-referrer");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    // Not in a trial: its name is often `localhost`, which other services of this machine have too.
+    if secure && !guard.trial {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
@@ -66,6 +71,10 @@ impl Guard {
         if !peer.is_some_and(|peer| peer.is_loopback()) {
             return Some("this is a trial: it serves this machine only".into());
         }
+        let (scheme, port) = match request.extensions().get::<Peer>() {
+            Some(Peer { secure: true, .. }) => ("https://", 443),
+            _ => ("http://", 80),
+        };
         let headers = request.headers();
         let of_proxy = |name: &&str| FORWARDED.contains(name) || name.starts_with("x-forwarded-");
         if let Some(name) = headers.keys().map(HeaderName::as_str).find(of_proxy) {
@@ -76,22 +85,23 @@ impl Guard {
         let named = request.uri().authority().map(Authority::as_str).into_iter();
         match (hosts.next(), hosts.next()) {
             (Some(host), None) => {
-                if let Some(other) = named.chain([host]).find(|host| !self.is_ours(host)) {
+                if let Some(other) = named.chain([host]).find(|host| !self.is_ours(host, port)) {
                     return Some(format!("expected a host of the loopback address, found {:?}", excerpt(other)));
                 }
             }
             (found, _) => return Some(format!("expected one Host header, found {}", found.map_or("none", |_| "two"))),
         }
-        let is_ours = |origin: &&str| origin.strip_prefix("http://").is_some_and(|host| self.is_ours(host));
+        let is_ours = |origin: &&str| origin.strip_prefix(scheme).is_some_and(|host| self.is_ours(host, port));
         let stranger = texts(headers, header::ORIGIN).find(|origin| !is_ours(origin))?;
         Some(format!("expected no other origin than this service's, found {:?}", excerpt(stranger)))
     }
 
-    /// Whether a host names the loopback address or the one that was bound, with our port.
-    fn is_ours(self, host: &str) -> bool {
+    /// Whether a host names the loopback address or the one that was bound, with our port, which is `otherwise` where it
+    /// names none.
+    fn is_ours(self, host: &str, otherwise: u16) -> bool {
         let (name, port) = match host.rsplit_once(':') {
             Some((name, digits)) if !digits.ends_with(']') => (name, canonical::<u16>(digits)),
-            _ => (host, Some(80)),
+            _ => (host, Some(otherwise)),
         };
         let bound = match self.address.ip() {
             IpAddr::V4(ip) => ip.to_string(),
@@ -159,6 +169,22 @@ mod tests {
         assert!(refusal(LOCAL, &[host, ours, ("origin", "http://evil.example")]).is_some());
         assert!(refusal(LOCAL, &[host, ("origin", "http://localhost:08080")]).is_some());
         assert_eq!(refusal_at("127.0.0.1:80", "/", LOCAL, &[("host", "localhost")]), None);
+    }
+
+    #[test]
+    fn a_page_that_came_by_tls_is_ours_and_one_that_did_not_is_not() {
+        let guard = Guard { address: "127.0.0.1:443".parse().unwrap(), trial: true };
+        let refusal = |origin: &str| {
+            let request = Request::builder().uri("/").header("host", "localhost").header("origin", origin);
+            let mut request = request.body(axum::body::Body::empty()).unwrap();
+            let address: SocketAddr = LOCAL.parse().unwrap();
+            request.extensions_mut().insert(ConnectInfo(address));
+            request.extensions_mut().insert(Peer { address, device: None, secure: true });
+            guard.refusal(&request)
+        };
+        assert_eq!(refusal("https://localhost"), None);
+        assert!(refusal("http://localhost").is_some());
+        assert!(refusal("http://localhost:443").is_some());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::{ChainStatus, Code, LastError, LedgerStatus};
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
@@ -19,8 +19,12 @@ use ledger::{
 
 use serde::Deserialize;
 
-use super::{Site, canonical, coding, parse_index};
+use super::{
+    Site, canonical, coding, parse_index,
+    reader::{self, Reader},
+};
 use crate::{
+    access::Pass,
     domain::{
         log::{ChainView, Trouble, key_history, read_tile},
         ports::{AnchorStore, LogReader, StoreError, StoredCheckpoint, pinned_trust},
@@ -82,7 +86,8 @@ pub(crate) struct EvidenceQuery {
 /// An entry's evidence
 ///
 /// The bundle that `anomaly-ledger verify` and the dashboard examine. It holds the first final anchor that covers
-/// the entry; before there is one, the newest checkpoint without anchor. Beside it: the newest beacon before the entry, and
+/// the entry; before there is one, the newest checkpoint without anchor. Payload, salt and the detector's state are in it for
+/// those who may read them: the device's owner, analysts, auditors. Beside it: the newest beacon before the entry, and
 /// the changes of key up to the one that signed.
 #[utoipa::path(
     get, path = "/api/v1/entries/{index}/evidence", tag = "log",
@@ -97,16 +102,20 @@ pub(crate) struct EvidenceQuery {
 )]
 pub(crate) async fn evidence(
     State(site): State<Site>,
+    Extension(pass): Extension<Pass>,
     Path(index): Path<String>,
     query: Result<Query<EvidenceQuery>, QueryRejection>,
 ) -> Result<Response, Fault> {
     let index = parse_index(&index)?;
     let Query(EvidenceQuery { newest }) =
         query.map_err(|error| Fault::new(Code::InvalidParameter, error.body_text()))?;
+    reader::record(&site, &pass, &format!("evidence of entry {index}")).await?;
+    let reader = Reader::new(&site, &pass);
     let bundle = blocking(move || {
         let head = site.view.borrow().anchored_size;
         let cover = if newest { Cover::Newest } else { Cover::First };
-        bundle(&*site.log, &*site.anchors, cover, head, index)
+        let bundle = bundle(&*site.log, &*site.anchors, cover, head, index)?;
+        Ok(bundle.map(|bundle| readable(bundle, &reader)))
     });
     let bundle = bundle.await?.ok_or_else(|| no_entry(index))?;
     let mut response = typed("application/json", "no-cache", bundle.to_json().into_bytes());
@@ -115,6 +124,16 @@ pub(crate) async fn evidence(
         response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
     }
     Ok(response)
+}
+
+/// The bundle without what this reader may not see: it proves the same of the entry.
+fn readable(bundle: Bundle, reader: &Reader) -> Bundle {
+    match &bundle.disclosure {
+        Some(disclosure) if !reader.may_read_payload(&disclosure.payload) => {
+            Bundle { disclosure: None, state: None, ..bundle }
+        }
+        _ => bundle,
+    }
 }
 
 /// Puts a bundle together out of what is stored, without checking it: the reader does.

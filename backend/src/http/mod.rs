@@ -3,25 +3,31 @@
 //! Handlers ask the ports and shape answers. Nothing here judges, stores, signs or asks the chain. What is served
 //! of the log is what is stored, byte for byte: a reader who checks must be able to see damage.
 
+mod accounts;
 mod anomalies;
 mod assets;
 mod authorize;
-mod bodies;
 mod coding;
 mod compat;
+mod credentials;
+mod devices;
 mod docs;
 mod errors;
 mod feed;
+mod forwarded;
 mod guard;
 mod health;
 mod heartbeats;
+mod json;
 mod log;
 mod models;
+mod reader;
+mod series;
 mod server;
 #[cfg(test)]
 mod tests;
 
-use std::{str::FromStr, sync::Arc};
+use std::{ops::Range, str::FromStr, sync::Arc};
 
 use axum::{Router, middleware, routing::get};
 use ledger::{canonical::MAX_INTEGER, trust::TrustRoots};
@@ -29,17 +35,19 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use utoipa::openapi::OpenApi;
 
 use crate::{
+    access::{Accounts, Gate, Registrar, Trail},
+    bodies::{self, Bodies},
     domain::{
         log::{ChainView, Event, Halt},
-        ports::{AnchorStore, LogReader, ModelFiles},
+        ports::{AnchorStore, AuditLog, LogReader, ModelFiles, Series, Shown, ShownAnomaly, StoreError},
     },
     problem::Fault,
 };
 pub(crate) use authorize::Door;
-use bodies::Bodies;
 use feed::Feed;
 pub(crate) use guard::Guard;
 pub(crate) use log::{Cover, bundle};
+use series::Shelf;
 pub(crate) use server::Server;
 
 /// Listeners of the feed at most. Each keeps a connection and a small buffer.
@@ -50,6 +58,10 @@ const MAX_LISTENERS: usize = 256;
 pub(crate) struct Site {
     pub(crate) log: Arc<dyn LogReader>,
     pub(crate) anchors: Arc<dyn AnchorStore>,
+    /// Readings over time.
+    pub(crate) series: Arc<dyn Series>,
+    /// The registry of devices.
+    pub(crate) registrar: Arc<Registrar>,
     /// The files of all models.
     pub(crate) models: Arc<dyn ModelFiles>,
     pub(crate) view: watch::Receiver<ChainView>,
@@ -65,6 +77,14 @@ pub(crate) struct Site {
     /// Version of the model for unknown profiles.
     pub(crate) model_version: Arc<str>,
     pub(crate) trial: bool,
+    /// Who may see which payload.
+    pub(crate) gate: Arc<Gate>,
+    /// Users, sessions, tokens, invitations.
+    pub(crate) accounts: Arc<Accounts>,
+    /// Where it is recorded who did what.
+    pub(crate) trail: Trail,
+    /// What was recorded.
+    pub(crate) audit: Arc<dyn AuditLog>,
     pub(crate) metrics: metrics_exporter_prometheus::PrometheusHandle,
     /// Turns true when the service is to stop.
     pub(crate) stop: watch::Receiver<bool>,
@@ -82,11 +102,25 @@ impl Site {
     }
 }
 
+impl Shown for Site {
+    fn anomalies(&self, indexes: Range<u64>, limit: u64) -> Result<Vec<ShownAnomaly>, StoreError> {
+        let told = anomalies::among(self, indexes, limit)?.into_iter();
+        Ok(told.map(|anomalies::Told { whole, hidden }| ShownAnomaly { whole, hidden }).collect())
+    }
+
+    fn ledger(&self) -> Result<api::LedgerStatus, StoreError> {
+        log::status(self)
+    }
+}
+
 /// All routes: those of this module, and those that intake brings with their description. Called where tasks can be
 /// started: the feed has one.
 pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard, door: Door) -> Router {
-    let feed = Feed::start(site.clone());
-    let intake = intake.layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve));
+    let feed = Feed::start(site.clone(), Arc::clone(&door.clock));
+    let shelf = Shelf::new(Arc::clone(&site.series), door.clone());
+    let (gate, clock, trail) = (Arc::clone(&door.gate), Arc::clone(&door.clock), door.trail.clone());
+    let desk = devices::Desk { registrar: Arc::clone(&site.registrar), gate, clock, trail };
+    let devices = devices::router(desk).layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve));
     Router::new()
         .route("/api/v1/anomalies", get(anomalies::anomalies))
         .route("/api/v1/entries/{index}", get(log::entry))
@@ -107,8 +141,11 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
+        .merge(accounts::router())
         .with_state(site)
+        .merge(series::router(shelf))
         .merge(intake)
+        .merge(devices)
         .merge(docs::router(interface))
         .merge(assets::router())
         .route_layer(middleware::from_fn_with_state(door, authorize::authorize))

@@ -67,13 +67,13 @@ fn page(site: &Site, mut before: u64, limit: u64) -> Result<Page<Model>, StoreEr
 /// Its description as it was written when it was trained: columns, seed, limits, figures on the training sample.
 #[utoipa::path(
     get, path = "/api/v1/models/{hash}", tag = "log",
-    params(("hash" = String, Path, description = "SHA-256 of the model's bytes, 64 hex digits")),
+    params(("hash" = String, Path, example = "2f9c8c1c4d8c5a3f8d2f9f5a6f0a1b7c3d4e5f60718293a4b5c6d7e8f9012345", description = "Of the model that is described: 64 hex digits, as a finding names it")),
     responses(
         Guarded,
         Parameters,
         Stored,
         (status = 200, content_type = "application/json", description = "The file model_meta.json"),
-        (status = 404, body = api::Problem, content_type = "application/problem+json", description = "There is no such model"),
+        (status = 404, body = api::Problem, content_type = "application/problem+json", description = "No model of this hash was ever in use, so nothing describes it"),
     )
 )]
 pub(crate) async fn meta(State(site): State<Site>, Path(hash): Path<String>) -> Result<Response, Fault> {
@@ -85,13 +85,13 @@ pub(crate) async fn meta(State(site): State<Site>, Path(hash): Path<String>) -> 
 /// What judges; SHA-256 of it is the model's hash. `anomaly-ledger rescore` asks for it.
 #[utoipa::path(
     get, path = "/api/v1/models/{hash}/model.bin", tag = "log",
-    params(("hash" = String, Path, description = "SHA-256 of the model's bytes, 64 hex digits")),
+    params(("hash" = String, Path, example = "2f9c8c1c4d8c5a3f8d2f9f5a6f0a1b7c3d4e5f60718293a4b5c6d7e8f9012345", description = "Of the model whose bytes are wanted, and what their SHA-256 must be: 64 hex digits")),
     responses(
         Guarded,
         Parameters,
         Stored,
         (status = 200, content_type = "application/octet-stream", description = "The model, at most 64 MiB"),
-        (status = 404, body = api::Problem, content_type = "application/problem+json", description = "There is no such model"),
+        (status = 404, body = api::Problem, content_type = "application/problem+json", description = "No model of this hash was ever in use"),
     )
 )]
 pub(crate) async fn model(State(site): State<Site>, Path(hash): Path<String>) -> Result<Response, Fault> {
@@ -103,7 +103,7 @@ pub(crate) async fn model(State(site): State<Site>, Path(hash): Path<String>) ->
 /// With it, and what the model says of itself, anybody can train the model again and compare the hash.
 #[utoipa::path(
     get, path = "/api/v1/models/{hash}/sample.csv", tag = "log",
-    params(("hash" = String, Path, description = "SHA-256 of the model's bytes, 64 hex digits")),
+    params(("hash" = String, Path, example = "2f9c8c1c4d8c5a3f8d2f9f5a6f0a1b7c3d4e5f60718293a4b5c6d7e8f9012345", description = "Of the model that was trained with the sample: 64 hex digits; the sample has a hash of its own")),
     responses(
         Guarded,
         Parameters,

@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::{Router, body::Body, extract::ConnectInfo, response::IntoResponse};
 use hyper::Request;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     task::{JoinError, JoinSet},
     time::Sleep,
 };
@@ -22,21 +22,20 @@ use tower::ServiceExt;
 
 use crate::{
     domain::log::stopped,
-    transport::{Incoming, Listener},
+    transport::{Incoming, Listener, Proxies},
 };
 
-/// Bytes that are buffered for a connection, in each direction; so a request's head may be this long.
+use super::forwarded;
+
+/// Bytes that are buffered for a connection in each direction at most; so a request's head may be this long. Buffers
+/// begin with 8 KiB and grow with what comes, so that an idle connection costs little (docs/operations.md has the
+/// figures). The worst that strangers can do: of the 12,375 places that `transport/places.rs` gives, one address may have
+/// 1,024, which is 128 MiB of buffers if each sends a head without an end, for as long as `header` lasts.
 const BUFFER: usize = 64 << 10;
 
 /// What a listener grants.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
-    /// Connections at most; the others wait in the system's backlog. A process usually may open 1,024 files: 768
-    /// for connections leave 256 for the store (32 reads at a time with 3 files each, and a few for writing), the
-    /// chain and the rest. They hold at most 768 × 2 × 64 KiB = 96 MiB of buffers; beside them, what is being read
-    /// of bodies (http/bodies.rs), and the answers that were made and not taken yet: a page of 500 anomalies is about
-    /// 0.5 MB, so 768 clients that do not read hold 380 MB until `write` has passed.
-    connections: usize,
     /// Headers that take longer are not coming; nor is the next request on a connection that is kept open.
     header: Duration,
     /// A client that has taken nothing for so long is gone. The feed says something every 15 s, so an answer that
@@ -46,23 +45,20 @@ struct Limits {
     grace: Duration,
 }
 
-const LIMITS: Limits = Limits {
-    connections: 768,
-    header: Duration::from_secs(10),
-    write: Duration::from_secs(60),
-    grace: Duration::from_secs(10),
-};
+const LIMITS: Limits =
+    Limits { header: Duration::from_secs(10), write: Duration::from_secs(60), grace: Duration::from_secs(10) };
 
 /// A bound listener.
 pub(crate) struct Server {
     listener: Listener,
+    proxies: Proxies,
     limits: Limits,
 }
 
 impl Server {
     /// Serves what comes to this listener.
-    pub(crate) fn on(listener: Listener) -> Self {
-        Self { listener, limits: LIMITS }
+    pub(crate) fn on(listener: Listener, proxies: Proxies) -> Self {
+        Self { listener: listener.http(), proxies, limits: LIMITS }
     }
 
     /// The address that was bound.
@@ -73,27 +69,25 @@ impl Server {
     /// Serves until `stop` turns true, then finishes the requests under way. When this returns, no connection is
     /// left, and with the last of them went everything that the router holds.
     pub(crate) async fn run(self, router: Router, mut stop: watch::Receiver<bool>) {
-        let Self { listener, limits } = self;
+        let Self { listener, proxies, limits } = self;
+        let proxies = Arc::new(proxies);
         let stopping = stop.clone();
-        let places = Arc::new(Semaphore::new(limits.connections));
         let mut connections = JoinSet::new();
         loop {
-            // A place first: when all are taken, the system's backlog waits.
-            let place = Arc::clone(&places).acquire_owned();
             tokio::select! {
                 biased;
                 () = stopped(&mut stop) => break,
                 Some(ended) = connections.join_next() => report(ended),
-                accepted = async { (place.await, listener.accept().await) } => match accepted {
-                    (Ok(place), Ok(incoming)) => {
-                        connections.spawn(connection(incoming, router.clone(), limits, stopping.clone(), place));
+                accepted = listener.accept() => match accepted {
+                    Ok(incoming) => {
+                        let (router, proxies) = (router.clone(), Arc::clone(&proxies));
+                        connections.spawn(connection(incoming, router, proxies, limits, stopping.clone()));
                     }
-                    (_, Err(error)) => {
+                    Err(error) => {
                         // Out of file descriptors, say: give others time to end.
                         tracing::warn!(%error, "a connection was not accepted");
                         tokio::time::sleep(Duration::from_millis(50)).await;
                     }
-                    (Err(_), _) => break,
                 },
             }
         }
@@ -115,9 +109,9 @@ impl Server {
 async fn connection(
     incoming: Incoming,
     router: Router,
+    proxies: Arc<Proxies>,
     limits: Limits,
     mut stop: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
 ) {
     let address = incoming.address();
     // A client that goes away is no fault of ours.
@@ -132,9 +126,17 @@ async fn connection(
     };
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer.address));
-        request.extensions_mut().insert(peer.clone());
-        router.clone().oneshot(request)
+        let caller = forwarded::caller(&peer, &proxies, request.headers());
+        let router = router.clone();
+        async move {
+            let caller = match caller {
+                Ok(caller) => caller,
+                Err(fault) => return Ok(fault.into_response()),
+            };
+            request.extensions_mut().insert(ConnectInfo(caller.address));
+            request.extensions_mut().insert(caller);
+            router.oneshot(request).await
+        }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -237,6 +239,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::transport::{Entrance, Places};
 
     const HURRIED: Limits = Limits { grace: Duration::from_millis(300), ..LIMITS };
 
@@ -252,6 +255,10 @@ mod tests {
     }
 
     async fn start(limits: Limits) -> Running {
+        start_with(limits, 100).await
+    }
+
+    async fn start_with(limits: Limits, places: usize) -> Running {
         let (alive, router_gone) = mpsc::channel(1);
         let endless = || async {
             let chunks = stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(&LARGE[..1 << 20])));
@@ -263,8 +270,9 @@ mod tests {
             .route("/endless", get(endless))
             .route("/body", post(|body: Bytes| async move { body.len().to_string() }))
             .layer(axum::Extension(alive));
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
-        let server = Server::on(listener);
+        let entrance = Entrance { tls: None, places: Places::limited(places) };
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), entrance).await.unwrap();
+        let server = Server::on(listener, Proxies::default());
         let server = Server { limits, ..server };
         let (stop, stopped) = watch::channel(false);
         let address = server.address();
@@ -321,8 +329,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_does_not_read_loses_its_place() {
-        let limits = Limits { connections: 1, write: Duration::from_millis(200), ..HURRIED };
-        let running = start(limits).await;
+        let limits = Limits { write: Duration::from_millis(200), ..HURRIED };
+        let running = start_with(limits, 1).await;
         let _stalled = running.send("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n").await;
         let mut client = running.send("GET /small HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
         let mut answer = String::new();
@@ -334,8 +342,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_idle_client_loses_its_place() {
-        let limits = Limits { connections: 1, header: Duration::from_millis(200), ..HURRIED };
-        let running = start(limits).await;
+        let limits = Limits { header: Duration::from_millis(200), ..HURRIED };
+        let running = start_with(limits, 1).await;
         let _silent = running.send("").await;
         let mut kept = running.send("GET /small HTTP/1.1\r\nhost: a\r\n\r\n").await;
         let mut answer = String::new();

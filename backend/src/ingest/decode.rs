@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{
     Deserialize,
     de::{Error, MapAccess, Visitor},
@@ -17,14 +18,16 @@ use crate::domain::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Object<'a> {
-    #[serde(borrow)]
-    device: Cow<'a, str>,
+    #[serde(borrow, default)]
+    device: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     time: Option<&'a RawValue>,
     #[serde(default)]
     sequence: Option<u64>,
     #[serde(borrow)]
     metrics: Metrics<'a>,
+    #[serde(borrow, default)]
+    signature: Option<Cow<'a, str>>,
 }
 
 /// Names and number texts in their order; repeated names stay, so that they can be refused.
@@ -60,14 +63,45 @@ impl<'de: 'a, 'a> Deserialize<'de> for Metrics<'a> {
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Reads one reading. A reading without time gets the time of its arrival.
-pub(super) fn reading(text: &str, now: Millis) -> Result<Reading, ReadingError> {
+/// Reads one reading. A reading without time gets the time of its arrival; one without sequence number as well gets that of
+/// its request's first `arrival`, where that is known, and is then recognised by it.
+pub(crate) fn reading(text: &str, now: Millis, arrival: Option<Micros>) -> Result<Reading, ReadingError> {
+    read(text, None, now, arrival)
+}
+
+/// Reads one reading that comes from somebody who is this device: it need not name it.
+pub(super) fn reading_of(text: &str, sender: Option<&DeviceName>, now: Millis) -> Result<Reading, ReadingError> {
+    read(text, sender, now, None)
+}
+
+fn read(
+    text: &str,
+    sender: Option<&DeviceName>,
+    now: Millis,
+    arrival: Option<Micros>,
+) -> Result<Reading, ReadingError> {
     let object: Object<'_> = object(text.as_bytes())?;
+    let device = match (&object.device, sender) {
+        (Some(name), _) => DeviceName::new(name)?,
+        (None, Some(sender)) => sender.clone(),
+        (None, None) => return Err(ReadingError::Object("missing field `device`".into())),
+    };
     let time = object.time.map(|time| self::time(time.get())).transpose()?;
+    let time = time.or(arrival.filter(|_| object.sequence.is_none()));
     let values = object.metrics.0.into_iter();
     let values = values.map(|(metric, value)| Ok((metric.to_string(), parse_value(&metric, value.get())?)));
     let values = values.collect::<Result<_, ReadingError>>()?;
-    Reading::new(DeviceName::new(&object.device)?, time, object.sequence, values, now)
+    let reading = Reading::new(device, time, object.sequence, values, now)?;
+    match object.signature {
+        Some(text) => reading.with_signature(signature(&text)?),
+        None => Ok(reading),
+    }
+}
+
+/// Reads a signature: base64 with padding, of exactly 64 bytes.
+fn signature(text: &str) -> Result<[u8; 64], ReadingError> {
+    let bytes = BASE64.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| ReadingError::SignatureText(text.chars().take(90).collect()))
 }
 
 /// Reads a JSON object with exactly the members of `T`.
@@ -111,9 +145,19 @@ mod tests {
     #[test]
     fn reads_a_reading() {
         let text = r#"{"device":"a","time":"2025-11-20T07:00:00Z","sequence":7,"metrics":{"t":21.5,"h":40}}"#;
-        let reading = reading(text, NOW).unwrap();
+        let reading = reading(text, NOW, None).unwrap();
         assert_eq!(reading.sequence(), Some(7));
         assert_eq!(reading.values(), [("h".to_owned(), 40.0), ("t".to_owned(), 21.5)]);
+    }
+
+    #[test]
+    fn a_sender_that_is_a_device_need_not_say_so() {
+        let sender = DeviceName::new("a").unwrap();
+        let named = |text| reading_of(text, Some(&sender), NOW, None).map(|reading| reading.device().to_string());
+        assert_eq!(named(r#"{"metrics":{"t":1}}"#).unwrap(), "a");
+        // Whether it may send for another is not decided here.
+        assert_eq!(named(r#"{"device":"b","metrics":{"t":1}}"#).unwrap(), "b");
+        assert!(named(r#"{"device":"","metrics":{"t":1}}"#).is_err());
     }
 
     #[test]
@@ -134,9 +178,11 @@ mod tests {
             (r#"["a",null,5,{"t":1}]"#, "expected an object"),
             (r#"{"device":"a","time":0,"metrics":{"t":1}}"#, "2000-01-01"),
             (r#"{"device":"a","sequence":-1,"metrics":{"t":1}}"#, "-1"),
+            (r#"{"device":"a","metrics":{"t":1},"signature":"c2hvcnQ="}"#, "64 bytes"),
+            (r#"{"device":"a","metrics":{"t":1},"signature":5}"#, "string"),
             (r#"{"device":"a","metrics":{"t":NaN}}"#, "expected value"),
         ] {
-            let error = reading(text, NOW).unwrap_err().to_string();
+            let error = reading(text, NOW, None).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
         }
     }

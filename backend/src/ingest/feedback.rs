@@ -15,7 +15,7 @@ use super::{
     body::{Body, Form},
 };
 use crate::{
-    access::Pass,
+    access::{Denied, Pass},
     domain::{
         DeviceName, Millis,
         access::Action,
@@ -57,9 +57,15 @@ pub(crate) async fn feedback(
         Fault::new(Code::NotFound, format!("the log has no anomaly {index} with a payload: nothing can be said of it"))
     })?;
     let (device, score, recorded) = said;
-    intake.gate.may(&pass.caller, Action::Judge, &device)?;
+    // Without the device's name: whoever does not own it may not learn from here what the entry keeps to itself.
+    let not_own = |denied| match denied {
+        Denied::Forbidden(_) => Denied::Forbidden("this finding is of no device of yours".into()),
+        other => other,
+    };
+    intake.gate.may(&pass.caller, Action::Judge, &device).map_err(not_own)?;
     let feedback = verdict::Feedback { index, verdict, comment, at: intake.clock.now() };
-    let stands = intake.pipeline.feedback(Said { feedback, device, score, recorded }).await;
+    let by = (pass.caller.to_string(), pass.from.to_string());
+    let stands = intake.pipeline.feedback(Said { feedback, device, score, recorded, by }).await;
     let stands = stands.map_err(|busy| Fault::new(Code::Unavailable, busy))??;
     Ok(Json(stands.into_api()))
 }

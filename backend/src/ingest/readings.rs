@@ -4,7 +4,7 @@ use api::{Code, Judgement, ReadingResult, Readings, Status};
 use axum::{
     Extension, Json,
     extract::State,
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde_json::value::RawValue;
@@ -16,12 +16,9 @@ use super::{
 };
 use crate::{
     access::Pass,
-    domain::verdict::Accepted,
+    domain::{Micros, Millis, reading::MAX_READINGS, verdict::Accepted},
     problem::{Fault, Guarded, Posted},
 };
-
-/// Readings of a request at most: what one commit takes in about a tenth of a second.
-const MAX_READINGS: usize = 10_000;
 
 /// A reading. Several may be sent as an array, or one a line as `application/x-ndjson`.
 #[derive(utoipa::ToSchema)]
@@ -39,6 +36,9 @@ struct ReadingRequest {
     /// 1 to 12 metrics.
     #[schema(example = json!({"temperature": 21.5, "humidity": 40.2, "pressure": 1013.2}))]
     metrics: std::collections::BTreeMap<String, f64>,
+    /// The device's Ed25519 signature over the reading, 64 bytes in base64; needed where a key is registered for it.
+    #[schema(example = "RDqz0oT8GxWOsFWCfBWzVkQ8Zs0fNBF1gQkRMWdM2gDqzBMsHn8DZ3zuWoK1oI4aMSs4OM6hRBPFAlrPMXvCBA==")]
+    signature: Option<String>,
 }
 
 /// One reading, or several.
@@ -55,9 +55,11 @@ enum ReadingsBody {
 /// Answered after the commit: what is `stored` is on disk. A reading's key is its sequence number, or its time where
 /// it has none. The same reading again is a `duplicate` and gets its first verdict; the same key with other content
 /// is refused with 409. A reading with neither is new each time it comes. Of an array or lines, each reading has a
-/// result of its own, and the status is 207 if some were rejected.
+/// result of its own, and the status is 207 if some were rejected. With an Idempotency-Key, readings with neither are
+/// recognised too when the same request comes again within 24 hours; the same key with another body is refused with 409.
 #[utoipa::path(
     post, path = "/api/v1/readings", tag = "intake",
+    params(("idempotency-key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     request_body(content((ReadingsBody = "application/json"), (String = "application/x-ndjson"))),
     responses(
         Guarded,
@@ -69,6 +71,7 @@ enum ReadingsBody {
 pub(crate) async fn readings(
     State(intake): State<Intake>,
     Extension(pass): Extension<Pass>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Fault> {
     let text = std::str::from_utf8(&body.bytes)
@@ -82,7 +85,9 @@ pub(crate) async fn readings(
         let what = format!("expected at most {MAX_READINGS} readings, found {}: send smaller batches", texts.len());
         return Err(Fault::new(Code::BodyTooLarge, what));
     }
-    let mut results = submit(&intake, &pass, &texts).await?;
+    let now = intake.clock.now();
+    let arrival = intake.once.arrival(&headers, &pass.caller, &body.bytes, (texts.len(), now)).await?;
+    let mut results = submit(&intake, &pass, &texts, (now, arrival)).await?;
     if single {
         let result = results.pop().unwrap_or_else(|| Err(Fault::new(Code::Internal, "no result")))?;
         return Ok(Json(summary(vec![Ok(result)])).into_response());
@@ -118,12 +123,16 @@ fn items(text: &str, form: Form) -> Result<Items<'_>, Fault> {
 }
 
 /// Decodes and submits; gives a result for each text.
-async fn submit(intake: &Intake, pass: &Pass, texts: &[&str]) -> Result<Vec<Result<Accepted, Fault>>, Fault> {
-    let now = intake.clock.now();
+async fn submit(
+    intake: &Intake,
+    pass: &Pass,
+    texts: &[&str],
+    (now, arrival): (Millis, Option<Micros>),
+) -> Result<Vec<Result<Accepted, Fault>>, Fault> {
     let mut results = Vec::with_capacity(texts.len());
     let mut readings = Vec::with_capacity(texts.len());
-    for text in texts {
-        match decode::reading(text, now) {
+    for (at, text) in texts.iter().enumerate() {
+        match decode::reading(text, now, arrival.map(|arrival| Micros(arrival.0 + at as i64))) {
             Ok(reading) => {
                 readings.push(reading);
                 results.push(None);
@@ -136,25 +145,31 @@ async fn submit(intake: &Intake, pass: &Pass, texts: &[&str]) -> Result<Vec<Resu
     Ok(results.into_iter().map(|result| result.or_else(|| judged.next()).unwrap_or_else(missing)).collect())
 }
 
-fn summary(results: Vec<Result<Accepted, Fault>>) -> Readings {
+pub(super) fn summary(results: Vec<Result<Accepted, Fault>>) -> Readings {
     let accepted = results.iter().filter(|result| result.is_ok()).count() as u64;
     Readings { accepted, rejected: results.len() as u64 - accepted, results: results.into_iter().map(result).collect() }
 }
 
-fn result(result: Result<Accepted, Fault>) -> ReadingResult {
+/// What became of a reading, as it is told.
+pub(super) fn result(result: Result<Accepted, Fault>) -> ReadingResult {
     match result {
         Err(fault) => ReadingResult { status: Status::Rejected, judgement: None, problem: Some(fault.problem()) },
         Ok(accepted) => ReadingResult {
             status: if accepted.duplicate { Status::Duplicate } else { Status::Stored },
             problem: None,
-            judgement: Some(Judgement {
-                score: accepted.verdict.score,
-                threshold: accepted.verdict.threshold,
-                label: accepted.verdict.label,
-                model_version: accepted.verdict.model_version.to_string(),
-                index: accepted.index,
-                sentence: accepted.sentence,
-            }),
+            judgement: Some(judgement(accepted)),
         },
+    }
+}
+
+/// A verdict as it is told.
+pub(super) fn judgement(accepted: Accepted) -> Judgement {
+    Judgement {
+        score: accepted.verdict.score,
+        threshold: accepted.verdict.threshold,
+        label: accepted.verdict.label,
+        model_version: accepted.verdict.model_version.to_string(),
+        index: accepted.index,
+        sentence: accepted.sentence,
     }
 }

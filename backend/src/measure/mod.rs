@@ -6,6 +6,7 @@ mod machine;
 mod readings;
 mod rig;
 mod scale;
+mod series;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -34,6 +35,21 @@ pub(crate) enum Command {
         data_dir: PathBuf,
         #[command(subcommand)]
         step: scale::Step,
+    },
+    /// Fill a store with readings, and ask it.
+    Series {
+        /// Where the store is to be made.
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+        /// Values in all, three to a reading.
+        #[arg(long, default_value_t = 100_000_000)]
+        points: u64,
+        /// How many devices send them.
+        #[arg(long, default_value_t = 1_000)]
+        devices: u64,
+        /// Seconds between two readings of a device.
+        #[arg(long, default_value_t = 60)]
+        every: u64,
     },
     /// Hand findings to the pipeline, while clients fetch checkpoints and verify inclusion.
     Load {
@@ -67,6 +83,9 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Erro
         Command::Machine { data_dir } => machine::run(&data_dir),
         Command::Scale { data_dir, sizes } => scale::run(&data_dir, &sizes),
         Command::Step { data_dir, step } => runtime.block_on(scale::step(&data_dir, &step)),
+        Command::Series { data_dir, points, devices, every } => {
+            series::run(&data_dir, points, devices, Duration::from_secs(every))
+        }
         Command::Load { data_dir, seconds, rate, verifiers, pause, http } => {
             let pause = Duration::from_millis(pause);
             let asked = load::Asked { seconds: Duration::from_secs(seconds), rate, verifiers, pause, http };

@@ -7,18 +7,19 @@ use utoipa::OpenApi;
 
 use super::Failure;
 use crate::{
-    access::Gate,
+    access::{Accounts, Gate, People, Registrar, Trail},
     config::LogIdentity,
     domain::{
         Clock, SystemClock,
         log::{ChainView, Halt, Periods},
-        ports::DeviceReader,
+        ports::{DeviceReader, PackRule},
+        retention::Retention,
     },
     http::{self, Door, Guard, Server, Site},
-    ingest::{self, Intake},
+    ingest::{self, DEVICE_TAGS, Feeds, Intake, Once, Sockets},
     pipeline::{Models, Parts, Pipeline, Sequencer, Threads},
-    store::{Reader, SqliteDevices, SqliteWriter},
-    transport::Listener,
+    store::{Reader, SqliteDevices, SqlitePeople, SqliteWriter},
+    transport::{Entrance, Listener, Places, Proxies},
 };
 
 /// What works together on a log.
@@ -50,19 +51,31 @@ impl Rig {
             devices: devices.collect::<Result<_, Failure>>()?,
             models: Arc::clone(&models),
             policies: Arc::new(detect::Policies::default()),
+            kinds: Arc::new(crate::access::Devices::default()),
             refit: Duration::ZERO,
             sequencer,
             periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
+            pack: PackRule::DEFAULT,
+            retentions: Arc::new(Retention::FOREVER),
             view: watch::channel(ChainView::default()).1,
             clock: Arc::new(SystemClock),
             halt: halt.clone(),
             events: events.clone(),
+            verdicts: broadcast::channel(1).0,
         };
         let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&log) as _)?;
         let (stop, stopped) = watch::channel(false);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (trail, _) = Trail::start(Arc::clone(&log) as _, Arc::clone(&clock))?;
+        let (people, identity) = (Arc::new(People::default()), Arc::new(SqlitePeople::open(data_dir)?));
+        let accounts = Accounts::load(Arc::clone(&people), identity, trail.clone(), clock, false)?;
+        let registrar = Arc::new(Registrar::open(Arc::clone(&log) as _)?);
+        let gate = Arc::new(Gate::new(true, people, Arc::clone(registrar.devices())));
         let site = Site {
             log: Arc::clone(&log) as _,
             anchors: Arc::clone(&log) as _,
+            registrar,
+            series: Arc::clone(&log) as _,
             models: Arc::new(models.files()),
             view: watch::channel(ChainView::default()).1,
             events,
@@ -72,6 +85,10 @@ impl Rig {
             rpc_url: "http://127.0.0.1:0/".into(),
             model_version: models.generic_version(),
             trial: true,
+            gate,
+            accounts,
+            trail,
+            audit: Arc::clone(&log) as _,
             metrics: crate::telemetry::init_metrics(),
             stop: stopped,
             listeners: Site::listeners(),
@@ -86,13 +103,22 @@ impl Rig {
 
     /// Serves it; gives the address.
     pub(super) async fn serve(&self) -> Result<SocketAddr, Failure> {
-        let server = Server::on(Listener::bind(([127, 0, 0, 1], 0).into(), None).await?);
+        let server = {
+            let entrance = Entrance { tls: None, places: Places::of_process(Proxies::default()) };
+            Server::on(Listener::bind(([127, 0, 0, 1], 0).into(), entrance).await?, Proxies::default())
+        };
         let address = server.address();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let gate = Arc::new(Gate::new(true, Arc::default(), Arc::default()));
-        let door = Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock) };
+        let (gate, trail) = (Arc::clone(&self.site.gate), self.site.trail.clone());
+        let door = Door { gate: Arc::clone(&gate), clock: Arc::clone(&clock), trail };
         let (pipeline, log) = (self.pipeline.clone(), Arc::clone(&self.log) as _);
-        let intake = ingest::router(Intake { pipeline, log, clock, gate, source: "http" });
+        let once = Arc::new(Once::new(Arc::clone(&self.log) as _));
+        let device_tags = DEVICE_TAGS.map(str::to_owned).into();
+        let intake = Intake { pipeline, log, clock, gate, source: "http", once, device_tags };
+        let (shown, stop) = (Arc::new(self.site.clone()), self.site.stop.clone());
+        let feeds = Feeds::start(shown, &self.site.events, broadcast::channel(1).0, stop.clone());
+        let sockets = Sockets { intake: intake.of("websocket"), feeds, trail: self.site.trail.clone(), stop };
+        let intake = ingest::router(intake, sockets);
         let guard = Guard { address, trial: true };
         let router = http::router(self.site.clone(), intake, ingest::Interface::openapi(), guard, door);
         tokio::spawn(server.run(router, self.site.stop.clone()));

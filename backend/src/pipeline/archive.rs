@@ -28,7 +28,8 @@ const MAX_FILE: u64 = 64 << 20;
 pub(super) struct Files<'a> {
     pub(super) model: &'a [u8],
     pub(super) meta: &'a str,
-    pub(super) sample: &'a str,
+    /// Of a model that was trained elsewhere it is not at hand.
+    pub(super) sample: Option<&'a str>,
 }
 
 /// The folder of models.
@@ -81,7 +82,9 @@ impl Archive {
             return Ok(());
         }
         fs::create_dir_all(&dir).map_err(|source| ModelError::File { path: dir.clone(), source })?;
-        write(&dir.join(ModelPart::Sample.file()), files.sample.as_bytes())?;
+        if let Some(sample) = files.sample {
+            write(&dir.join(ModelPart::Sample.file()), sample.as_bytes())?;
+        }
         write(&dir.join(ModelPart::Meta.file()), files.meta.as_bytes())?;
         // Last, so that a model that is there has the others beside it.
         write(&dir.join(ModelPart::Model.file()), files.model)
@@ -201,7 +204,7 @@ mod tests {
     use super::*;
 
     fn files(model: &[u8]) -> Files<'_> {
-        Files { model, meta: "{}\n", sample: "a\n1\n" }
+        Files { model, meta: "{}\n", sample: Some("a\n1\n") }
     }
 
     #[test]

@@ -11,18 +11,21 @@ use std::{
     },
 };
 
-use detect::{DetectError, DeviceState, Policies};
+use detect::{DetectError, DeviceState};
 
 use super::{
     Job, Models, ReadingsJob, Results, Shard,
     finding::{self, Subject},
+    flows::{FLOWS, Told},
+    limits::{self, Kind, Limits},
     refit::{Offers, Ordinary},
     silence::{LOOK, WatchList},
     writer::{Commits, Slice},
 };
 use crate::domain::{
-    Clock, DeviceName, Key, Reading,
+    Clock, DeviceName, Key, Millis, Reading,
     ports::{DeviceReader, ERASED_VALUES, StoreError, StoredReading, values_text},
+    retention::Retentions,
     verdict::{Accepted, Device, Judged, Label, Refusal, Verdict},
 };
 
@@ -37,8 +40,12 @@ const MAX_DEVICES: usize = 25_000;
 pub(super) struct Known {
     pub(super) device: Device,
     pub(super) state: DeviceState,
+    /// The type whose limits the state carries.
+    pub(super) kind: Kind,
     /// Whether this slice has changed it.
     pub(super) changed: bool,
+    /// What goes on among its flows, and was reported. In memory only: after a restart it is reported once more.
+    pub(super) told: Option<Told>,
 }
 
 /// What became of one reading of a slice, before the commit.
@@ -52,7 +59,8 @@ enum Slot {
 /// One shard's detector.
 pub(super) struct Detector {
     pub(super) models: Arc<Models>,
-    pub(super) policies: Arc<Policies>,
+    pub(super) limits: Limits,
+    retentions: Arc<dyn Retentions>,
     pub(super) store: Box<dyn DeviceReader>,
     commits: Commits,
     pub(super) clock: Arc<dyn Clock>,
@@ -70,7 +78,8 @@ pub(super) struct Detector {
 /// What a detector works with.
 pub(super) struct Parts {
     pub(super) models: Arc<Models>,
-    pub(super) policies: Arc<Policies>,
+    pub(super) limits: Limits,
+    pub(super) retentions: Arc<dyn Retentions>,
     pub(super) store: Box<dyn DeviceReader>,
     pub(super) commits: Commits,
     pub(super) clock: Arc<dyn Clock>,
@@ -79,10 +88,10 @@ pub(super) struct Parts {
 impl Detector {
     /// A detector for its part of the devices; `offers` is where rows of ordinary readings go, if anywhere.
     pub(super) fn new(parts: Parts, shard: Shard, offers: Option<Offers>) -> Self {
-        let Parts { models, policies, store, commits, clock } = parts;
-        let watched = WatchList::new(&policies);
+        let Parts { models, limits, retentions, store, commits, clock } = parts;
+        let watched = WatchList::new(&limits.policies);
         let (known, changed, ordinary) = (HashMap::new(), Vec::new(), Vec::new());
-        Self { models, policies, store, commits, clock, shard, known, changed, watched, offers, ordinary }
+        Self { models, limits, retentions, store, commits, clock, shard, known, changed, watched, offers, ordinary }
     }
 
     /// Works until all senders of jobs are gone.
@@ -198,7 +207,7 @@ impl Detector {
         if let Err(error) = self.learn_device(&reading) {
             return unreadable(&error);
         }
-        if let Err(error) = self.find_free_key(&mut reading, keys) {
+        if let Err(error) = self.find_free_key(&mut reading, judged, keys) {
             return unreadable(&error);
         }
         let own_key = (reading.device().clone(), reading.key());
@@ -212,7 +221,11 @@ impl Detector {
             Ok(Some(result)) => return Slot::Settled(result),
             Err(error) => return unreadable(&error),
         }
-        match self.judge(reading) {
+        if let Some(refusal) = self.too_old(&reading) {
+            return Slot::Settled(Err(refusal));
+        }
+        let new = if reading.flow().is_some() { self.judge_flow(reading) } else { self.judge(reading) };
+        match new {
             Err(refusal) => Slot::Settled(Err(refusal)),
             Ok(new) => {
                 judged.push(new);
@@ -222,6 +235,15 @@ impl Detector {
         }
     }
 
+    /// Refuses a reading that is older than readings of its device are kept: whether it was sent before, nobody knows any
+    /// more.
+    fn too_old(&self, reading: &Reading) -> Option<Refusal> {
+        let profile = &self.known.get(reading.device())?.device.profile;
+        let oldest = self.retentions.of(reading.device(), profile).oldest(self.clock.now())?;
+        let (device, time) = (reading.device().clone(), reading.time().millis());
+        (reading.time() < oldest).then(|| Refusal::TooOld { device, time, oldest: oldest.millis() })
+    }
+
     /// Makes sure that the reading's device is in `known`.
     fn learn_device(&mut self, reading: &Reading) -> Result<(), StoreError> {
         let name = reading.device();
@@ -229,35 +251,52 @@ impl Detector {
             return Ok(());
         }
         let metrics = reading.values().iter().map(|(metric, _)| metric.as_str());
-        let profile = self.models.profile_of(metrics).to_owned();
-        let policy = self.policies.of(&profile, name.as_str());
+        let kind = self.limits.kind(name);
+        let profile = match &kind {
+            _ if reading.flow().is_some() => FLOWS,
+            Some(kind) => self.models.profile_named(&kind.definition().profile),
+            None => self.models.profile_of(metrics),
+        };
+        let profile = profile.to_owned();
+        let policy = self.limits.policy(&kind, &profile, name);
         let device = Device {
             name: name.clone(),
             pseudonym: super::sequencer::random_hex::<16>(),
             profile,
             state: Vec::new(),
             last_sequence: None,
+            first_sequence: None,
+            sequenced: 0,
+            last_seen: None,
             last_time: None,
         };
         self.watched.add(name, &policy, self.clock.now());
-        self.known.insert(name.clone(), Known { device, state: DeviceState::with_policy(&policy), changed: false });
+        let state = DeviceState::with_policy(&policy);
+        self.known.insert(name.clone(), Known { device, state, kind, changed: false, told: None });
         Ok(())
     }
 
     /// Makes sure that a device which the store knows is in `known`; `false` if it knows none of this name.
     pub(super) fn learn_stored(&mut self, name: &DeviceName) -> Result<bool, StoreError> {
-        if self.known.contains_key(name) {
+        let kind = self.limits.kind(name);
+        if let Some(known) = self.known.get_mut(name) {
+            if !limits::same(&known.kind, &kind) {
+                let policy = self.limits.policy(&kind, &known.device.profile, name);
+                known.state.set_policy(&policy);
+                known.kind = kind;
+                self.watched.add(name, &policy, self.clock.now());
+            }
             return Ok(true);
         }
         let Some(device) = self.store.device(name)? else { return Ok(false) };
-        let policy = self.policies.of(&device.profile, name.as_str());
+        let policy = self.limits.policy(&kind, &device.profile, name);
         let mut state = read_state(&device)?;
         // The policy is part of the state, and so of every verdict; it may have been changed since.
         if !state.follows(&policy) {
             state.set_policy(&policy);
         }
         self.watched.add(name, &policy, self.clock.now());
-        self.known.insert(name.clone(), Known { device, state, changed: false });
+        self.known.insert(name.clone(), Known { device, state, kind, changed: false, told: None });
         Ok(true)
     }
 
@@ -266,8 +305,16 @@ impl Detector {
     fn find_free_key(
         &mut self,
         reading: &mut Reading,
+        judged: &[Judged],
         keys: &HashMap<(DeviceName, Key), usize>,
     ) -> Result<(), StoreError> {
+        if reading.flow().is_some() {
+            let is_same = |at: usize, reading: &Reading| {
+                let earlier = &judged[at].reading;
+                same_content(reading, earlier.time().0, &values_text(earlier.values()))
+            };
+            return self.find_flow_key(reading, keys, is_same);
+        }
         if reading.time_given() || reading.sequence().is_some() {
             return Ok(());
         }
@@ -277,8 +324,9 @@ impl Detector {
         Ok(())
     }
 
-    /// What is known of a reading with this key: its first verdict if it is the same, a conflict if it is not.
-    fn stored(&mut self, reading: &Reading) -> Result<Option<Result<Accepted, Refusal>>, StoreError> {
+    /// What is known of a reading with this key: its first verdict if it is the same, a conflict if it is not. A signed
+    /// reading that is not known has to be above all before it.
+    pub(super) fn stored(&mut self, reading: &Reading) -> Result<Option<Result<Accepted, Refusal>>, StoreError> {
         let device = &self.known[reading.device()].device;
         let above = match reading.key() {
             Key::Sequence(sequence) => device.last_sequence.is_none_or(|last| sequence > last),
@@ -288,7 +336,12 @@ impl Detector {
         if above {
             return Ok(None);
         }
+        let last = device.last_sequence;
         let stored = self.store.reading(reading.device(), reading.key())?;
+        if let (None, Some(_), Some(last), Some(found)) = (&stored, reading.signed(), last, reading.sequence()) {
+            // What retention has removed is gone, but not its number: nobody can bring it again.
+            return Ok(Some(Err(Refusal::Replayed { device: reading.device().clone(), last, found })));
+        }
         Ok(stored.map(
             |(StoredReading { time_us, values }, first)| {
                 if same_content(reading, time_us, &values) { Ok(first) } else { Err(conflict(reading)) }
@@ -309,6 +362,8 @@ impl Detector {
             sequence: reading.sequence(),
             time: reading.time().millis(),
             values: reading.values(),
+            signed: reading.signed(),
+            flow: None,
         };
         let (judgement, next) = finding::judge(&kept.model, &known.state, subject)
             .map_err(|error| Refusal::Unjudgeable(error.to_string()))?;
@@ -326,13 +381,22 @@ impl Detector {
         }
         let finding = finding::pending(subject, &kept.model, kept.hash, &known.state, judgement);
         known.state = next;
+        self.take_note(&reading, now);
+        Ok(Judged { reading, verdict, finding })
+    }
+
+    /// What is known of a device once this reading of it is judged. The device is known.
+    pub(super) fn take_note(&mut self, reading: &Reading, now: Millis) {
+        let Some(known) = self.known.get_mut(reading.device()) else { return };
         let device = &mut known.device;
         device.last_sequence = device.last_sequence.max(reading.sequence());
+        device.first_sequence = device.first_sequence.into_iter().chain(reading.sequence()).min();
+        device.sequenced += u64::from(reading.sequence().is_some());
+        device.last_seen = device.last_seen.max(Some(now));
         device.last_time = device.last_time.max(Some(reading.time()));
         if !std::mem::replace(&mut known.changed, true) {
             self.changed.push(reading.device().clone());
         }
-        Ok(Judged { reading, verdict, finding })
     }
 }
 

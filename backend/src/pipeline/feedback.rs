@@ -25,6 +25,8 @@ pub(crate) struct Said {
     pub(crate) score: Option<f64>,
     /// When the finding was recorded, by the service's clock.
     pub(crate) recorded: Millis,
+    /// Who said it, and from where, for the audit log.
+    pub(crate) by: (String, String),
 }
 
 /// What limits of people are called in the reasons of a finding.
@@ -69,7 +71,7 @@ impl Detector {
     }
 
     fn heard(&mut self, said: Said) -> Result<Feedback, Refusal> {
-        let Said { feedback, device, score, recorded } = said;
+        let Said { feedback, device, score, recorded, by } = said;
         let unreadable = |error: StoreError| {
             tracing::error!(%error, "detection cannot read the store");
             Refusal::Unavailable("the store cannot be read now: send it again")
@@ -89,7 +91,7 @@ impl Detector {
                 self.changed.push(device.clone());
             }
         }
-        let record = record(&feedback);
+        let record = record(&feedback, by);
         let slice = Slice { feedback: vec![(feedback.clone(), record)], ..Slice::default() };
         self.commit(slice).map_err(Refusal::Unavailable)?;
         if let (FeedbackVerdict::Real, Some(offers)) = (feedback.verdict, &self.offers) {
@@ -107,16 +109,16 @@ fn heard(verdict: FeedbackVerdict) -> detect::Feedback {
 }
 
 /// The audit log's record of it. The comment is not in it: it is erased with the payload, the audit log stays.
-fn record(feedback: &Feedback) -> Record {
+fn record(feedback: &Feedback, (who, from): (String, String)) -> Record {
     let verdict = match feedback.verdict {
         FeedbackVerdict::FalseAlarm => "false_alarm",
         FeedbackVerdict::Real => "real",
     };
     Record::new(
         feedback.at.to_time(),
-        "a user of the trial".into(),
-        "this machine".into(),
-        "anomaly.feedback".into(),
+        who,
+        from,
+        "feedback.give".into(),
         format!("entry {}", feedback.index),
         verdict.into(),
     )

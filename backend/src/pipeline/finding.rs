@@ -8,6 +8,7 @@ use ledger::{
     Hash,
     entry::{Judged, Payload, Severity, Type},
     hash::sha256,
+    signed::Signed,
     text::{Decimal, Id, TextError},
 };
 
@@ -29,6 +30,10 @@ pub(super) struct Subject<'a> {
     pub(super) time: Millis,
     /// The values, sorted by metric, each metric once.
     pub(super) values: &'a [(String, f64)],
+    /// The device's signature, where it gave one that holds.
+    pub(super) signed: Option<Signed>,
+    /// Between whom, where it is a network flow.
+    pub(super) flow: Option<&'a ledger::entry::Flow>,
 }
 
 /// Judges a reading, and gives the state that includes it.
@@ -64,7 +69,10 @@ pub(super) fn time(payload: &Payload) -> Millis {
 pub(super) fn row_of_payload(state: &DeviceState, payload: &Payload) -> Option<Row> {
     let (values, time) = (values(payload), time(payload));
     let device = &payload.device;
-    row(state, Subject { device, pseudonym: "", sequence: payload.sequence, time, values: &values })
+    row(
+        state,
+        Subject { device, pseudonym: "", sequence: payload.sequence, time, values: &values, signed: None, flow: None },
+    )
 }
 
 /// What is said of a device that sends nothing, of those metrics that are named; and the state in which it was said.
@@ -103,12 +111,32 @@ pub(super) fn pending(
     state: &DeviceState,
     said: impl Into<Said>,
 ) -> Option<PendingFinding> {
-    let Said { score, threshold, finding } = said.into();
-    let finding = finding?;
     let unit = |metric: &str| {
         let spec = model.metrics().iter().find(|spec| spec.name() == metric);
         spec.map_or_else(String::new, |spec| spec.unit().to_owned())
     };
+    pending_with(subject, &unit, hash, state, said.into())
+}
+
+/// The same of a flow, whose columns have no units.
+pub(super) fn pending_flow(
+    subject: Subject<'_>,
+    hash: Hash,
+    state: &DeviceState,
+    said: Judgement,
+) -> Option<PendingFinding> {
+    pending_with(subject, &|_| String::new(), hash, state, said.into())
+}
+
+fn pending_with(
+    subject: Subject<'_>,
+    unit: &dyn Fn(&str) -> String,
+    hash: Hash,
+    state: &DeviceState,
+    said: Said,
+) -> Option<PendingFinding> {
+    let Said { score, threshold, finding } = said;
+    let finding = finding?;
     let value =
         |(metric, value): &(String, f64)| MetricValue { metric: metric.clone(), unit: unit(metric), value: *value };
     let kept = state.to_bytes();
@@ -127,6 +155,8 @@ pub(super) fn pending(
         model: hash.to_string(),
         state: sha256(&[&kept]).to_string(),
         kept_state: Some(kept),
+        signed: subject.signed,
+        flow: subject.flow.cloned(),
     })
 }
 
@@ -194,7 +224,10 @@ pub(super) fn payload(id: Id, finding: &PendingFinding) -> Result<Payload, Encod
     };
     let time = Millis(finding.time_ms).to_time();
     let values = values.collect::<Result<_, TextError>>()?;
-    Ok(Payload::new(id, finding.device.clone(), finding.sequence, time, values, judged))
+    let mut payload = Payload::new(id, finding.device.clone(), finding.sequence, time, values, judged);
+    payload.signed = finding.signed;
+    payload.flow = finding.flow.clone();
+    Ok(payload)
 }
 
 /// A computed number: negative zero and subnormal results are zero for our purposes.

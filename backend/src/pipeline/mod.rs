@@ -8,7 +8,10 @@ mod archive;
 mod detector;
 mod feedback;
 mod finding;
+mod flows;
+mod limits;
 mod models;
+mod packing;
 mod refit;
 mod rescore;
 mod rounds;
@@ -26,16 +29,19 @@ use std::{
     time::Duration,
 };
 
-use detect::Policies;
+use detect::{Policies, flow::FlowModel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, oneshot, watch};
 
 use crate::domain::{
     Clock, DeviceName, Reading,
     log::{ChainView, Event, Halt, Periods},
-    ports::{DeviceReader, LogReader, StoreError, WriteStore},
-    verdict::{Accepted, Refusal},
+    ports::{DeviceReader, LogReader, PackRule, StoreError, WriteStore},
+    registry::Kinds,
+    retention::Retentions,
+    verdict::{Accepted, Recorded, Refusal},
 };
 pub(crate) use feedback::{Said, model_score};
+use limits::Limits;
 pub(crate) use models::{ModelError, Models, built_in, profile_of};
 pub(crate) use rescore::{RescoreError, Rescored, model_of, rescore};
 pub(crate) use sequencer::Sequencer;
@@ -65,11 +71,33 @@ struct ReadingsJob {
     _under_way: OwnedSemaphorePermit,
 }
 
+/// Readings that have entered, and are not answered yet. Dropped or not, they are judged and stored.
+pub(crate) struct Entered {
+    total: usize,
+    /// The answer of each shard, and at which positions its readings were.
+    waiting: Vec<(Vec<usize>, oneshot::Receiver<Results>)>,
+}
+
+impl Entered {
+    /// Waits for the commit.
+    pub(crate) async fn results(self) -> Results {
+        let unavailable = || Err(Refusal::Unavailable("the service is stopping: send it again"));
+        let mut results: Results = std::iter::repeat_with(unavailable).take(self.total).collect();
+        for (positions, answer) in self.waiting {
+            for (position, result) in positions.into_iter().zip(answer.await.unwrap_or_default()) {
+                results[position] = result;
+            }
+        }
+        results
+    }
+}
+
 /// The way into the pipeline. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Pipeline {
     shards: Arc<[mpsc::Sender<Job>]>,
     under_way: Arc<Semaphore>,
+    flows: Arc<flows::FlowJudge>,
 }
 
 /// Why the pipeline did not start.
@@ -91,12 +119,18 @@ pub(crate) struct Parts<W> {
     pub(crate) models: Arc<Models>,
     /// What people ask of the detector.
     pub(crate) policies: Arc<Policies>,
+    /// Of which types devices are.
+    pub(crate) kinds: Arc<dyn Kinds>,
     /// How often models are grown anew from recent readings; never, if this is nothing.
     pub(crate) refit: Duration,
     /// From findings to entries.
     pub(crate) sequencer: Sequencer,
     /// How often entries are made that no reading asks for.
     pub(crate) periods: Periods,
+    /// When readings are packed.
+    pub(crate) pack: PackRule,
+    /// How long they are kept.
+    pub(crate) retentions: Arc<dyn Retentions>,
     /// The chain as it was last seen.
     pub(crate) view: watch::Receiver<ChainView>,
     /// The time.
@@ -105,6 +139,8 @@ pub(crate) struct Parts<W> {
     pub(crate) halt: Halt,
     /// Told after each commit.
     pub(crate) events: broadcast::Sender<Event>,
+    /// Told each reading after its commit, as long as somebody listens.
+    pub(crate) verdicts: broadcast::Sender<Arc<Recorded>>,
 }
 
 /// The threads at work; join them after the last [`Pipeline`] is dropped.
@@ -129,7 +165,9 @@ impl Pipeline {
         parts: Parts<W>,
         log: Arc<dyn LogReader>,
     ) -> Result<(Self, Threads), PipelineError> {
-        let Parts { writer, devices, models, policies, refit, sequencer, periods, view, clock, halt, events } = parts;
+        let Parts { writer, devices, models, policies, kinds, refit, sequencer, periods, .. } = parts;
+        let Parts { pack, retentions, view, clock, halt, events, verdicts, .. } = parts;
+        let limits = Limits { policies, kinds };
         let rounds = match rounds::Rounds::load(&*log, periods, view.clone(), clock.now()) {
             Ok(rounds) => rounds,
             // What is stored can still be read, and shown to be damaged; nothing more is appended.
@@ -141,7 +179,10 @@ impl Pipeline {
         };
         let halted = halt.reason().is_some();
         let now = Arc::clone(&clock);
-        let mut writer = writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, clock, halt.clone(), events);
+        let packing = packing::Packing::new(pack, Arc::clone(&retentions));
+        let told = (events, verdicts);
+        let mut writer =
+            writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, packing, clock, halt.clone(), told);
         if !halted {
             writer.recover(&models.unknown_to(&*log)?)?;
             if halt.reason().is_none() {
@@ -161,21 +202,43 @@ impl Pipeline {
         let of = devices.len();
         for (at, reader) in devices.into_iter().enumerate() {
             let (sender, jobs) = mpsc::channel();
-            let (models, policies, now) = (Arc::clone(&models), Arc::clone(&policies), Arc::clone(&now));
-            let shard = Shard { at, of };
-            let parts = detector::Parts { models, policies, store: reader, commits: commits.clone(), clock: now };
+            let (models, limits, now) = (Arc::clone(&models), limits.clone(), Arc::clone(&now));
+            let (shard, commits, retentions) = (Shard { at, of }, commits.clone(), Arc::clone(&retentions));
+            let parts = detector::Parts { models, limits, retentions, store: reader, commits, clock: now };
             let mut detector = detector::Detector::new(parts, shard, offers.clone());
             threads.push(spawn(&format!("detector-{at}"), &halt, move || detector.run(&jobs)));
             shards.push(sender);
         }
         let under_way = Arc::new(Semaphore::new(MAX_UNDER_WAY));
-        Ok((Self { shards: shards.into(), under_way }, Threads(threads)))
+        let flows = models.flows();
+        Ok((Self { shards: shards.into(), under_way, flows }, Threads(threads)))
     }
 
     /// Judges and stores readings. When this returns a verdict for a reading, the reading is on disk.
     ///
     /// The order of one device's readings is kept.
+    ///
+    /// # Errors
+    /// [`Busy`], at once: for senders that can be told to send again.
     pub(crate) async fn submit(&self, readings: Vec<Reading>) -> Result<Results, Busy> {
+        // Room for all of them before any is sent, so that a busy service has taken nothing of a request.
+        let wanted = u32::try_from(readings.len()).map_err(|_| Busy)?;
+        let room = Arc::clone(&self.under_way).try_acquire_many_owned(wanted).map_err(|_| Busy)?;
+        Ok(self.hand_on(room, readings)?.results().await)
+    }
+
+    /// As [`Pipeline::submit`], in two steps, for connections on which more follows before this is committed. Waits for
+    /// room. When it returns, the readings are in order before all that are entered later.
+    ///
+    /// # Errors
+    /// [`Busy`] if there can never be so much room, or the service is stopping.
+    pub(crate) async fn enter(&self, readings: Vec<Reading>) -> Result<Entered, Busy> {
+        let wanted = u32::try_from(readings.len()).ok().filter(|wanted| *wanted as usize <= MAX_UNDER_WAY);
+        let room = Arc::clone(&self.under_way).acquire_many_owned(wanted.ok_or(Busy)?).await.map_err(|_| Busy)?;
+        self.hand_on(room, readings)
+    }
+
+    fn hand_on(&self, mut room: OwnedSemaphorePermit, readings: Vec<Reading>) -> Result<Entered, Busy> {
         let total = readings.len();
         let mut parts: Vec<(Vec<usize>, Vec<Reading>)> = vec![Default::default(); self.shards.len()];
         for (at, reading) in readings.into_iter().enumerate() {
@@ -183,9 +246,6 @@ impl Pipeline {
             positions.push(at);
             part.push(reading);
         }
-        // Room for all of them before any is sent, so that a busy service has taken nothing of a request.
-        let wanted = u32::try_from(total).map_err(|_| Busy)?;
-        let mut room = Arc::clone(&self.under_way).try_acquire_many_owned(wanted).map_err(|_| Busy)?;
         let mut waiting = Vec::new();
         for (shard, (positions, part)) in self.shards.iter().zip(parts) {
             if part.is_empty() {
@@ -197,14 +257,12 @@ impl Pipeline {
             shard.send(Job::Readings(job)).map_err(|_| Busy)?;
             waiting.push((positions, answer));
         }
-        let unavailable = || Err(Refusal::Unavailable("the service is stopping: send it again"));
-        let mut results: Results = std::iter::repeat_with(unavailable).take(total).collect();
-        for (positions, answer) in waiting {
-            for (position, result) in positions.into_iter().zip(answer.await.unwrap_or_default()) {
-                results[position] = result;
-            }
-        }
-        Ok(results)
+        Ok(Entered { total, waiting })
+    }
+
+    /// What judges flows: of which columns.
+    pub(crate) fn flow_model(&self) -> &FlowModel {
+        &self.flows.model
     }
 
     fn shard(&self, device: &DeviceName) -> usize {

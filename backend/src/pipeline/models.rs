@@ -13,7 +13,10 @@ use std::{
 use detect::{DetectError, MetricSpec, Model, TrainSpec, TrainingReading, TrainingSample};
 use ledger::Hash;
 
-use super::archive::{Archive, Files};
+use super::{
+    archive::{Archive, Files},
+    flows::{FLOWS, FlowJudge},
+};
 use crate::domain::ports::{LogReader, NewModel, StoreError};
 
 /// The profile of devices whose metrics no other profile names.
@@ -94,6 +97,7 @@ impl From<Kept> for InUse {
 pub(crate) struct Models {
     by_profile: BTreeMap<String, InUse>,
     generic: InUse,
+    flows: Arc<FlowJudge>,
     archive: Archive,
 }
 
@@ -116,7 +120,19 @@ impl Models {
             }
             Ok((std::mem::take(&mut all), Vec::new()))
         })?;
-        Ok(Self { by_profile, generic: generic.into(), archive })
+        let flows = Arc::new(FlowJudge::load(&archive)?);
+        Ok(Self { by_profile, generic: generic.into(), flows, archive })
+    }
+
+    /// Lets the model in these bytes judge flows, from now on.
+    pub(crate) fn with_flow_model(self, bytes: &[u8]) -> Result<Self, ModelError> {
+        let flows = Arc::new(FlowJudge::given(&self.archive, bytes)?);
+        Ok(Self { flows, ..self })
+    }
+
+    /// What judges flows.
+    pub(super) fn flows(&self) -> Arc<FlowJudge> {
+        Arc::clone(&self.flows)
     }
 
     /// The files of all models, also of those that are no longer in use.
@@ -129,6 +145,7 @@ impl Models {
         for kept in self.all() {
             self.archive.set_current(kept.model.profile(), kept.hash)?;
         }
+        self.archive.set_current(FLOWS, self.flows.hash)?;
         Ok(())
     }
 
@@ -163,6 +180,11 @@ impl Models {
         Arc::clone(&self.generic.get().version)
     }
 
+    /// The profile of this name; the generic one if there is no model of it.
+    pub(super) fn profile_named(&self, name: &str) -> &str {
+        self.by_profile.get_key_value(name).map_or(GENERIC, |(profile, _)| profile)
+    }
+
     /// The profile whose metrics are exactly these.
     pub(crate) fn profile_of<'a>(&self, metrics: impl Iterator<Item = &'a str> + Clone) -> &str {
         let fits = |in_use: &InUse| {
@@ -180,6 +202,9 @@ impl Models {
             if log.model_version(&kept.hash.to_string())?.is_none() {
                 unknown.push(kept.new_model());
             }
+        }
+        if log.model_version(&self.flows.hash.to_string())?.is_none() {
+            unknown.push(self.flows.new_model());
         }
         Ok(unknown)
     }
@@ -243,7 +268,7 @@ fn train(profile: &str, spec: &TrainSpec, sample: &TrainingSample) -> Result<Mod
 
 fn keep(archive: &Archive, profile: &str, model: &Model, sample: &TrainingSample) -> Result<(), ModelError> {
     let meta = serde_json::to_string_pretty(&model.meta()).unwrap_or_default() + "\n";
-    archive.keep(profile, &Files { model: &model.to_bytes(), meta: &meta, sample: &sample.to_csv() })
+    archive.keep(profile, &Files { model: &model.to_bytes(), meta: &meta, sample: Some(&sample.to_csv()) })
 }
 
 fn kept(profile: &str, model: Model) -> Result<Kept, ModelError> {

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use detect::{DetectError, DeviceState, Label, Model};
+use detect::{DetectError, DeviceState, Label, Model, flow::FlowModel};
 use ledger::{
     Hash,
     entry::{Entry, EntryError, Payload, Reason, commitment},
@@ -14,7 +14,10 @@ use ledger::{
 };
 use serde::Serialize;
 
-use super::finding::{self, EncodeError, Subject};
+use super::{
+    finding::{self, EncodeError, Subject},
+    flows,
+};
 
 /// What came of computing a verdict again.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,19 +123,34 @@ pub(crate) fn rescore(bundle: &Bundle, model: &[u8]) -> Result<Rescored, Rescore
     if model_hash != recorded.model {
         return Err(RescoreError::Model { expected: recorded.model, actual: model_hash });
     }
-    let model = Model::from_bytes(model).map_err(|source| RescoreError::Detect { what: "the model", source })?;
     let state = DeviceState::from_bytes(state).map_err(|source| RescoreError::Detect { what: "the state", source })?;
 
     let (values, time) = (finding::values(&recorded), finding::time(&recorded));
     // The pseudonym stands in the entry alone.
-    let subject =
-        Subject { device: &recorded.device, pseudonym: "", sequence: recorded.sequence, time, values: &values };
-    let finding = if recorded.values.is_empty() {
+    let subject = Subject {
+        device: &recorded.device,
+        pseudonym: "",
+        sequence: recorded.sequence,
+        time,
+        values: &values,
+        signed: recorded.signed,
+        flow: recorded.flow.as_ref(),
+    };
+    let refused = |source| RescoreError::Detect { what: "the model", source };
+    let finding = if FlowModel::is_one(model) {
+        let model = FlowModel::from_bytes(model).map_err(refused)?;
+        let judgement = flows::judge_by_name(&model, &values)
+            .map_err(|source| RescoreError::Detect { what: "the flow", source })?;
+        let label = judgement.label;
+        finding::pending_flow(subject, model_hash, &state, judgement).ok_or(label)
+    } else if recorded.values.is_empty() {
+        let model = Model::from_bytes(model).map_err(refused)?;
         // No reading came: that is the finding. Which metrics were meant, its reasons say.
         let names = recorded.reasons.iter().map(|reason| reason.metric.as_str());
         let said = finding::silence(&state, names, time).map(|(said, _)| said);
         said.and_then(|said| finding::pending(subject, &model, model_hash, &state, said)).ok_or(Label::Normal)
     } else {
+        let model = Model::from_bytes(model).map_err(refused)?;
         let (judgement, _) = finding::judge(&model, &state, subject)
             .map_err(|source| RescoreError::Detect { what: "the reading", source })?;
         let label = judgement.label;

@@ -132,7 +132,8 @@ impl Detector {
             let Some((last, _)) = page.last() else { break };
             last.as_str().clone_into(&mut after);
             for (device, profile) in page.iter().filter(|(device, _)| self.shard.is_of(device)) {
-                self.watched.add(device, &self.policies.of(profile, device.as_str()), now);
+                let kind = self.limits.kind(device);
+                self.watched.add(device, &self.limits.policy(&kind, profile, device), now);
             }
         }
         self.watched.filled = true;
@@ -146,7 +147,7 @@ impl Detector {
         }
         let Some(known) = self.known.get_mut(device) else { return Ok(None) };
         let profile = &known.device.profile;
-        let policy = self.policies.of(profile, device.as_str());
+        let policy = self.limits.policy(&known.kind, profile, device);
         let names = policy.rules().iter().map(Rule::metric);
         let Some((silent, next)) = finding::silence(&known.state, names, now) else { return Ok(None) };
         let subject = Subject {
@@ -155,6 +156,8 @@ impl Detector {
             sequence: None,
             time: now,
             values: &[],
+            signed: None,
+            flow: None,
         };
         let kept = self.models.of(profile);
         let verdict = Verdict {

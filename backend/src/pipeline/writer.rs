@@ -7,18 +7,18 @@
 use std::{
     collections::HashMap,
     sync::{Arc, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ledger::audit::Record;
 use tokio::sync::broadcast;
 
-use super::{Sequencer, rounds::Rounds};
+use super::{Sequencer, packing::Packing, rounds::Rounds};
 use crate::domain::{
     Clock, Millis,
     log::{Event, Halt},
     ports::{Extension, LogReader, NewModel, Silence, StoreError, Transaction, WriteStore},
-    verdict::{Device, Feedback, Judged},
+    verdict::{Accepted, Device, Feedback, Judged, Recorded},
 };
 
 /// Slices committed together at most: one of each detector, and a few that arrive meanwhile.
@@ -65,13 +65,17 @@ pub(super) struct Writer<W> {
     log: Arc<dyn LogReader>,
     sequencer: Sequencer,
     rounds: Rounds,
+    packing: Packing,
     /// A commit has failed, perhaps after the point of no return: look again where the log stands.
     stale: bool,
     /// Findings may lie in the queue, because the log was not yet held against the chain.
     waiting: bool,
+    /// When the last commit ended.
+    idle_since: Instant,
     clock: Arc<dyn Clock>,
     halt: Halt,
     events: broadcast::Sender<Event>,
+    verdicts: broadcast::Sender<Arc<Recorded>>,
 }
 
 impl<W: WriteStore> Writer<W> {
@@ -80,11 +84,25 @@ impl<W: WriteStore> Writer<W> {
         log: Arc<dyn LogReader>,
         sequencer: Sequencer,
         rounds: Rounds,
+        packing: Packing,
         clock: Arc<dyn Clock>,
         halt: Halt,
-        events: broadcast::Sender<Event>,
+        (events, verdicts): (broadcast::Sender<Event>, broadcast::Sender<Arc<Recorded>>),
     ) -> Self {
-        Self { store, log, sequencer, rounds, stale: false, waiting: true, clock, halt, events }
+        Self {
+            store,
+            log,
+            sequencer,
+            rounds,
+            packing,
+            stale: false,
+            waiting: true,
+            idle_since: Instant::now(),
+            clock,
+            halt,
+            events,
+            verdicts,
+        }
     }
 
     /// Sequences what a crash has left in the queue, and what is new at the start.
@@ -99,11 +117,16 @@ impl<W: WriteStore> Writer<W> {
     /// Works until all detectors are gone.
     pub(super) fn run(&mut self, slices: &mpsc::Receiver<Told>) {
         loop {
-            let first = match slices.recv_timeout(self.idle()) {
+            let (idle, rest) = (self.idle(), self.packing.rest());
+            let first = match slices.recv_timeout(idle.min(rest)) {
                 Ok(first) => first,
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    self.catch_up();
+                    if self.idle_since.elapsed() >= idle {
+                        self.catch_up();
+                        self.idle_since = Instant::now();
+                    }
+                    self.keep_house();
                     continue;
                 }
             };
@@ -114,6 +137,17 @@ impl<W: WriteStore> Writer<W> {
                 group.push(next);
             }
             self.work(group);
+            self.idle_since = Instant::now();
+            if self.packing.is_pressing() {
+                self.keep_house();
+            }
+        }
+    }
+
+    /// A step of the store's own work; none while the log is halted, for then nothing changes.
+    fn keep_house(&mut self) {
+        if self.halt.reason().is_none() {
+            self.packing.step(&mut self.store, self.clock.now());
         }
     }
 
@@ -148,10 +182,14 @@ impl<W: WriteStore> Writer<W> {
         self.halt.set_failing(result.is_err());
         match result {
             Ok(indexes) => {
+                self.packing.committed(readings);
                 metrics::counter!("readings_committed_total").increment(readings as u64);
                 metrics::counter!("commits_total").increment(1);
-                for (reply, indexes) in replies.into_iter().zip(indexes) {
+                let told = self.verdicts.receiver_count() > 0;
+                for ((reply, slice), indexes) in replies.into_iter().zip(group).zip(indexes) {
+                    let recorded = if told { recorded(slice.judged, &indexes) } else { Vec::new() };
                     let _ = reply.send(Ok(indexes));
+                    recorded.into_iter().for_each(|recorded| drop(self.verdicts.send(Arc::new(recorded))));
                 }
             }
             Err(error) => {
@@ -231,6 +269,16 @@ impl<W: WriteStore> Writer<W> {
         let _ = self.events.send(Event::Anomalies(new.into()));
         let _ = self.events.send(Event::Ledger);
     }
+}
+
+/// Readings that are on disk now, as they are told to listeners.
+fn recorded(judged: Vec<Judged>, indexes: &[Option<u64>]) -> Vec<Recorded> {
+    let recorded = |(judged, index): (Judged, &Option<u64>)| {
+        let Judged { reading, verdict, finding } = judged;
+        let sentence = finding.map(|finding| finding.sentence);
+        Recorded { reading, accepted: Accepted { duplicate: false, verdict, index: *index, sentence } }
+    };
+    judged.into_iter().zip(indexes).map(recorded).collect()
 }
 
 /// What a commit has added to the log.

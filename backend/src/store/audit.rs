@@ -11,6 +11,42 @@ impl AuditLog for Reader {
         let connection = self.anchors.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         add(&connection, record)
     }
+
+    fn add_audit_records(&self, records: &[Record]) -> Result<u64, StoreError> {
+        let mut connection = self.anchors.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let mut last = 0;
+        for record in records {
+            last = add(&transaction, record)?;
+        }
+        transaction.commit()?;
+        Ok(last)
+    }
+
+    fn audit_before(&self, before: u64, count: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        self.read(|connection| Ok(self::before(connection, before, count)?))
+    }
+
+    fn audit_from(&self, from: u64, count: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        self.read(|connection| Ok(self::from(connection, from, count)?))
+    }
+}
+
+/// Records below a number, newest first.
+fn before(connection: &Connection, before: u64, count: u64) -> rusqlite::Result<Vec<(u64, Vec<u8>)>> {
+    numbered(connection, "SELECT number, bytes FROM audit WHERE number < ? ORDER BY number DESC LIMIT ?", before, count)
+}
+
+/// Records from a number on, as they are, with gaps if there are any.
+fn from(connection: &Connection, from: u64, count: u64) -> rusqlite::Result<Vec<(u64, Vec<u8>)>> {
+    numbered(connection, "SELECT number, bytes FROM audit WHERE number >= ? ORDER BY number LIMIT ?", from, count)
+}
+
+fn numbered(connection: &Connection, sql: &str, number: u64, count: u64) -> rusqlite::Result<Vec<(u64, Vec<u8>)>> {
+    let mut select = connection.prepare_cached(sql)?;
+    let rows = select
+        .query_map(params![to_sql(number), to_sql(count)], |row| Ok((from_sql(row.get::<_, i64>(0)?), row.get(1)?)))?;
+    rows.collect()
 }
 
 /// Adds a record at the end, and gives its number.

@@ -5,7 +5,13 @@ use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 
-use super::{FILE, pool::Reader, schema, to_sql};
+use super::{
+    FILE,
+    pool::Reader,
+    schema,
+    series::{PackedRow, is_described, load_chunk},
+    to_sql,
+};
 use crate::domain::ports::StoreError;
 
 /// Lines of SQLite's own check at most: the first few say where to look.
@@ -49,30 +55,37 @@ pub(crate) struct Counted {
 const CONTRADICTIONS: [(&str, &str); 5] = [
     (
         "readings labelled anomaly name no entry",
-        "SELECT count(*), min(id) FROM reading WHERE label = 1 AND entry IS NULL
-         AND id NOT IN (SELECT reading FROM queue WHERE reading IS NOT NULL)",
+        "SELECT count(*), min(number) FROM marked WHERE label = 1 AND entry IS NULL AND NOT waits",
     ),
     (
         "readings labelled anomaly name an entry that is no anomaly, or is missing",
-        "SELECT count(*), min(reading.id) FROM reading LEFT JOIN entry ON entry.idx = reading.entry
-         WHERE reading.label = 1 AND reading.entry IS NOT NULL AND entry.kind IS NOT 'anomaly'",
+        "SELECT count(*), min(number) FROM marked LEFT JOIN entry ON entry.idx = marked.entry
+         WHERE marked.label = 1 AND marked.entry IS NOT NULL AND entry.kind IS NOT 'anomaly'",
     ),
     (
         "readings not labelled anomaly name an entry",
-        "SELECT count(*), min(id) FROM reading WHERE label <> 1 AND entry IS NOT NULL",
+        "SELECT count(*), min(number) FROM marked WHERE label <> 1 AND entry IS NOT NULL",
     ),
     (
         "anomaly entries have no reading",
         "SELECT count(*), min(idx) FROM entry WHERE kind = 'anomaly'
-         AND idx NOT IN (SELECT entry FROM reading WHERE entry IS NOT NULL)
+         AND idx NOT IN (SELECT entry FROM marked WHERE entry IS NOT NULL)
          AND idx >= coalesce((SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'restored_below'), 0)",
     ),
     (
         "entries are named by several readings",
-        "SELECT count(*), min(entry) FROM (SELECT entry FROM reading WHERE entry IS NOT NULL
+        "SELECT count(*), min(entry) FROM (SELECT entry FROM marked WHERE entry IS NOT NULL
          GROUP BY entry HAVING count(*) > 1)",
     ),
 ];
+
+/// All readings that are labelled anomaly or name an entry, packed or not, as a table of this connection alone.
+const MARKED: &str = "
+    CREATE TEMP TABLE IF NOT EXISTS marked (number INTEGER, label INTEGER, entry INTEGER, waits INTEGER);
+    DELETE FROM marked;
+    INSERT INTO marked SELECT number, label, entry, EXISTS (SELECT 1 FROM queue
+        WHERE queue.device = reading.device AND queue.by_sequence = reading.by_sequence AND queue.key = reading.key)
+        FROM reading WHERE label = 1 OR entry IS NOT NULL;";
 
 impl Reader {
     /// What SQLite itself finds wrong: pages, indexes, types, and rows that refer to none.
@@ -153,15 +166,31 @@ impl Reader {
     /// What readings and entries must not say of each other, where they do.
     pub(crate) fn contradictions(&self) -> Result<Vec<Counted>, StoreError> {
         self.read(|connection| {
-            let mut found = Vec::new();
-            for (what, sql) in CONTRADICTIONS {
-                let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?));
-                let (count, first) = connection.query_row(sql, [], row)?;
-                if count > 0 {
-                    found.push(Counted { what, count, first: first.unwrap_or_default() });
+            // The table is the connection's own, in a place of its own; nothing of the database is written.
+            let only: bool = connection.pragma_query_value(None, "query_only", |row| row.get(0))?;
+            connection.pragma_update(None, "query_only", false)?;
+            let found = contradictions(connection);
+            connection.pragma_update(None, "query_only", only)?;
+            found
+        })
+    }
+
+    /// Chunks that do not hold what their rows in the table say, or cannot be opened: the first few, in words.
+    pub(crate) fn chunks_check(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let mut lines = Vec::new();
+            each_chunk(connection, &mut |id, rows| {
+                let wrong = match rows {
+                    Ok(rows) if is_described(connection, id, &rows)? => return Ok(()),
+                    Ok(_) => format!("chunk {id} does not hold what its row says"),
+                    Err(error) => error.to_string(),
+                };
+                if lines.len() < MAX_LINES {
+                    lines.push(wrong);
                 }
-            }
-            Ok(found)
+                Ok(())
+            })?;
+            Ok(lines)
         })
     }
 
@@ -177,6 +206,41 @@ impl Reader {
     fn one(&self, sql: &str) -> Result<i64, StoreError> {
         self.read(|connection| Ok(connection.query_row(sql, [], |row| row.get(0))?))
     }
+}
+
+/// See [`Reader::contradictions`].
+fn contradictions(connection: &Connection) -> Result<Vec<Counted>, StoreError> {
+    connection.execute_batch(MARKED)?;
+    let mut insert = connection.prepare("INSERT INTO temp.marked VALUES (?, ?, ?, 0)")?;
+    let mut found = Vec::new();
+    each_chunk(connection, &mut |_, rows| {
+        for row in rows.unwrap_or_default().iter().filter(|row| row.label == 1 || row.entry.is_some()) {
+            insert.execute(params![row.number, row.label, row.entry])?;
+        }
+        Ok(())
+    })?;
+    for (what, sql) in CONTRADICTIONS {
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?));
+        let (count, first) = connection.query_row(sql, [], row)?;
+        if count > 0 {
+            found.push(Counted { what, count, first: first.unwrap_or_default() });
+        }
+    }
+    Ok(found)
+}
+
+/// Gives each chunk to a visitor: its id, and its rows, or why they cannot be read.
+fn each_chunk(
+    connection: &Connection,
+    visit: &mut dyn FnMut(i64, Result<Vec<PackedRow>, StoreError>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut after = 0;
+    let sql = "SELECT min(id) FROM chunk WHERE id > ?";
+    while let Some(id) = connection.prepare_cached(sql)?.query_row([after], |row| row.get::<_, Option<i64>>(0))? {
+        visit(id, load_chunk(connection, id).map(Option::unwrap_or_default))?;
+        after = id;
+    }
+    Ok(())
 }
 
 /// Opens the database at a moment: what is committed later is not seen through this connection.

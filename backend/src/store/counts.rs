@@ -11,9 +11,9 @@ use rusqlite::{Connection, params};
 use super::{from_sql, pool::Reader, to_sql};
 use crate::domain::ports::StoreError;
 
-/// Counts an anomaly for the device of a reading.
+/// Counts an anomaly for a device.
 pub(super) const ANOMALY: &str = "INSERT INTO device_count (pseudonym, readings, anomalies)
-    SELECT pseudonym, 0, 1 FROM reading JOIN device ON device.id = reading.device WHERE reading.id = ?
+    SELECT pseudonym, 0, 1 FROM device WHERE id = ?
     ON CONFLICT DO UPDATE SET anomalies = anomalies + 1";
 
 const READINGS: &str = "INSERT INTO device_count (pseudonym, readings, anomalies, sequence_low, sequence_high)

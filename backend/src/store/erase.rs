@@ -6,7 +6,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{from_sql, schema, to_sql};
+use super::{
+    from_sql, schema,
+    series::{PackedRow, delete_sums, device_of, erased},
+    to_sql,
+};
 use crate::domain::ports::{ERASED_VALUES, StoreError};
 
 /// Readings erased in one transaction: a tenth of a second at most, so that a service at work waits no longer.
@@ -60,6 +64,11 @@ pub(crate) enum Gone {
         /// The values' text.
         metrics: String,
     },
+    /// Packed readings, some of whose values were erased.
+    Chunk {
+        /// The bytes as they were.
+        bytes: Vec<u8>,
+    },
 }
 
 /// A connection that erases, also beside a service at work.
@@ -106,8 +115,10 @@ impl Eraser {
             None => Ok(0),
             Some(id) => self.connection.query_row(sql, [id], |row| row.get(0)).map(from_sql),
         };
-        let readings = count("SELECT count(*) FROM reading WHERE device = ? AND metrics <> ''")?;
-        let waiting = count("SELECT count(*) FROM queue WHERE reading IN (SELECT id FROM reading WHERE device = ?)")?;
+        let unpacked = count("SELECT count(*) FROM reading WHERE device = ? AND metrics <> ''")?;
+        let packed = id.map_or(Ok(0), |id| erased::with_values(&self.connection, id))?;
+        let readings = unpacked + packed;
+        let waiting = count("SELECT count(*) FROM queue WHERE device = ?")?;
         Ok(DeviceHeld { known: id.is_some() || !entries.is_empty(), entries, readings, waiting })
     }
 
@@ -150,6 +161,7 @@ impl Eraser {
         }
         let sql = "UPDATE reading SET metrics = ? WHERE entry IN (SELECT value FROM json_each(?))";
         transaction.execute(sql, params![ERASED_VALUES, list])?;
+        erased::erase_entries(&transaction, &erased::set(indexes), &mut |opened| tell(&transaction, opened, gone))?;
         Ok(transaction.commit()?)
     }
 
@@ -162,43 +174,69 @@ impl Eraser {
 
     /// Erases the values of a device's readings, step by step; those that arrive meanwhile are left. Gives how many.
     pub(crate) fn readings(&mut self, device: &str, gone: &mut dyn FnMut(Gone)) -> Result<u64, StoreError> {
-        let newest: i64 =
-            self.connection.query_row("SELECT coalesce(max(id), 0) FROM reading", [], |row| row.get(0))?;
+        let Some(id) = device_of(&self.connection, device)? else { return Ok(0) };
+        let newest: i64 = self.connection.query_row("SELECT number - 1 FROM next_number", [], |row| row.get(0))?;
+        // The append table first: what is packed meanwhile is met among the chunks.
+        let unpacked = self.unpacked(id, newest, gone)?;
+        Ok(unpacked + self.packed(id, newest, gone)?)
+    }
+
+    fn unpacked(&mut self, device: i64, newest: i64, gone: &mut dyn FnMut(Gone)) -> Result<u64, StoreError> {
         let mut erased = 0;
         let mut after = (-1, i64::MIN);
         loop {
             let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            let mut ids: Vec<u64> = Vec::new();
+            let mut count = 0;
+            let first = after;
             {
                 let mut select = transaction.prepare_cached(
-                    "SELECT pseudonym, by_sequence, key, time_us, metrics, reading.id
+                    "SELECT pseudonym, by_sequence, key, time_us, metrics
                      FROM reading JOIN device ON device.id = device
-                     WHERE device = (SELECT id FROM device WHERE name = ?) AND (by_sequence, key) > (?, ?)
-                     AND metrics <> '' AND reading.id <= ? ORDER BY by_sequence, key LIMIT ?",
+                     WHERE device = ? AND (by_sequence, key) > (?, ?)
+                     AND metrics <> '' AND number <= ? ORDER BY by_sequence, key LIMIT ?",
                 )?;
                 let mut rows = select.query(params![device, after.0, after.1, newest, STEP])?;
                 while let Some(row) = rows.next()? {
                     after = (row.get(1)?, row.get(2)?);
-                    ids.push(from_sql(row.get(5)?));
+                    count += 1;
                     gone(reading(row)?);
                 }
             }
-            let sql = "UPDATE reading SET metrics = ? WHERE id IN (SELECT value FROM json_each(?))";
-            transaction.execute(sql, params![ERASED_VALUES, list(&ids)])?;
+            let sql = "UPDATE reading SET metrics = ? WHERE device = ? AND (by_sequence, key) > (?, ?)
+                       AND (by_sequence, key) <= (?, ?) AND metrics <> '' AND number <= ?";
+            transaction.execute(sql, params![ERASED_VALUES, device, first.0, first.1, after.0, after.1, newest])?;
             transaction.commit()?;
-            erased += ids.len() as u64;
-            if (ids.len() as i64) < STEP {
+            erased += count;
+            if count < from_sql(STEP) {
                 return Ok(erased);
             }
         }
     }
 
+    /// The same within chunks, each in a transaction; then what was summed up of them.
+    fn packed(&mut self, device: i64, newest: i64, gone: &mut dyn FnMut(Gone)) -> Result<u64, StoreError> {
+        let (mut count, mut after) = (0, 0);
+        while let Some(id) = erased::next_of(&self.connection, device, after, newest)? {
+            let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            if let Some(opened) = erased::erase_in(&transaction, id, &|row| row.number <= newest)? {
+                count += opened.rows.len() as u64;
+                tell(&transaction, &opened, gone)?;
+            }
+            transaction.commit()?;
+            after = id;
+        }
+        delete_sums(&self.connection, device)?;
+        Ok(count)
+    }
+
     /// The devices that these entries' readings came from.
     pub(crate) fn devices_of(&self, indexes: &[u64]) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT DISTINCT name FROM reading JOIN device ON device.id = device
-                   WHERE entry IN (SELECT value FROM json_each(?)) ORDER BY name";
+        let sql = "SELECT name FROM device WHERE id IN (SELECT value FROM json_each(?2))
+                   OR id IN (SELECT device FROM reading WHERE entry IN (SELECT value FROM json_each(?1))) ORDER BY name";
+        let packed = erased::devices_of(&self.connection, &erased::set(indexes))?;
+        let packed = list(&packed.into_iter().map(from_sql).collect::<Vec<_>>());
         let mut select = self.connection.prepare(sql)?;
-        Ok(select.query_map([list(indexes)], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        Ok(select.query_map([list(indexes), packed], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     /// Puts a device's detector state in place, and erases those that are kept with its findings, entries or not yet: each
@@ -206,25 +244,28 @@ impl Eraser {
     pub(crate) fn put_state(&mut self, device: &str, state: &[u8]) -> Result<(), StoreError> {
         let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         transaction.execute("UPDATE device SET state = ? WHERE name = ?", params![state, device])?;
-        let sql = "UPDATE payload SET state = NULL WHERE idx IN (SELECT entry FROM reading
-                   WHERE device = (SELECT id FROM device WHERE name = ?) AND entry IS NOT NULL)";
-        transaction.execute(sql, [device])?;
+        let Some(id) = device_of(&transaction, device)? else { return Ok(()) };
+        let packed = list(&erased::entries_of(&transaction, id)?);
+        let sql = "UPDATE payload SET state = NULL WHERE idx IN
+                   (SELECT entry FROM reading WHERE device = ? AND entry IS NOT NULL UNION SELECT value FROM json_each(?))";
+        transaction.execute(sql, params![id, packed])?;
         // A finding that waits to become an entry brings its own.
-        let sql = "UPDATE queue SET pending = json_remove(pending, '$.kept_state') WHERE reading IN
-                   (SELECT id FROM reading WHERE device = (SELECT id FROM device WHERE name = ?))";
-        transaction.execute(sql, [device])?;
+        let sql = "UPDATE queue SET pending = json_remove(pending, '$.kept_state') WHERE device = ?";
+        transaction.execute(sql, [id])?;
         Ok(transaction.commit()?)
     }
 
     /// Whether a reading that is still stored has this time and these values.
     pub(crate) fn has_reading(&self, time_us: i64, metrics: &str) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM reading WHERE time_us = ? AND metrics = ?)";
-        Ok(self.connection.query_row(sql, params![time_us, metrics], |row| row.get(0))?)
+        let unpacked: bool = self.connection.query_row(sql, params![time_us, metrics], |row| row.get(0))?;
+        Ok(unpacked || erased::has_reading(&self.connection, time_us, metrics)?)
     }
 
     /// Writes the database anew from what is live in it: pages that were split may hold old copies of rows.
     pub(crate) fn rewrite(&self) -> Result<(), StoreError> {
-        Ok(self.connection.execute_batch("VACUUM")?)
+        // A database of before becomes one that can be made smaller in steps.
+        Ok(self.connection.execute_batch("PRAGMA auto_vacuum = incremental; VACUUM")?)
     }
 
     /// Brings the write-ahead log into the database and cuts it to nothing; `false` while readers are in the way.
@@ -266,6 +307,18 @@ fn reading(row: &rusqlite::Row<'_>) -> rusqlite::Result<Gone> {
     Ok(Gone::Reading { pseudonym: row.get(0)?, sequence, time_us: row.get(3)?, metrics: row.get(4)? })
 }
 
+/// Tells what was erased within a chunk.
+fn tell(connection: &Connection, opened: &erased::Opened, gone: &mut dyn FnMut(Gone)) -> Result<(), StoreError> {
+    let sql = "SELECT pseudonym FROM device WHERE id = ?";
+    let pseudonym: String = connection.query_row(sql, [opened.device], |row| row.get(0))?;
+    for PackedRow { kind, key, time_us, values, .. } in &opened.rows {
+        let sequence = (*kind == 1).then_some(*key);
+        gone(Gone::Reading { pseudonym: pseudonym.clone(), sequence, time_us: *time_us, metrics: values.text() });
+    }
+    gone(Gone::Chunk { bytes: opened.bytes.clone() });
+    Ok(())
+}
+
 /// Numbers as the JSON array that SQLite's `json_each` takes.
 fn list(numbers: &[u64]) -> String {
     let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
@@ -286,12 +339,13 @@ mod tests {
         eraser
             .connection
             .execute_batch(&format!(
-                "INSERT INTO device VALUES (1, 'one', 'a', 'generic', x'', NULL, NULL);
-                 INSERT INTO device VALUES (2, 'two', 'b', 'generic', x'', NULL, NULL);
-                 INSERT INTO reading (device, by_sequence, key, time_us, metrics, score, threshold, label,
-                     model_version, entry)
+                "INSERT INTO device (id, name, pseudonym, profile, state) VALUES (1, 'one', 'a', 'generic', x'');
+                 INSERT INTO device (id, name, pseudonym, profile, state) VALUES (2, 'two', 'b', 'generic', x'');
+                 INSERT INTO reading (device, by_sequence, key, number, time_us, metrics, score, threshold,
+                     label, model_version, entry)
                      WITH RECURSIVE n (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM n WHERE n < 2 * {readings} - 1)
-                     SELECT 1 + n % 2, n % 3 = 0, n, n, '{{}}', 0, 0, 0, 'm', iif(n % 100 = 0, n / 100, NULL) FROM n;
+                     SELECT 1 + n % 2, n % 3 = 0, n, n, n, '{{\"t\":1.0}}', 0, 0, 0, 'm', iif(n % 100 = 0, n / 100, NULL) FROM n;
+                 UPDATE next_number SET number = 2 * {readings};
                  INSERT INTO entry SELECT entry, 'anomaly', x'' FROM reading WHERE entry IS NOT NULL;
                  INSERT INTO payload SELECT entry, zeroblob(32), CAST('{{\"device\":\"one\"}}' AS BLOB), x'07'
                      FROM reading WHERE entry IS NOT NULL;"
@@ -348,13 +402,12 @@ mod tests {
         // Every hundredth reading is an even one: all findings are of the one device.
         eraser.put_state("two", b"new").unwrap();
         assert_eq!(kept(&eraser).len(), 9);
-        let waiting =
-            "INSERT INTO queue (reading, pending) SELECT min(id), '{\"kind\":\"finding\",\"kept_state\":\"Bw==\"}'
-                       FROM reading GROUP BY device";
+        let waiting = "INSERT INTO queue (device, by_sequence, key, pending) SELECT device, by_sequence, min(key),
+                       '{\"kind\":\"finding\",\"kept_state\":\"Bw==\"}' FROM reading GROUP BY device";
         eraser.connection.execute_batch(waiting).unwrap();
         eraser.put_state("one", b"new").unwrap();
         let waits = |device: i64| -> String {
-            let sql = "SELECT pending FROM queue JOIN reading ON reading.id = reading WHERE device = ?";
+            let sql = "SELECT pending FROM queue WHERE device = ?";
             eraser.connection.query_row(sql, [device], |row| row.get(0)).unwrap()
         };
         assert!(!waits(1).contains("kept_state") && waits(2).contains("Bw=="));

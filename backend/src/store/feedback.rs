@@ -1,9 +1,11 @@
 //! What people said of findings.
 
+use std::collections::HashMap;
+
 use ledger::audit::Record;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{from_sql, to_sql};
+use super::{from_sql, pool::Reader, to_sql};
 use crate::domain::{
     Millis,
     ports::StoreError,
@@ -14,6 +16,18 @@ use crate::domain::{
 pub(super) fn of(connection: &Connection, index: u64) -> Result<Option<Feedback>, StoreError> {
     let mut select = connection.prepare_cached("SELECT idx, real, comment, given_ms FROM feedback WHERE idx = ?")?;
     Ok(select.query_row([to_sql(index)], |row| row_at(row, 0)).optional()?.flatten())
+}
+
+impl Reader {
+    /// All that was said of findings, by index. People have said it, so there is little.
+    pub(crate) fn all_feedback(&self) -> Result<HashMap<u64, FeedbackVerdict>, StoreError> {
+        self.read(|connection| {
+            let mut select = connection.prepare("SELECT idx, real, comment, given_ms FROM feedback")?;
+            let rows = select.query_map([], |row| row_at(row, 0))?;
+            let said = rows.filter_map(Result::transpose).map(|row| row.map(|said| (said.index, said.verdict)));
+            Ok(said.collect::<Result<_, _>>()?)
+        })
+    }
 }
 
 /// Reads index, verdict, comment and time from four columns; `None` where nothing was said.

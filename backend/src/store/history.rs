@@ -1,8 +1,20 @@
 //! All readings in the order in which they were judged, with what was found: for training and for backtests. Changes
-//! nothing, and holds no more than one row.
+//! nothing, and holds no more than [`WINDOW`] rows.
 
-use super::{pool::Reader, readings::label_from_sql, writer::NO_READING};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    from_sql,
+    pool::Reader,
+    readings::label_from_sql,
+    series::{PackedRow, load_chunk, unpacked_between},
+    writer::NO_READING,
+};
 use crate::domain::{Micros, ports::StoreError, verdict::Label};
+
+/// Rows that are put in order at a time: some 200 bytes each, so 100 MiB. Chunks are sorted by device, and commits are
+/// not: a chunk is opened once for each window that it reaches into.
+const WINDOW: i64 = 524_288;
 
 /// A stored reading.
 pub(crate) struct Past<'a> {
@@ -15,7 +27,10 @@ pub(crate) struct Past<'a> {
     pub(crate) values: &'a str,
     /// Nothing came, and that was noticed at this time.
     pub(crate) silence: bool,
+    pub(crate) score: f64,
     pub(crate) label: Label,
+    /// The index of the entry that was made of it.
+    pub(crate) entry: Option<u64>,
     /// The payload of the entry that was made of it, unless it was erased.
     pub(crate) payload: Option<&'a [u8]>,
 }
@@ -24,24 +39,19 @@ impl Reader {
     /// Gives each reading to `visit`, in the order in which they were committed. A service may go on meanwhile: what it
     /// commits is not seen.
     pub(crate) fn history(&self, visit: &mut dyn FnMut(&Past<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
-        self.read(|connection| {
-            let mut select = connection.prepare(
-                "SELECT device.name, device.profile, time_us, metrics, label, payload.bytes, by_sequence
-                 FROM reading JOIN device ON device.id = reading.device LEFT JOIN payload ON payload.idx = reading.entry
-                 ORDER BY reading.id",
-            )?;
-            let mut rows = select.query([])?;
-            let column = |error: rusqlite::types::FromSqlError| StoreError::Damaged(format!("a reading: {error}"));
-            while let Some(row) = rows.next()? {
-                visit(&Past {
-                    device: row.get_ref(0)?.as_str().map_err(column)?,
-                    profile: row.get_ref(1)?.as_str().map_err(column)?,
-                    time: Micros(row.get(2)?),
-                    values: row.get_ref(3)?.as_str().map_err(column)?,
-                    silence: row.get::<_, i64>(6)? == NO_READING,
-                    label: label_from_sql(row.get(4)?),
-                    payload: row.get_ref(5)?.as_blob_or_null().map_err(column)?,
-                })?;
+        self.moment(|connection| {
+            let ends = "SELECT min(low), max(high) FROM
+                (SELECT min(first_number) AS low, max(last_number) AS high FROM chunk
+                 UNION ALL SELECT min(number), max(number) FROM reading)";
+            let ends = connection.query_row(ends, [], |row| Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?)))?;
+            let Some((first, last)) = ends else { return Ok(()) };
+            let mut from = first;
+            while from <= last {
+                let to = from.saturating_add(WINDOW);
+                for (device, row) in window(connection, from, to)? {
+                    tell(connection, device, &row, visit)?;
+                }
+                from = to;
             }
             Ok(())
         })
@@ -49,11 +59,54 @@ impl Reader {
 
     /// The time of the newest reading; `None` without any.
     pub(crate) fn newest_time(&self) -> Result<Option<Micros>, StoreError> {
-        self.read(|connection| {
+        self.moment(|connection| {
+            // A silence is later than the last reading, so the devices' own latest times are asked.
             let time: Option<i64> =
-                connection
-                    .query_row("SELECT max(time_us) FROM reading WHERE by_sequence <> 2", [], |row| row.get(0))?;
+                connection.query_row("SELECT max(last_time_us) FROM device", [], |row| row.get(0))?;
             Ok(time.map(Micros))
         })
     }
+}
+
+/// Rows from one number to another, by number.
+fn window(connection: &Connection, from: i64, to: i64) -> Result<Vec<(i64, PackedRow)>, StoreError> {
+    let mut rows = unpacked_between(connection, from, to)?;
+    let sql = "SELECT id, device FROM chunk WHERE first_number < ? AND last_number >= ?";
+    let mut select = connection.prepare_cached(sql)?;
+    let mut chunks = select.query(params![to, from])?;
+    while let Some(chunk) = chunks.next()? {
+        let (id, device): (i64, i64) = (chunk.get(0)?, chunk.get(1)?);
+        let packed = load_chunk(connection, id)?.unwrap_or_default();
+        rows.extend(packed.into_iter().filter(|row| (from..to).contains(&row.number)).map(|row| (device, row)));
+    }
+    rows.sort_by_key(|(_, row)| row.number);
+    Ok(rows)
+}
+
+fn tell(
+    connection: &Connection,
+    device: i64,
+    row: &PackedRow,
+    visit: &mut dyn FnMut(&Past<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut select = connection.prepare_cached("SELECT name, profile FROM device WHERE id = ?")?;
+    let (device, profile): (String, String) = select.query_row([device], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let payload: Option<Vec<u8>> = match row.entry {
+        Some(index) => {
+            let mut select = connection.prepare_cached("SELECT bytes FROM payload WHERE idx = ?")?;
+            select.query_row([index], |row| row.get(0)).optional()?
+        }
+        None => None,
+    };
+    visit(&Past {
+        device: &device,
+        profile: &profile,
+        time: Micros(row.time_us),
+        values: &row.values.text(),
+        silence: row.kind == NO_READING,
+        score: row.score,
+        label: label_from_sql(row.label),
+        entry: row.entry.map(from_sql),
+        payload: payload.as_deref(),
+    })
 }

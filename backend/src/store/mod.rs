@@ -6,16 +6,23 @@
 mod anchors;
 mod audit;
 mod check;
+mod checkpoints;
+#[cfg(test)]
+mod conformance;
 mod copy;
 mod counts;
 mod erase;
 mod feedback;
 mod history;
 mod log;
+mod people;
 mod pool;
 mod published;
 mod readings;
+mod registry;
+mod requests;
 mod schema;
+mod series;
 mod writer;
 
 use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path};
@@ -25,15 +32,23 @@ use rusqlite::{Connection, OpenFlags};
 use crate::domain::ports::StoreError;
 pub(crate) use audit::{RESTORED, restored_object};
 pub(crate) use check::{Counted, StoredAnchor, StoredEntry, StoredNote, is_damage};
-pub(crate) use copy::copy_database;
+pub(crate) use copy::{back_up_database, copy_database};
 pub(crate) use erase::{DeviceHeld, Eraser, Gone, Held, may_pass};
 pub(crate) use history::Past;
+pub(crate) use people::SqlitePeople;
 pub(crate) use pool::Reader;
 pub(crate) use readings::SqliteDevices;
 pub(crate) use writer::SqliteWriter;
 
 /// The database's name in the data directory.
 pub(crate) const FILE: &str = "ledger.sqlite";
+
+/// Who waits to write looks for its turn this often: the pipeline's writer leaves the database free for a moment between
+/// its transactions, and SQLite's own waiting, up to 100 ms at a time, would mostly miss it.
+const TURN: std::time::Duration = std::time::Duration::from_millis(1);
+
+/// How many of those until it gives up: at least 10 s, in which the pipeline commits hundreds of times.
+const TURNS: i32 = 10_000;
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -73,19 +88,27 @@ fn open_existing(data_dir: &Path) -> Result<Connection, StoreError> {
         )));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags)?;
-    configure(&connection)?;
+    let empty = file.metadata().is_ok_and(|meta| meta.len() == 0);
+    let mut connection = Connection::open_with_flags(file, flags)?;
+    if empty {
+        // Before anything is written. Of a database that is there, this would be a write transaction.
+        connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    }
+    configure(&mut connection)?;
     Ok(connection)
 }
 
-fn configure(connection: &Connection) -> Result<(), StoreError> {
+fn configure(connection: &mut Connection) -> Result<(), StoreError> {
     // WAL survives a power cut only with FULL: NORMAL would not sync the log at each commit.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     // Erasure must not leave the bytes in free pages.
     connection.pragma_update(None, "secure_delete", true)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_handler(Some(|turns| {
+        std::thread::sleep(TURN);
+        turns < TURNS
+    }))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }

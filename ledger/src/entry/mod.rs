@@ -13,7 +13,7 @@ use crate::{
     text::{Id, TextError, Time},
 };
 pub use kinds::{Anomaly, Audit, Beacon, Heartbeat, Key, Model, Severity};
-pub use payload::{Judged, MetricValue, Payload, Reason, Type, commitment};
+pub use payload::{Flow, Judged, MetricValue, Payload, Reason, Type, commitment};
 
 /// The version of everything in canonical JSON that this crate writes; it refuses others.
 pub(crate) const VERSION: u8 = 1;

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{EntryError, MAX_PAYLOAD, Severity, VERSION, from_bytes, to_bytes};
 use crate::{
     hash::{Hash, sha256},
-    text::{Decimal, Id, Time},
+    signed::Signed,
+    text::{Decimal, Endpoint, Id, Time},
 };
 
 /// What sort of anomaly a finding is.
@@ -54,6 +55,24 @@ pub struct Payload {
     pub model: Hash,
     /// SHA-256 of the detector's state before the reading.
     pub state: Hash,
+    /// The device's signature over the reading (docs/spec/signed-reading.md); absent where it did not sign.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<Signed>,
+    /// Between whom, where the reading is a network flow and its ends are known; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
+}
+
+/// The ends of a network flow; one of them at least.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flow {
+    /// Where it goes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<Endpoint>,
+    /// Where it comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Endpoint>,
 }
 
 /// One metric's value.
@@ -145,6 +164,8 @@ impl Payload {
             sentence,
             model,
             state,
+            signed: None,
+            flow: None,
         }
     }
 
@@ -178,6 +199,12 @@ impl Payload {
         }
         if !self.values.is_sorted_by(|a, b| a.metric < b.metric) {
             return Err(EntryError::Member("values sorted by metric, each metric once"));
+        }
+        if self.signed.is_some() && (self.sequence.is_none() || self.values.is_empty()) {
+            return Err(EntryError::Member("a sequence number and values in a signed reading"));
+        }
+        if self.flow.as_ref().is_some_and(|flow| flow.source.is_none() && flow.destination.is_none()) {
+            return Err(EntryError::Member("a source or a destination of a flow"));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Steps 1 to 9: payload, state, entry, leaf, inclusion, keys, signature, beacon, tile.
+//! Steps 1 to 9: payload and the device's signature in it, state, entry, leaf, inclusion, keys, signature, beacon, tile.
 
 use super::{Case, Outcome, Step};
 use crate::{
@@ -9,6 +9,7 @@ use crate::{
     hash::{leaf_hash, root_of, sha256},
     keys::signing_key,
     merkle::root_from_inclusion,
+    signed::{Signed, message_of},
     tile,
 };
 
@@ -24,6 +25,7 @@ pub(super) struct OfLog {
 pub(super) fn take(case: &Case<'_>, steps: &mut Vec<Step>) -> OfLog {
     let entry = Entry::from_bytes(&case.bundle.entry);
     steps.push(payload(case, &entry));
+    steps.extend(device_signature(case));
     steps.extend(state(case));
     steps.push(well_formed(&entry));
     let leaf = leaf_hash(&case.bundle.entry);
@@ -151,6 +153,23 @@ fn payload(case: &Case<'_>, entry: &Result<Entry, EntryError>) -> Step {
         },
     }
 }
+
+/// The device has signed what the payload records of its reading; that this is the payload is the step before.
+fn device_signature(case: &Case<'_>) -> Option<Step> {
+    const NAME: &str = "device signature";
+    let payload = Payload::from_bytes(&case.bundle.disclosure.as_ref()?.payload).ok()?;
+    let signed = payload.signed?;
+    let by = |signed: &Signed| format!("a signature by the key with the fingerprint {}", signed.fingerprint());
+    let checked = message_of(&payload).and_then(|message| signed.verify(&message));
+    Some(match checked {
+        Ok(()) => Step::holds(NAME, SIGNED, by(&signed)),
+        Err(error) => Step::failed(NAME, by(&signed), error),
+    })
+}
+
+/// What a device's signature shows, and what it does not.
+const SIGNED: &str = "the holder of this key sent these values, with this sequence number and time; that the key is the \
+                      device's is the registry's word, and that the sensor told the truth nobody's";
 
 /// The state fits the hash in the payload; that this is the payload is the step before.
 fn state(case: &Case<'_>) -> Option<Step> {

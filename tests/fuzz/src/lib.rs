@@ -1,7 +1,11 @@
-//! What a verifier, and the detector, read of strangers, each as a function of bytes. None may panic, and each keeps a promise of its own,
+//! What a verifier, the detector and intake read of strangers, each as a function of bytes. None may panic, and each keeps a promise of its own,
 //! which it asserts. [`seeds`] gives the honest inputs to begin with.
 
+mod connections;
 mod detection;
+#[allow(dead_code, reason = "the service uses all of it")]
+mod domain;
+mod ingest;
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use ledger::{
@@ -26,7 +30,7 @@ use std::sync::LazyLock;
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 20] = [
     ("bundle", bundle),
     ("equivocation", equivocation),
     ("checkpoint", checkpoint),
@@ -42,6 +46,11 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("table", detection::table),
     ("classifier", detection::classifier),
     ("policy", detection::policy),
+    ("reading", ingest::reading),
+    ("lines", ingest::lines),
+    ("gzip", ingest::gzip),
+    ("tcp_lines", connections::split),
+    ("socket", connections::read),
 ];
 
 /// The real cases of tests/vectors/verdict.
@@ -239,6 +248,8 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "answers" => cases.iter().filter_map(|(_, _, rounds)| serde_json::to_vec(rounds).ok()).collect(),
         "tile_path" => ["x001/x234/067", "005.p/17"].map(|path| path.as_bytes().to_vec()).into(),
         "trust" => REAL.iter().filter_map(|real| serde_json::to_vec(&real.trust).ok()).collect(),
+        "reading" | "lines" | "gzip" => ingest::seeds(target),
+        "tcp_lines" | "socket" => connections::seeds(target),
         other => detection::seeds(other),
     }
 }

@@ -1,4 +1,4 @@
-//! tests/vectors/entry: bytes, leaf hash and commitment of the specification's examples.
+//! tests/vectors/entry, and the payload of tests/vectors/signed: bytes, leaf hash and commitment of the specification's examples.
 
 use ledger::{
     Hash,
@@ -12,7 +12,8 @@ use crate::{same, vectors};
 pub(crate) fn entries() -> Result<usize, String> {
     let mut cases = vectors("entry/anomaly.json")?;
     cases.extend(vectors("entry/explained.json")?);
-    same("cases", cases.len(), 2)?;
+    cases.extend(vectors("signed/payload.json")?);
+    same("cases", cases.len(), 3)?;
     let mut held = cases.len();
     for (path, case) in &cases {
         held += anomaly(case).map_err(|error| format!("{path}: {error}"))?;

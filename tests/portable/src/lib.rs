@@ -7,6 +7,7 @@
 mod entry;
 mod mutation;
 mod real;
+mod signed;
 mod tree;
 mod verdict;
 
@@ -26,6 +27,8 @@ pub const CHECKS: &[Check] = &[
     Check { name: "inclusion vectors", run: tree::inclusion },
     Check { name: "consistency vectors", run: tree::consistency },
     Check { name: "entry vectors", run: entry::entries },
+    Check { name: "signed readings", run: signed::readings },
+    Check { name: "changed bytes of signed payloads", run: signed::bytes },
     Check { name: "verdict vectors", run: verdict::verdicts },
     Check { name: "lies about bundles", run: verdict::lies },
     Check { name: "changed bytes of bundles", run: mutation::bytes },

@@ -26,6 +26,10 @@ const TIMED: usize = 10;
 
 #[tokio::main]
 async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "mqtt") {
+        return mqtt(&arguments[1..]).await;
+    }
     let (trial, url) = match std::env::args().nth(1) {
         Some(url) => (None, url.trim_end_matches('/').to_owned()),
         None => {
@@ -48,6 +52,48 @@ async fn main() {
     println!("POST to final: median {:.1?}, longest {:.1?} (of {TIMED})", ways[TIMED / 2], ways[TIMED - 1]);
     gas(&url).await;
     drop(trial);
+}
+
+/// `bench mqtt [--connections N] [--seconds N] [ADDRESS]`: messages of QoS 1, each with one reading of three metrics.
+async fn mqtt(arguments: &[String]) {
+    let (mut connections, mut seconds, mut address) = (1_000, 10, None);
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        let mut number = || arguments.next().and_then(|text| text.parse().ok()).expect("a number");
+        match argument.as_str() {
+            "--connections" => connections = number(),
+            "--seconds" => seconds = number(),
+            other => address = Some(other.to_owned()),
+        }
+    }
+    let trial = match address {
+        Some(_) => None,
+        None => {
+            let mut trial = Trial::prepare(e2e::Chain::start().await).await;
+            trial.settings().flags = vec!["--mqtt".into(), "127.0.0.1:0".into()];
+            trial.start_service().await;
+            trial.ready().await;
+            Some(trial)
+        }
+    };
+    let own = trial.as_ref().map(|trial| trial.service().place("mqtt"));
+    let address = address.or(own).expect("an address");
+    let shown = e2e::mqtt::load::run(&address, connections, Duration::from_secs(seconds as u64)).await;
+    println!("{:<44} {:>12} {:>10} {:>10} {:>10}", "what", "messages/s", "p50", "p99", "p99.9");
+    let (what, rate) = (format!("MQTT, QoS 1, {connections} connections"), shown.rate());
+    let within = [0.5, 0.99, 0.999].map(|share| format!("{:.1?}", shown.within(share)));
+    println!("{what:<44} {rate:>12.0} {:>10} {:>10} {:>10}", within[0], within[1], within[2]);
+    let ticks = |of: &str| std::fs::read_to_string(format!("/proc/{of}/stat")).ok();
+    let spent = |stat: String| -> Option<u64> {
+        // utime and stime are the 14th and 15th field, in hundredths of a second.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+    };
+    println!("processor time of the load generator: {} s", ticks("self").and_then(spent).unwrap_or(0) as f64 / 100.0);
+    if let Some(trial) = &trial {
+        let service = ticks(&trial.service().id().to_string()).and_then(spent).unwrap_or(0);
+        println!("processor time of the service, its start included: {} s", service as f64 / 100.0);
+    }
 }
 
 /// What a load has shown.

@@ -138,6 +138,16 @@ impl Matching {
     }
 }
 
+/// The place of each of `wanted` in a file's header.
+///
+/// # Errors
+/// As [`Matching::new`], where nothing may be imputed.
+pub(crate) fn places(wanted: &[&str], header: &[&str]) -> Result<Vec<usize>, DetectError> {
+    let columns: Vec<Column> =
+        wanted.iter().map(|name| Column::new(name, ColumnKind::Number)).collect::<Result<_, _>>()?;
+    Ok(Matching::new(&columns, header, false)?.places.into_iter().flatten().collect())
+}
+
 fn find(names: &[String], wanted: &str) -> Result<Option<usize>, DetectError> {
     let place = |wanted: &str| {
         let mut places = (0..names.len()).filter(|place| names[*place] == wanted);

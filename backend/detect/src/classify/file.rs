@@ -23,7 +23,7 @@ use crate::{
     model::hex,
 };
 
-const MAGIC: &[u8; 4] = b"ALDC";
+pub(crate) const MAGIC: &[u8; 4] = b"ALDC";
 const VERSION: u16 = 1;
 
 /// What is worth knowing about a classifier, for people and for a file beside it.

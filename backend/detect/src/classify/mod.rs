@@ -39,6 +39,7 @@ mod trees;
 
 use smartcore::ensemble::random_forest_classifier::RandomForestClassifierParameters;
 
+pub(crate) use self::{columns::places, file::MAGIC, spec::is_benign};
 pub use self::{
     columns::{Column, ColumnKind, Matching, NSL_KDD, nsl_kdd_family, schema},
     figures::{ClassFigures, Figures},

@@ -6,6 +6,11 @@ use crate::DetectError;
 /// Labels that mean that nothing is wrong, as data sets have them.
 const BENIGN: [&str; 6] = ["benign", "normal", "benigntraffic", "benignfinal", "0", "false"];
 
+/// Whether a label means that nothing is wrong.
+pub(crate) fn is_benign(label: &str) -> bool {
+    BENIGN.contains(&normal(label).as_str())
+}
+
 /// What is to be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
@@ -20,7 +25,7 @@ impl Task {
     pub(super) fn classes(self, table: &LabelledTable) -> (Vec<String>, Vec<u16>) {
         let name = |label: &str| match self {
             Self::Labels => label.to_owned(),
-            Self::Binary if BENIGN.contains(&normal(label).as_str()) => "benign".to_owned(),
+            Self::Binary if is_benign(label) => "benign".to_owned(),
             Self::Binary => "attack".to_owned(),
         };
         let mut classes: Vec<String> = table.labels().iter().map(|label| name(label)).collect();

@@ -59,6 +59,25 @@ impl Tails {
         f64::max(left, right).max(longer)
     }
 
+    /// −ln p of the rarer tail of each number of a row.
+    pub(super) fn each<'a>(&'a self, row: &'a [f32]) -> impl Iterator<Item = f64> + 'a {
+        self.columns.iter().zip(row).map(|(column, value)| {
+            let (low, high) = column.evidence(*value);
+            low.max(high)
+        })
+    }
+
+    /// The 1 %, 50 % and 99 % quantiles of a column.
+    pub(super) fn range(&self, place: usize) -> (f32, f32, f32) {
+        let knots = &self.columns[place].knots;
+        let rows = knots.last().map_or(0.0, |last| f64::from(last.upto));
+        let quantile = |share: f64| {
+            let knot = knots.iter().find(|knot| f64::from(knot.upto) >= share * rows);
+            knot.or(knots.last()).map_or(0.0, |knot| knot.value)
+        };
+        (quantile(0.01), quantile(0.5), quantile(0.99))
+    }
+
     /// How far the number that is furthest out of its column's range is out, 0 if none is: the
     /// part of its −ln p that no row of the sample has.
     pub(super) fn outside(&self, row: &[f32]) -> f64 {

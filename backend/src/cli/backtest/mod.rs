@@ -1,7 +1,7 @@
 //! `anomaly-ledger backtest`: what these rules and this model would have found. Judges past readings again, in order,
 //! from an empty state on; writes nothing, to no store.
 
-mod models;
+pub(super) mod models;
 mod report;
 mod walk;
 
@@ -53,7 +53,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args) -> Outcome {
     let policies = policy::read(args.policy.as_deref())?;
-    let models = Choice::of(args)?;
+    let models = Choice::of(args.model.as_deref(), args.origin.data_dir(), args.profile.clone())?;
     let readings = args.origin.open()?.map_err(|_| WrongUse::new("a CSV file of readings needs --time COLUMN"))?;
     let Some(newest_ms) = readings.newest_ms()? else {
         return Err(WrongUse::new("there are no readings to judge").into());

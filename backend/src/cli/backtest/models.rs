@@ -9,14 +9,13 @@ use std::{
 use detect::Model;
 use ledger::Hash;
 
-use super::Args;
 use crate::{
     cli::{WrongUse, model},
     pipeline::built_in,
 };
 
 /// The models, each loaded when the first device needs it.
-pub(super) struct Choice {
+pub(in crate::cli) struct Choice {
     given: Option<Rc<Model>>,
     /// Where the service keeps its models.
     kept: Option<PathBuf>,
@@ -26,14 +25,19 @@ pub(super) struct Choice {
 }
 
 impl Choice {
-    pub(super) fn of(args: &Args) -> Result<Self, WrongUse> {
-        let given = args.model.as_deref().map(model::stream).transpose()?.map(Rc::new);
-        let kept = args.origin.data_dir().map(|dir| dir.join("models"));
-        Ok(Self { given, kept, only: args.profile.clone(), by_profile: HashMap::new() })
+    /// The one that is given, else what the service of this data directory uses; only for one profile, if it is named.
+    pub(in crate::cli) fn of(
+        given: Option<&Path>,
+        data_dir: Option<&Path>,
+        only: Option<String>,
+    ) -> Result<Self, WrongUse> {
+        let given = given.map(model::stream).transpose()?.map(Rc::new);
+        let kept = data_dir.map(|dir| dir.join("models"));
+        Ok(Self { given, kept, only, by_profile: HashMap::new() })
     }
 
     /// The profile of a device, and its model; `None` where it is not to be judged.
-    pub(super) fn model(&mut self, profile: Option<&str>) -> Result<Option<(String, Rc<Model>)>, WrongUse> {
+    pub(in crate::cli) fn model(&mut self, profile: Option<&str>) -> Result<Option<(String, Rc<Model>)>, WrongUse> {
         if let (Some(only), Some(profile)) = (&self.only, profile)
             && only != profile
         {

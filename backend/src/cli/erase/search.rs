@@ -20,6 +20,9 @@ const MAX_TRACES: usize = 40_000;
 /// Characters of the base64 of a salt that depend on nothing but the salt.
 const SALT_IN_BASE64: usize = 42;
 
+/// Bytes of a packed chunk that are looked for: no others are the same by chance.
+const CHUNK_PART: usize = 24;
+
 /// What erased rows would look like, wherever they were left.
 #[derive(Default)]
 pub(super) struct Traces {
@@ -46,6 +49,11 @@ impl Traces {
                 self.push(in_base64, None);
                 self.push(hex::encode(&salt).into_bytes(), None);
                 self.add_entry(&entry);
+            }
+            Gone::Chunk { bytes } => {
+                // From its middle: the beginnings of two chunks may be the same. Most often it lies on one page.
+                let from = (bytes.len() / 2).saturating_sub(CHUNK_PART / 2);
+                self.push(bytes[from..bytes.len().min(from + CHUNK_PART)].to_vec(), None);
             }
             Gone::Reading { pseudonym, sequence, time_us, metrics } => {
                 // As SQLite lays the two columns beside each other.

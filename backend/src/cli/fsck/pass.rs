@@ -369,6 +369,9 @@ impl<'a> Pass<'a> {
         for Counted { what, count, first } in self.log.contradictions()? {
             self.damage(format!("readings: {count} {what}; the first is {first}"));
         }
+        for line in self.log.chunks_check()? {
+            self.damage(line);
+        }
         Ok(())
     }
 

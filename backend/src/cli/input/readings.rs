@@ -13,6 +13,7 @@ use super::{columns::Named, series::Series, source::Source, time::TimeFormat};
 use crate::{
     cli::WrongUse,
     domain::verdict::Label,
+    export::json_end,
     store::{Past, Reader},
 };
 
@@ -59,7 +60,10 @@ pub(crate) struct Reading<'a> {
 
 /// What the service made of a reading.
 pub(crate) struct Found<'a> {
+    pub(crate) score: f64,
     pub(crate) label: Label,
+    /// The index of its entry, if it has one.
+    pub(crate) entry: Option<u64>,
     /// The payload of its entry, unless it has none or it was erased.
     pub(crate) payload: Option<&'a [u8]>,
 }
@@ -196,7 +200,7 @@ fn each_line(source: &Source, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(), 
         if read as u64 == MAX_LINE {
             return Err(wrong(format!("expected at most {MAX_LINE} bytes on a line")).into());
         }
-        if text.trim().is_empty() {
+        if text.trim().is_empty() || json_end(&text).is_some() {
             continue;
         }
         let example = r#"{"device": "pump-4", "time": "2026-01-05T08:00:00Z", "metrics": {"flow": 3.2}}"#;
@@ -250,6 +254,6 @@ fn visit_stored(past: &Past<'_>, visit: &mut dyn FnMut(&Reading<'_>) -> Result<(
         profile: Some(past.profile),
         time_ms: past.time.millis().0,
         values: &values,
-        found: Some(Found { label: past.label, payload: past.payload }),
+        found: Some(Found { score: past.score, label: past.label, entry: past.entry, payload: past.payload }),
     })
 }

@@ -14,7 +14,7 @@ use std::{
 use csv::ByteRecord;
 
 use super::source::Source;
-use crate::cli::WrongUse;
+use crate::{cli::WrongUse, export::csv_end};
 
 /// The longest row in bytes: 10,000 columns of 25 digits are a quarter of a megabyte. A quote that is never closed
 /// would else take the rest of the file into memory.
@@ -192,6 +192,7 @@ impl Rows {
         let line = self.reader.position().line();
         match read {
             Ok(false) => Ok(None),
+            Ok(true) if is_end(&record) => Ok(None),
             // The reader's position is behind the row, whose own line ends may stand in quotes.
             Ok(true) => {
                 let inner = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -200,6 +201,11 @@ impl Rows {
             Err(error) => Err(WrongUse(format!("{}, line {line}: {error}", self.file))),
         }
     }
+}
+
+/// Whether this is no row, but the line with which an export says that it is whole.
+fn is_end(record: &ByteRecord) -> bool {
+    record.len() == 1 && std::str::from_utf8(&record[0]).is_ok_and(|line| csv_end(line).is_some())
 }
 
 /// Input that ends with an error where a row does not end.

@@ -1,6 +1,6 @@
 //! From a CSV file to readings. What a field says is passed on as text: the service judges it, not a double.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io::Read};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +8,10 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::Args;
 use crate::{
-    cli::{WrongUse, input::is_missing},
+    cli::{
+        WrongUse,
+        input::{Source, is_missing},
+    },
     domain::{Clock, Micros, SystemClock},
 };
 
@@ -26,10 +29,18 @@ pub(super) struct Reading<'a> {
     metrics: BTreeMap<String, Box<RawValue>>,
 }
 
-/// Reads the file as readings.
-pub(super) fn read(args: &Args) -> Result<Vec<Reading<'_>>, WrongUse> {
-    let file = std::fs::read(&args.file).map_err(|error| WrongUse(format!("{}: {error}", args.file.display())))?;
+/// Reads a table as readings of one device.
+pub(super) fn read<'a>(source: &Source, args: &'a Args) -> Result<Vec<Reading<'a>>, WrongUse> {
+    let mut file = Vec::new();
+    source.open()?.read_to_end(&mut file).map_err(|error| WrongUse(format!("{}: {error}", source.name())))?;
     read_from(&file, args)
+}
+
+/// The column of times, which a table has to have.
+fn time_column(args: &Args) -> Result<&String, String> {
+    let expected =
+        "is no export and holds no lines of JSON: a table of one device needs --time COLUMN and --device NAME";
+    args.time.as_ref().ok_or_else(|| expected.to_owned())
 }
 
 /// What a column is for.
@@ -56,6 +67,8 @@ fn read_from<'a>(file: &[u8], args: &'a Args) -> Result<Vec<Reading<'a>>, WrongU
     let mut reader = builder.delimiter(separator).trim(csv::Trim::All).flexible(true).from_reader(file);
     let header = reader.headers().map_err(|error| wrong(format!(": {error}")))?.clone();
     let columns = columns(&header, args).map_err(|why| wrong(format!(" {why}")))?;
+    let device =
+        args.device.as_deref().ok_or_else(|| wrong(": expected --device NAME: whose readings are they?".into()))?;
     let mut rows = Vec::new();
     for row in reader.records() {
         let row = row.map_err(|error| wrong(format!(": {error}")))?;
@@ -71,7 +84,7 @@ fn read_from<'a>(file: &[u8], args: &'a Args) -> Result<Vec<Reading<'a>>, WrongU
         let time = time.text(offset).ok_or_else(|| {
             wrong(format!(", line {line}: this row's time, counted from --start, is beyond the year 9999"))
         })?;
-        Ok(Reading { device: &args.device, time, metrics })
+        Ok(Reading { device, time, metrics })
     };
     rows.into_iter().map(reading).collect()
 }
@@ -87,7 +100,8 @@ fn line(file: &[u8], position: &csv::Position) -> u64 {
 /// What each column of the line of names is for.
 fn columns(header: &csv::StringRecord, args: &Args) -> Result<Vec<Column>, String> {
     let names: Vec<&str> = header.iter().collect();
-    for column in args.ignore.iter().chain([&args.time]) {
+    let time = time_column(args)?;
+    for column in args.ignore.iter().chain([time]) {
         if !names.contains(&column.as_str()) {
             let hint = match names.as_slice() {
                 [_] => format!(". One column only: does --separator {:?} separate the fields?", args.separator),
@@ -105,7 +119,7 @@ fn columns(header: &csv::StringRecord, args: &Args) -> Result<Vec<Column>, Strin
         if names[..at].contains(name) {
             return Err(format!("has the column {name:?} twice: which one is meant? --ignore leaves both out"));
         }
-        columns.push(if *name == args.time { Column::Time } else { Column::Metric((*name).to_owned()) });
+        columns.push(if name == time { Column::Time } else { Column::Metric((*name).to_owned()) });
     }
     Ok(columns)
 }
@@ -139,7 +153,7 @@ fn cells(row: &csv::StringRecord, columns: &[Column]) -> Result<Cells, String> {
 }
 
 /// A number as JSON writes it, with the digits that the field has: `.5`, `+5` and `007` are spelt as JSON wants them.
-fn number(field: &str) -> Option<Box<RawValue>> {
+pub(super) fn number(field: &str) -> Option<Box<RawValue>> {
     let (sign, unsigned) = match field.strip_prefix(['+', '-']) {
         Some(rest) => (if field.starts_with('-') { "-" } else { "" }, rest),
         None => ("", field),

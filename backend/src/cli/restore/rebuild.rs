@@ -180,6 +180,9 @@ fn device(item: &Item) -> Option<Device> {
         profile: profile_of(payload.values.iter().map(|value| value.metric.as_str())).to_owned(),
         state: DeviceState::new().to_bytes(),
         last_sequence: None,
+        first_sequence: None,
+        sequenced: 0,
+        last_seen: None,
         last_time: None,
     })
 }

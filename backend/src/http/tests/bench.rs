@@ -15,7 +15,8 @@ use axum::{
     body::{Body, to_bytes},
     extract::{ConnectInfo, Request},
     http::{HeaderMap, Method, StatusCode, Uri},
-    routing::post,
+    response::Response,
+    routing::{MethodFilter, on},
 };
 use ledger::{
     Hash,
@@ -26,7 +27,11 @@ use ledger::{
 use tokio::sync::{broadcast, watch};
 use tower::ServiceExt;
 
-use super::super::{Guard, Site, router};
+use super::{
+    super::{Door, Guard, Site, router},
+    shelf::Readings,
+};
+use crate::access::testing::House;
 use crate::domain::{
     log::{ChainHealth, ChainView, Event, Halt},
     ports::{AnchorRow, AnchorStore, LogReader, ModelFiles, ModelPart, StoreError, StoredAnomaly, StoredCheckpoint},
@@ -57,7 +62,7 @@ impl Log {
     }
 
     /// One query: counted, and failed if it is to fail.
-    fn query<T>(&self, answer: impl FnOnce(&[Row]) -> T) -> Result<T, StoreError> {
+    pub(super) fn query<T>(&self, answer: impl FnOnce(&[Row]) -> T) -> Result<T, StoreError> {
         self.queries.fetch_add(1, Ordering::SeqCst);
         let fault = *self.fault.lock().unwrap();
         match fault {
@@ -201,10 +206,12 @@ pub(super) struct Answer {
 pub(super) struct Bench {
     pub(super) router: Router,
     pub(super) log: Arc<Log>,
+    pub(super) readings: Arc<Readings>,
     pub(super) view: watch::Sender<ChainView>,
     pub(super) events: broadcast::Sender<Event>,
     pub(super) halt: Halt,
     pub(super) stop: watch::Sender<bool>,
+    pub(super) house: House,
 }
 
 impl Bench {
@@ -217,14 +224,18 @@ impl Bench {
     pub(super) fn of(trial: bool) -> Self {
         let log = Arc::new(Log::default());
         *log.anomalies.lock().unwrap() = (0..7).map(super::anomalies::stored).collect();
+        let readings = Arc::new(Readings::new(Arc::clone(&log)));
         let (view, seen) = watch::channel(ChainView { health: ChainHealth::Ok, ..ChainView::default() });
         let (events, _) = broadcast::channel(16);
         let (stop, stopped) = watch::channel(false);
         let halt = Halt::default();
+        let house = House::new(trial, false);
         let signer = LogSigner::new("test.local/log".parse().unwrap(), &[7; 32]);
         let site = Site {
             log: Arc::clone(&log) as _,
+            series: Arc::clone(&readings) as _,
             anchors: Arc::new(NoAnchors),
+            registrar: Arc::clone(&house.registrar),
             models: Arc::new(OneModel),
             view: seen,
             events: events.clone(),
@@ -234,19 +245,24 @@ impl Bench {
             rpc_url: "http://user:secret@node.example:8545/path".into(),
             model_version: "test".into(),
             trial,
+            gate: Arc::clone(&house.gate),
+            accounts: Arc::clone(&house.accounts),
+            trail: house.trail.clone(),
+            audit: Arc::clone(&house.audit),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             stop: stopped,
             listeners: Site::listeners(),
         };
         let mut intake = Router::new();
-        for path in super::description::routed(super::description::INTAKE) {
-            intake = intake.route(&path, post(|| async {}));
+        for (method, path) in super::description::intake() {
+            let method = MethodFilter::try_from(Method::from_bytes(method.as_bytes()).unwrap()).unwrap();
+            intake = intake.route(&path, on(method, || async {}));
         }
-        let guard = Guard { address: "127.0.0.1:8080".parse().unwrap(), trial: true };
-        let gate = Arc::new(crate::access::Gate::new(true, Arc::default(), Arc::default()));
-        let door = crate::http::Door { gate, clock: Arc::new(crate::domain::SystemClock) };
+        let guard = Guard { address: "127.0.0.1:8080".parse().unwrap(), trial };
+        let (gate, trail) = (Arc::clone(&house.gate), house.trail.clone());
+        let door = Door { gate, clock: Arc::new(crate::domain::SystemClock), trail };
         let router = router(site, intake, utoipa::openapi::OpenApi::default(), guard, door);
-        Self { router, log, view, events, halt, stop }
+        Self { router, log, readings, view, events, halt, stop, house }
     }
 
     /// Sends a request; `None` if there is no such request. Of a feed, takes the first message.
@@ -256,15 +272,26 @@ impl Bench {
 
     /// The same, with further headers.
     pub(super) async fn send_with(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Option<Answer> {
-        let request = Request::builder().method(method).uri(path.parse::<Uri>().ok()?).header("host", "localhost:8080");
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let mut request = request.body(Body::empty()).ok()?;
-        request.extensions_mut().insert(ConnectInfo::<SocketAddr>("127.0.0.1:5000".parse().unwrap()));
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.answer(method, path, headers).await?;
         let (parts, body) = response.into_parts();
         let endless = parts.headers.get("content-type").is_some_and(|value| value == "text/event-stream");
         let body = if endless { Vec::new() } else { to_bytes(body, usize::MAX).await.unwrap().to_vec() };
         Some(Answer { status: parts.status, headers: parts.headers, body })
+    }
+
+    async fn answer(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Option<Response> {
+        let request = Request::builder().method(method).uri(path.parse::<Uri>().ok()?).header("host", "localhost:8080");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let mut request = request.body(Body::empty()).ok()?;
+        request.extensions_mut().insert(ConnectInfo::<SocketAddr>("127.0.0.1:5000".parse().unwrap()));
+        Some(self.router.clone().oneshot(request).await.unwrap())
+    }
+
+    /// The body of an answer, of which nothing has been read.
+    pub(super) async fn body(&self, path: &str) -> Body {
+        let answer = self.answer(Method::GET, path, &[]).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.into_body()
     }
 
     pub(super) async fn get(&self, path: &str) -> Answer {

@@ -7,13 +7,19 @@ use crate::domain::verdict::{Feedback, FeedbackVerdict};
 
 fn said(index: u64, verdict: FeedbackVerdict, at: i64) -> Said {
     let feedback = Feedback { index, verdict, comment: Some("the door was open".into()), at: Millis(at) };
-    Said { feedback, device: DeviceName::new("a").unwrap(), score: Some(0.9), recorded: Millis(at) }
+    Said {
+        feedback,
+        device: DeviceName::new("a").unwrap(),
+        score: Some(0.9),
+        recorded: Millis(at),
+        by: ("user ada".into(), "192.0.2.7".into()),
+    }
 }
 
 /// Records of the audit log about feedback.
 fn audited(log: &Reader) -> Vec<Record> {
     let records = log.audit_records(0, 100).unwrap().into_iter().map(|bytes| Record::from_bytes(&bytes).unwrap());
-    records.filter(|record| record.what == "anomaly.feedback").collect()
+    records.filter(|record| record.what == "feedback.give").collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

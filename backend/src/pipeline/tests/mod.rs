@@ -4,9 +4,11 @@
 
 mod feedback;
 mod keys;
+mod kinds;
 mod refit;
 mod rescore;
 mod rounds;
+mod signed;
 mod silence;
 
 use std::{
@@ -27,7 +29,13 @@ use tokio::sync::broadcast;
 
 use super::*;
 use crate::{
-    domain::{Keyring, Millis, SystemClock, log::key_history, verdict::Label},
+    domain::{
+        Keyring, Millis, SystemClock,
+        log::key_history,
+        ports::{PackRule, Upkeep},
+        retention::{Retention, Retentions},
+        verdict::Label,
+    },
     store::{Reader, SqliteDevices, SqliteWriter},
 };
 
@@ -54,6 +62,20 @@ impl WriteStore for Faulty {
             if fault == NOT_PERSISTED { Err(error()) } else { Ok(()) }
         })?;
         if fault == PERSISTED_BUT_REPORTED_AS_ERROR { Err(error()) } else { Ok(()) }
+    }
+}
+
+impl Upkeep for Faulty {
+    fn pack(&mut self, now: Millis, rule: &PackRule) -> Result<usize, StoreError> {
+        self.store.pack(now, rule)
+    }
+
+    fn forget(&mut self, now: Millis, retentions: &dyn Retentions) -> Result<usize, StoreError> {
+        self.store.forget(now, retentions)
+    }
+
+    fn shrink(&mut self) -> Result<usize, StoreError> {
+        self.store.shrink()
     }
 }
 
@@ -87,6 +109,18 @@ fn start_with(
     view: watch::Receiver<ChainView>,
     policies: Policies,
 ) -> (Bench, Threads) {
+    start_as(dir, compared, clock, view, policies, Arc::new(crate::access::Devices::default()))
+}
+
+/// The same, with devices of known types.
+fn start_as(
+    dir: &Path,
+    compared: bool,
+    clock: Arc<dyn Clock>,
+    view: watch::Receiver<ChainView>,
+    policies: Policies,
+    kinds: Arc<dyn Kinds>,
+) -> (Bench, Threads) {
     let fault = Arc::new(AtomicU8::new(FINE));
     let writer = Faulty { store: SqliteWriter::create(dir).unwrap(), fault: Arc::clone(&fault) };
     let log = Arc::new(Reader::open(dir).unwrap());
@@ -104,13 +138,17 @@ fn start_with(
         devices: (0..2).map(|_| Box::new(SqliteDevices::open(dir).unwrap()) as Box<dyn DeviceReader>).collect(),
         models: Arc::new(Models::load_or_train(&dir.join("models")).unwrap()),
         policies: Arc::new(policies),
+        kinds,
         refit: Duration::from_secs(24 * 3_600),
         sequencer: Sequencer::load(&*log, Arc::new(Keyring::new(first.clone(), secrets, next))).unwrap(),
         periods: Periods { heartbeat: Duration::from_secs(3_600), beacon: Duration::from_secs(60) },
+        pack: PackRule::after(16),
+        retentions: Arc::new(Retention::FOREVER),
         view,
         clock,
         halt: halt.clone(),
         events: broadcast::channel(16).0,
+        verdicts: broadcast::channel(16).0,
     };
     let (pipeline, threads) = Pipeline::start(parts, Arc::clone(&log) as _).unwrap();
     (Bench { pipeline, log, fault, halt, first }, threads)

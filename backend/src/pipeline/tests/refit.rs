@@ -64,7 +64,13 @@ async fn a_refit_is_recorded_before_it_judges_and_the_old_model_stays() {
     let feedback = Feedback { index: found, verdict: FeedbackVerdict::Real, comment: None, at: Millis(START + DAY) };
     let device = DeviceName::new("station-1").unwrap();
     let recorded_then = Millis(START + DAY);
-    let said = Said { feedback, device, score: Some(0.9), recorded: recorded_then };
+    let said = Said {
+        feedback,
+        device,
+        score: Some(0.9),
+        recorded: recorded_then,
+        by: ("user ada".into(), "192.0.2.7".into()),
+    };
     bench.pipeline.feedback(said).await.unwrap().unwrap();
     assert_eq!(bench.log.confirmed(5).unwrap(), [found]);
     // A day later; what comes in from now on wakes the thread, and does not wait for it.

@@ -134,6 +134,9 @@ fn device() -> Device {
         profile: "generic".into(),
         state: vec![1],
         last_sequence: None,
+        first_sequence: None,
+        sequenced: 0,
+        last_seen: None,
         last_time: None,
     }
 }
@@ -167,6 +170,8 @@ fn judged(sequence: u64, label: Label) -> Judged {
         model: hash.clone(),
         state: sha256(&[STATE]).to_string(),
         kept_state: Some(STATE.to_vec()),
+        signed: None,
+        flow: None,
     };
     let verdict = Verdict { score: 0.9, threshold: 0.5, label, model_version: "m".into() };
     Judged { reading, verdict, finding: Some(finding) }

@@ -2,7 +2,7 @@
 //!
 //! Who sends more than can be held is told to send again; nothing is read, and so nothing is lost.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use api::Code;
 use axum::{
@@ -11,7 +11,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{domain::MAX_BODY, problem::Fault};
 
@@ -24,22 +24,54 @@ const BUDGET: u64 = 128 << 20;
 
 /// The account.
 #[derive(Debug, Clone)]
-pub(super) struct Bodies(Arc<Semaphore>);
+pub(crate) struct Bodies(Arc<Semaphore>);
+
+/// What a request has reserved, among its extensions; given back with the last of its clones.
+#[derive(Debug, Clone)]
+pub(crate) struct Reserved {
+    account: Arc<Semaphore>,
+    held: Arc<Mutex<OwnedSemaphorePermit>>,
+}
+
+impl Reserved {
+    /// Reserves more, so that it is so many bytes together: what came compressed is longer than it has announced.
+    ///
+    /// # Errors
+    /// If that is more than can be held at the moment.
+    pub(crate) fn grow_to(&self, bytes: usize) -> Result<(), Fault> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let more = kib(bytes as u64).saturating_sub(held.num_permits() as u32);
+        if more == 0 {
+            return Ok(());
+        }
+        held.merge(Arc::clone(&self.account).try_acquire_many_owned(more).map_err(|_| full())?);
+        Ok(())
+    }
+}
+
+fn kib(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(KIB)).unwrap_or(u32::MAX)
+}
+
+fn full() -> Fault {
+    Fault::new(Code::Unavailable, "the service is reading as much as it can hold: send it again")
+}
 
 impl Bodies {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Semaphore::new((BUDGET / KIB) as usize)))
     }
 }
 
 /// Reserves what the body announces until the request is answered, or refuses it.
-pub(super) async fn reserve(State(Bodies(account)): State<Bodies>, request: Request, next: Next) -> Response {
+pub(crate) async fn reserve(State(Bodies(account)): State<Bodies>, mut request: Request, next: Next) -> Response {
     let announced = request.body().size_hint().upper().unwrap_or(MAX_BODY as u64).min(MAX_BODY as u64);
-    let Ok(_reserved) = account.try_acquire_many(announced.div_ceil(KIB) as u32) else {
-        let what = "the service is reading as much as it can hold: send it again";
-        return Fault::new(Code::Unavailable, what).into_response();
-    };
-    next.run(request).await
+    let Ok(held) = Arc::clone(&account).try_acquire_many_owned(kib(announced)) else { return full().into_response() };
+    let reserved = Reserved { account, held: Arc::new(Mutex::new(held)) };
+    request.extensions_mut().insert(reserved.clone());
+    let response = next.run(request).await;
+    drop(reserved);
+    response
 }
 
 #[cfg(test)]
@@ -83,5 +115,19 @@ mod tests {
         }
         assert_eq!(send(Body::from("x")).await.status(), StatusCode::OK);
         assert_eq!(bodies.0.available_permits() as u64 * KIB, BUDGET);
+    }
+
+    #[test]
+    fn what_is_unpacked_is_reserved_too() {
+        let account = Arc::new(Semaphore::new(10));
+        let held = Arc::clone(&account).try_acquire_many_owned(1).unwrap();
+        let reserved = Reserved { account: Arc::clone(&account), held: Arc::new(Mutex::new(held)) };
+        reserved.grow_to(700).unwrap();
+        assert_eq!(account.available_permits(), 9);
+        reserved.grow_to(4 << 10).unwrap();
+        assert_eq!(account.available_permits(), 6);
+        assert!(reserved.grow_to(11 << 10).is_err());
+        drop(reserved);
+        assert_eq!(account.available_permits(), 10);
     }
 }
