@@ -84,11 +84,12 @@ fn list(dir: &Path, files: &mut Vec<PathBuf>) {
 /// Copies a secret to pages that are then free, as a database does that was not told to clear them.
 fn leave_in_free_pages(data_dir: &Path, secret: &[u8]) {
     let database = Connection::open(data_dir.join("ledger.sqlite")).expect("a connection");
-    let sql = "PRAGMA secure_delete = off; CREATE TABLE copy (bytes BLOB); CREATE TABLE other (bytes BLOB);
-               INSERT INTO other VALUES (zeroblob(9000));";
-    database.execute_batch(sql).expect("tables");
-    database.execute("INSERT INTO copy VALUES (?)", [secret]).expect("a copy");
-    database.execute_batch("DROP TABLE copy; DROP TABLE other; PRAGMA wal_checkpoint(TRUNCATE)").expect("free pages");
+    database.execute_batch("PRAGMA secure_delete = off; CREATE TABLE copy (bytes BLOB)").expect("a table");
+    // 489 bytes lie in the row's own page, and the rest in two pages that overflow: the secret whole in the first.
+    let mut row = vec![0; 489 + 2 * 4_092 - 4];
+    row[1_000..1_000 + secret.len()].copy_from_slice(secret);
+    database.execute("INSERT INTO copy VALUES (?)", [row]).expect("a copy");
+    database.execute_batch("DELETE FROM copy; PRAGMA wal_checkpoint(TRUNCATE)").expect("free pages");
     drop(database);
     let file = std::fs::read(data_dir.join("ledger.sqlite")).expect("the database");
     let found = file.windows(secret.len()).filter(|window| *window == secret).count();

@@ -164,8 +164,8 @@ async fn a_finding_is_told_to_the_owner_analysts_and_auditors_and_proven_to_ever
     let url = guarded.url();
     let (olga, otto) = (guarded.user("olga", &["device_owner"]).await, guarded.user("otto", &["device_owner"]).await);
     let analyst = guarded.user("ada", &["analyst"]).await;
-    let device = monitor(&olga, &url, "monitor-1").await;
-    monitor(&otto, &url, "monitor-2").await;
+    let device = monitor(&olga, &url, "bedside-1").await;
+    monitor(&otto, &url, "bedside-2").await;
     let mut feeds = Vec::new();
     for listener in [&olga, &otto, &analyst, &guarded.admin, &Session::nobody(&url)] {
         let (name, value) = listener.shown();
@@ -173,11 +173,11 @@ async fn a_finding_is_told_to_the_owner_analysts_and_auditors_and_proven_to_ever
     }
 
     // A device sends as itself, and as nobody else.
-    let low = reading("monitor-1", 1, json!({ "spo2": 71.0 }));
+    let low = reading("bedside-1", 1, json!({ "spo2": 71.0 }));
     let sent = device.post("/api/v1/readings", &low).await;
     assert_eq!(sent.status, 200, "{}", sent.text());
     let index = sent.json()["results"][0]["judgement"]["index"].as_u64().expect("a finding");
-    let as_another = device.post("/api/v1/readings", &reading("monitor-2", 1, json!({ "spo2": 71.0 }))).await;
+    let as_another = device.post("/api/v1/readings", &reading("bedside-2", 1, json!({ "spo2": 71.0 }))).await;
     assert_eq!((as_another.status, as_another.problem().code), (403, api::Code::Forbidden));
 
     let told = [true, false, true, false, false];
@@ -186,16 +186,18 @@ async fn a_finding_is_told_to_the_owner_analysts_and_auditors_and_proven_to_ever
         while !text.contains("event: anomaly") {
             text += &String::from_utf8(feed.chunk().await.unwrap().expect("the feed goes on").to_vec()).unwrap();
         }
-        assert_eq!(text.contains("monitor-1"), told, "{text}");
+        assert_eq!(text.contains("bedside-1"), told, "{text}");
     }
     let path = format!("/api/v1/entries/{index}/evidence");
     let nobody = Session::nobody(&url);
     for (who, told) in [&olga, &otto, &analyst, &guarded.admin, &nobody].into_iter().zip(told) {
         let listed = who.get("/api/v1/anomalies?limit=1").await.json();
-        assert_eq!(listed["items"][0]["device"] == "monitor-1", told, "{listed}");
+        assert_eq!(listed["items"][0]["device"] == "bedside-1", told, "{listed}");
         assert_eq!(listed["items"][0]["index"], index);
-        let bundle = who.get(&path).await.text();
-        assert_eq!(bundle.contains("monitor-1"), told, "{bundle}");
+        let bundle = who.get(&path).await.json();
+        for member in ["payload", "salt", "state"] {
+            assert_eq!(!bundle[member].is_null(), told, "{member} in {bundle}");
+        }
     }
     // Without its payload the bundle proves the entry all the same.
     let trust = guarded.trial.pin_trust().await;
@@ -209,7 +211,7 @@ async fn a_finding_is_told_to_the_owner_analysts_and_auditors_and_proven_to_ever
     let feedback = format!("/api/v1/anomalies/{index}/feedback");
     let refused = otto.post(&feedback, &json!({ "verdict": "real" })).await;
     assert_eq!(refused.status, 403);
-    assert!(!refused.text().contains("monitor-1"), "{}", refused.text());
+    assert!(!refused.text().contains("bedside-1"), "{}", refused.text());
     assert_eq!(olga.post(&feedback, &json!({ "verdict": "real" })).await.status, 200);
     let audit = guarded.admin.get("/api/v1/audit?what=feedback.").await.json();
     assert_eq!(audit["items"][0]["who"], "user olga");
@@ -219,5 +221,5 @@ async fn a_finding_is_told_to_the_owner_analysts_and_auditors_and_proven_to_ever
     let id = users["items"].as_array().unwrap().iter().find(|user| user["name"] == "olga").unwrap()["id"].clone();
     assert_eq!(guarded.admin.ask("DELETE", &format!("/api/v1/users/{id}"), None).await.status, 204);
     assert_eq!(olga.get("/api/v1/devices").await.status, 401);
-    assert_eq!(otto.get("/api/v1/devices/monitor-1").await.status, 403);
+    assert_eq!(otto.get("/api/v1/devices/bedside-1").await.status, 403);
 }

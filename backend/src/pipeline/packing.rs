@@ -5,7 +5,7 @@
 //!
 //! While a group of slices waits, it goes first. But a service that is never idle must not let its append table grow for
 //! ever, so a step is owed for every [`PackRule::rows`] rows that were committed; once [`MOST_OWED`] steps are owed, one is
-//! taken even if a group waits, and that group waits some 10 ms.
+//! taken even if a group waits, and that group waits for the step.
 
 use std::{
     sync::Arc,

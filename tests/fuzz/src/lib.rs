@@ -6,6 +6,7 @@ mod detection;
 #[allow(dead_code, reason = "the service uses all of it")]
 mod domain;
 mod ingest;
+mod mqtt;
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use ledger::{
@@ -30,7 +31,7 @@ use std::sync::LazyLock;
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Target); 20] = [
+pub const TARGETS: [(&str, Target); 22] = [
     ("bundle", bundle),
     ("equivocation", equivocation),
     ("checkpoint", checkpoint),
@@ -51,6 +52,8 @@ pub const TARGETS: [(&str, Target); 20] = [
     ("gzip", ingest::gzip),
     ("tcp_lines", connections::split),
     ("socket", connections::read),
+    ("mqtt", mqtt::clients),
+    ("broker", mqtt::broker),
 ];
 
 /// The real cases of tests/vectors/verdict.
@@ -223,6 +226,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     let anchors = || bundles().filter_map(|bundle| bundle.anchor.as_ref());
     let text = |value: &Value| value.to_string().into_bytes();
     match target {
+        "mqtt" | "broker" => mqtt::seeds(),
         "bundle" => cases.iter().map(|(json, ..)| text(json)).collect(),
         "equivocation" => bundles().map(twice).collect(),
         "checkpoint" => {

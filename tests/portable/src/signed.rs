@@ -84,8 +84,10 @@ pub(crate) fn bytes() -> Result<usize, String> {
     if held < 500 { Err(format!("only {held} changes could be read")) } else { Ok(held) }
 }
 
-/// The members that the device has signed, with the signature.
-fn of_device(payload: &Payload) -> (&str, Option<u64>, &Time, Vec<(&str, &Decimal)>, Option<Signed>) {
+/// What the device has signed, with the signature.
+type OfDevice<'a> = (&'a str, Option<u64>, &'a Time, Vec<(&'a str, &'a Decimal)>, Option<Signed>);
+
+fn of_device(payload: &Payload) -> OfDevice<'_> {
     let values = payload.values.iter().map(|value| (value.metric.as_str(), &value.value)).collect();
     (&payload.device, payload.sequence, &payload.time, values, payload.signed)
 }

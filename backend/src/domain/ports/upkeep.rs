@@ -21,8 +21,8 @@ impl PackRule {
     /// The most rows of a step: a chunk's.
     pub(crate) const MOST: usize = 4_096;
 
-    /// What is chosen where nobody says otherwise. A step of 2,048 rows takes some 10 ms on two cores, and packs nearly
-    /// as densely as one of 4,096: docs/decisions/chunks.md.
+    /// What is chosen where nobody says otherwise. 2,048 rows pack nearly as densely as 4,096; deleting them takes some
+    /// 16 ms (8 µs each: docs/decisions/chunks.md), so a step is estimated at 20 to 30 ms. `measure series` tells.
     pub(crate) const DEFAULT: PackRule = PackRule {
         rows: 2_048,
         few_after: std::time::Duration::from_secs(3_600),
@@ -40,7 +40,7 @@ impl PackRule {
 /// **Durability.** A step changes where and how things are kept, never what is kept (but for [`Upkeep::forget`]). It may
 /// be lost in a power cut, whole, as long as a later commit is not; then it is done again.
 ///
-/// **Duration.** A step is bounded: some 10 ms of work. The caller runs steps between commits, because the same thread
+/// **Duration.** A step is bounded: a chunk, or as many pages. The caller runs steps between commits, because the same thread
 /// does both.
 ///
 /// **Return.** How much was done; 0 if there is nothing to do now.

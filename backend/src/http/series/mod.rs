@@ -44,14 +44,14 @@ impl Shelf {
     }
 
     /// The device of this name, if the caller may read its readings.
-    fn device(&self, pass: &Pass, name: &str) -> Result<DeviceName, Fault> {
+    pub(super) fn device(&self, pass: &Pass, name: &str) -> Result<DeviceName, Fault> {
         let device = DeviceName::new(name).map_err(|error| Fault::new(Code::InvalidParameter, error))?;
         self.door.gate.may(&pass.caller, Action::ReadReadings, &device)?;
         Ok(device)
     }
 
     /// The devices whose readings the caller may read; `None` for all.
-    fn readable(&self, pass: &Pass) -> Result<Option<Vec<DeviceName>>, StoreError> {
+    pub(super) fn readable(&self, pass: &Pass) -> Result<Option<Vec<DeviceName>>, StoreError> {
         if pass.caller.may(Action::ReadReadings) == Some(Reach::All) {
             return Ok(None);
         }

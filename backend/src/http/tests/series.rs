@@ -1,6 +1,6 @@
 //! Readings, series, counts and exports over HTTP.
 
-use std::io::Read;
+use std::{io::Read, sync::Arc};
 
 use api::{AnomalyStatistics, Code, DeviceStatistics, Label, Page, Problem, Resolution, Series, StoredReading};
 use axum::{body::to_bytes, http::Method};
@@ -12,8 +12,13 @@ use super::{
     shelf::row,
 };
 use crate::{
-    domain::DeviceName,
+    access::Pass,
+    domain::{
+        Clock, DeviceName, SystemClock,
+        access::{Caller, Role, Roles, Scopes},
+    },
     export::{Checker, Form},
+    http::{Door, Shelf},
 };
 
 const READINGS: &str = "/api/v1/devices/d/readings";
@@ -245,4 +250,44 @@ async fn a_fault_of_the_store_cuts_an_export_off() {
     bench.log.fail(Fault::Engine);
     let error = to_bytes(body, usize::MAX).await.unwrap_err();
     assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn an_owner_reads_what_is_hers_and_another_device_is_as_one_that_does_not_exist() {
+    let bench = Bench::new();
+    bench.readings.rows.lock().unwrap().insert(DeviceName::new("other").unwrap(), Vec::new());
+    let door =
+        Door { gate: Arc::clone(&bench.house.gate), clock: Arc::new(SystemClock), trail: bench.house.trail.clone() };
+    let shelf = Shelf::new(Arc::clone(&bench.readings) as _, door);
+    let roles = Roles::of([Role::DeviceOwner]);
+    let pass = |caller| Pass { caller, from: std::net::Ipv4Addr::LOCALHOST.into(), credential: None };
+    let made = bench.house.accounts.create_user(&pass(Caller::Trial), "olga", roles).await.unwrap();
+    let id = made.kept.id;
+    let request = api::DeviceRequest { name: "d".into(), owner: Some(id.0 as u64), ..Default::default() };
+    bench.house.registrar.register(request, true, SystemClock.now()).unwrap();
+
+    let person = |roles| pass(Caller::Person { id, name: "olga".into(), roles, scopes: Scopes::SESSION });
+    let olga = person(roles);
+    assert_eq!(shelf.readable(&olga).unwrap(), Some(vec![DeviceName::new("d").unwrap()]));
+    assert!(shelf.device(&olga, "d").is_ok());
+    let refused = |name: &str| {
+        let problem = shelf.device(&olga, name).unwrap_err().problem();
+        (problem.status, problem.code, problem.detail.replace(name, "X"))
+    };
+    assert_eq!(refused("other"), refused("never-sent"));
+    assert_eq!(refused("other").0, 403);
+    assert_eq!(shelf.readable(&person(Roles::of([Role::Auditor]))).unwrap(), None);
+    assert!(shelf.device(&person(Roles::of([Role::Admin])), "d").is_err());
+}
+
+#[tokio::test]
+async fn an_export_is_on_record() {
+    let bench = Bench::new();
+    bench.get(&format!("{EXPORT}?device=d")).await;
+    let records = bench.house.audit.audit_from(0, 10).unwrap();
+    let texts: Vec<_> = records.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes)).collect();
+    assert!(
+        texts.iter().any(|text| text.contains("readings.export") && text.contains("5 readings at most")),
+        "{texts:?}"
+    );
 }

@@ -210,4 +210,35 @@ mod tests {
         assert!(readings(r#"{"device":"oven-3","metrics":{"t":1}}"#, &device(), NOW).is_ok());
         assert!(readings(r#"{"device":"oven-4","metrics":{"t":1}}"#, &device(), NOW).is_err());
     }
+
+    #[test]
+    fn no_byte_of_a_payload_breaks_the_decoders() {
+        let seeds = [
+            r#"{"temperature":21.5,"on":true,"name":"\u00e9"}"#,
+            r#"[{"ts":1451649600512,"values":{"t":-1e-3}},{"h":0}]"#,
+            r#"{"a":[{"ts":1451649600512,"values":{"t":1}}],"b":{"t":2}}"#,
+            r#"{"device":"oven-3","time":"2025-11-20T07:00:00Z","sequence":7,"metrics":{"t":1}}"#,
+        ];
+        let mut decoded = 0;
+        let mut decode = |bytes: &[u8]| {
+            let Ok(text) = std::str::from_utf8(bytes) else { return };
+            for result in [telemetry(text, &device(), NOW), gateway(text, NOW), readings(text, &device(), NOW)] {
+                for reading in result.into_iter().flatten() {
+                    decoded += 1;
+                    assert!(reading.values().iter().all(|(_, value)| value.is_finite()), "{text}");
+                }
+            }
+        };
+        for seed in seeds.map(str::as_bytes) {
+            for at in 0..seed.len() {
+                decode(&seed[..at]);
+                decode(&[&seed[..at], &seed[at + 1..]].concat());
+                for byte in *b"{}[],:\"\\0-9e.+ \0n\x7f" {
+                    decode(&[&seed[..at], &[byte], &seed[at + 1..]].concat());
+                    decode(&[&seed[..at], &[byte], &seed[at..]].concat());
+                }
+            }
+        }
+        assert!(decoded > 1_000, "{decoded}: the seeds are read at all");
+    }
 }

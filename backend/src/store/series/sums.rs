@@ -22,7 +22,7 @@ use crate::{
     store::{readings::label_to_sql, writer::NO_READING},
 };
 
-/// In place of a metric's name: the score, which every reading has. So its count is that of the readings.
+/// In place of a metric's name: the score, which every reading has. So its count is that of the readings. By hours alone.
 pub(in crate::store) const SCORE: &str = "";
 
 /// An hour, in microseconds.
@@ -45,7 +45,8 @@ fn merge(
     for row in rows.iter().filter(|row| row.kind != NO_READING) {
         for (metric, value) in values(row) {
             let sum = Sum::of(value, row.time_us, row.label == label_to_sql(Label::Anomaly));
-            for grain in Grain::ALL {
+            // Of the score only the hours: it is asked for to count readings, and all its bits take room.
+            for grain in Grain::ALL.into_iter().filter(|grain| metric != SCORE || *grain == Grain::Hour) {
                 let (start, place) = grain.place(row.time_us);
                 block::add(blocks.entry((metric.clone(), grain, start)).or_default(), place, &sum);
             }

@@ -48,6 +48,9 @@ const MAX_TOGETHER: usize = 1_024;
 /// Read at a time.
 const CHUNK: usize = 16 << 10;
 
+/// A refused message is logged no sooner than this after the last one; all of them are counted.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// Where the client connects from, for the audit log: it is a part of the service.
 const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -79,8 +82,15 @@ enum Ended {
     Unstored(Fault),
 }
 
+/// Says why messages are refused, and not a thousand times a second.
+#[derive(Default)]
+struct Complaints {
+    last: Option<Instant>,
+}
+
 /// A connection to the broker.
 struct Line {
+    complaints: Complaints,
     io: Box<dyn Io>,
     frames: Frames,
     codec: v3::Codec,
@@ -115,6 +125,7 @@ impl BrokerClient {
         let mut line = Line {
             io: timeout(PATIENCE, link::open(&self.broker)).await??,
             frames: Frames::default(),
+            complaints: Complaints::default(),
             codec: v3::Codec::default(),
             buffer: BytesMut::new(),
             out: BytesMut::new(),
@@ -140,12 +151,14 @@ impl BrokerClient {
                 && let Some(frame) = line.frames.next(&mut line.buffer)?
             {
                 match frame {
-                    Frame::Packet(v3::Packet::Publish(publish)) => self.add(&publish, &mut batch, intake),
+                    Frame::Packet(v3::Packet::Publish(publish)) => {
+                        self.add(&publish, &mut batch, &mut line.complaints, intake);
+                    }
                     Frame::Packet(v3::Packet::PingResponse) => asked = None,
                     Frame::Packet(v3::Packet::SubscribeAck { status, .. }) => self.subscribed(&status)?,
                     Frame::Packet(_) => return Err(Ended::Unexpected("a message")),
                     Frame::TooLong(id) => {
-                        refused("too_long", "longer than 256 KiB");
+                        line.complaints.refused("too_long", "longer than 256 KiB");
                         batch.messages.push(id);
                     }
                 }
@@ -175,13 +188,13 @@ impl BrokerClient {
     }
 
     /// Takes a message in.
-    fn add(&self, publish: &Publish, batch: &mut Batch, intake: &Intake) {
+    fn add(&self, publish: &Publish, batch: &mut Batch, complaints: &mut Complaints, intake: &Intake) {
         // What is retained is old, and would come as a new reading with each connection.
         if !publish.retain {
             match map::reading(&self.broker, &publish.topic, &publish.payload, intake.clock.now()) {
                 Some(Ok(reading)) => batch.readings.push(reading),
-                Some(Err(error)) => refused("invalid_reading", &error.to_string()),
-                None => refused("not_found", "no subscription is for its topic"),
+                Some(Err(error)) => complaints.refused("invalid_reading", &error.to_string()),
+                None => complaints.refused("not_found", "no subscription is for its topic"),
             }
         }
         batch.messages.push(publish.packet_id);
@@ -268,7 +281,7 @@ impl Line {
                 return Err(Ended::Unstored(fault.clone()));
             }
             count("mqtt-broker", problem.code);
-            tracing::warn!(why = problem.detail, "a broker's message was refused");
+            self.complaints.say(&problem.detail);
         }
         for packet_id in batch.messages.into_iter().flatten() {
             self.put(v3::Packet::PublishAck { packet_id })?;
@@ -304,7 +317,16 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-fn refused(code: &'static str, why: &str) {
-    metrics::counter!("messages_refused_total", "source" => "mqtt-broker", "code" => code).increment(1);
-    tracing::warn!(why, "a broker's message was refused");
+impl Complaints {
+    fn refused(&mut self, code: &'static str, why: &str) {
+        metrics::counter!("messages_refused_total", "source" => "mqtt-broker", "code" => code).increment(1);
+        self.say(why);
+    }
+
+    fn say(&mut self, why: &str) {
+        if self.last.is_none_or(|last| last.elapsed() >= QUIET) {
+            self.last = Some(Instant::now());
+            tracing::warn!(why, "a broker's message was refused");
+        }
+    }
 }
