@@ -24,6 +24,7 @@ mod models;
 mod reader;
 mod series;
 mod server;
+mod shown;
 #[cfg(test)]
 mod tests;
 

@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_sender_that_is_a_device_need_not_say_so() {
         let sender = DeviceName::new("a").unwrap();
-        let named = |text| reading_of(text, Some(&sender), NOW, None).map(|reading| reading.device().to_string());
+        let named = |text| reading_of(text, Some(&sender), NOW).map(|reading| reading.device().to_string());
         assert_eq!(named(r#"{"metrics":{"t":1}}"#).unwrap(), "a");
         // Whether it may send for another is not decided here.
         assert_eq!(named(r#"{"device":"b","metrics":{"t":1}}"#).unwrap(), "b");
