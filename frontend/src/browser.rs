@@ -44,6 +44,35 @@ pub(crate) fn origin() -> String {
     window().location().origin().unwrap_or_default()
 }
 
+/// Loads the page anew. Nothing that was shown to somebody else stays.
+pub(crate) fn reload() {
+    // A browser that refuses shows what it showed.
+    let _ = window().location().reload();
+}
+
+/// Loads another page of this service anew.
+pub(crate) fn load(path: &str) {
+    let _ = window().location().assign(path);
+}
+
+/// Reads what stands behind `#` in the address, and takes it away from there.
+pub(crate) fn take_fragment() -> String {
+    let location = window().location();
+    let fragment = location.hash().unwrap_or_default();
+    if let (Ok(path), Ok(history)) = (location.pathname(), window().history()) {
+        // What cannot be taken away is at least not sent anywhere: fragments are not.
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&path));
+    }
+    fragment.trim_start_matches('#').to_owned()
+}
+
+/// The text of the file that was chosen in a field; `None` where none is, or where it is no text.
+pub(crate) async fn chosen_file(event: &web_sys::Event) -> Option<String> {
+    let input: web_sys::HtmlInputElement = event.target()?.dyn_into().ok()?;
+    let file = input.files()?.get(0)?;
+    JsFuture::from(file.text()).await.ok()?.as_string()
+}
+
 /// Takes an element out of the page.
 pub(crate) fn remove(id: &str) {
     if let Some(element) = document().get_element_by_id(id) {

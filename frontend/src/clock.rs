@@ -49,6 +49,14 @@ pub(crate) fn full(time: f64) -> String {
     Date::new(&JsValue::from_f64(time)).to_locale_string("en-GB", &options(&shown)).into()
 }
 
+/// A time within a span of so many milliseconds, as short as it can be told: the time of day, or the day.
+pub(crate) fn short(time: f64, span: f64) -> String {
+    let clock = [("hour", "2-digit"), ("minute", "2-digit"), ("hourCycle", "h23")];
+    let day = [("day", "numeric"), ("month", "short")];
+    let shown = if span > 172_800_000.0 { &day[..] } else { &clock[..] };
+    Date::new(&JsValue::from_f64(time)).to_locale_string("en-GB", &options(shown)).into()
+}
+
 fn options(members: &[(&str, &str)]) -> JsValue {
     let object = Object::new();
     for (name, value) in members {

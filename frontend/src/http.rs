@@ -2,8 +2,11 @@
 //!
 //! It refuses to know any address: [`crate::server`] and [`crate::chain`] do.
 
-use api::Problem;
-use gloo_net::{Error, http::RequestBuilder};
+use api::{Code, Problem};
+use gloo_net::{
+    Error,
+    http::{Method, RequestBuilder},
+};
 use web_sys::AbortSignal;
 
 /// Long enough for a proof from a busy node, short enough to wait for.
@@ -29,6 +32,13 @@ pub(crate) enum Fault {
     Malformed(String),
 }
 
+impl Fault {
+    /// Whether the service says this.
+    pub(crate) fn is(&self, code: Code) -> bool {
+        matches!(self, Self::Problem(problem) if problem.code == code)
+    }
+}
+
 /// A status and the bytes that came with it.
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -41,10 +51,21 @@ pub(crate) async fn fetch(whom: &'static str, request: RequestBuilder) -> Result
     send(whom, request).await
 }
 
-/// Sends a request with a JSON body.
+/// Posts JSON.
 pub(crate) async fn post(whom: &'static str, url: &str, body: String) -> Result<Answer, Fault> {
-    let request = limited(RequestBuilder::new(url).method(gloo_net::http::Method::POST))
-        .header("content-type", "application/json")
+    send_body(whom, Method::POST, url, "application/json", body).await
+}
+
+/// Sends a request with a body of this type.
+pub(crate) async fn send_body(
+    whom: &'static str,
+    method: Method,
+    url: &str,
+    media_type: &str,
+    body: String,
+) -> Result<Answer, Fault> {
+    let request = limited(RequestBuilder::new(url).method(method))
+        .header("content-type", media_type)
         .body(body)
         .map_err(|error| fault(whom, &error))?;
     send(whom, request).await

@@ -1,11 +1,14 @@
 //! Addresses below /ui/, and the way between them.
 //!
-//! Six pages need no router: an address is parsed into a [`Route`], and clicks on links within /ui/ change it
+//! A dozen pages need no router: an address is parsed into a [`Route`], and clicks on links within /ui/ change it
 //! without loading the page anew.
 
 use ledger::text::Pseudonym;
 use leptos::{ev, prelude::*};
+use percent_encoding::percent_decode_str;
 use wasm_bindgen::{JsCast, JsValue};
+
+use crate::server::encoded;
 
 /// Which page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,28 @@ pub(crate) enum Route {
     Send,
     /// The pinned trust roots.
     Trust,
+    /// What was found, counted.
+    Overview,
+    /// The registry of devices.
+    Devices,
+    /// One device, by name.
+    Device(String),
+    /// Registering a device.
+    NewDevice,
+    /// Registering many from a table.
+    ImportDevices,
+    /// Types of devices.
+    Types,
+    /// Signing in.
+    SignIn,
+    /// Registering oneself.
+    Register,
+    /// One's own account.
+    Account,
+    /// Users and invitations.
+    Users,
+    /// The audit log.
+    Audit,
     /// Nothing that exists.
     Unknown,
 }
@@ -44,6 +69,19 @@ impl Route {
             }
             (Some("send"), None, _) => Self::Send,
             (Some("trust"), None, _) => Self::Trust,
+            (Some("overview"), None, _) => Self::Overview,
+            (Some("devices"), None, _) => Self::Devices,
+            (Some("devices"), Some(name), None) => {
+                percent_decode_str(name).decode_utf8().map_or(Self::Unknown, |name| Self::Device(name.into_owned()))
+            }
+            (Some("register-device"), None, _) => Self::NewDevice,
+            (Some("import-devices"), None, _) => Self::ImportDevices,
+            (Some("device-types"), None, _) => Self::Types,
+            (Some("sign-in"), None, _) => Self::SignIn,
+            (Some("register"), None, _) => Self::Register,
+            (Some("account"), None, _) => Self::Account,
+            (Some("users"), None, _) => Self::Users,
+            (Some("audit"), None, _) => Self::Audit,
             _ => Self::Unknown,
         }
     }
@@ -58,6 +96,17 @@ impl Route {
             Self::Completeness(Some(device)) => format!("{BASE}/completeness/{device}"),
             Self::Send => format!("{BASE}/send"),
             Self::Trust => format!("{BASE}/trust"),
+            Self::Overview => format!("{BASE}/overview"),
+            Self::Devices => format!("{BASE}/devices"),
+            Self::Device(name) => format!("{BASE}/devices/{}", encoded(name)),
+            Self::NewDevice => format!("{BASE}/register-device"),
+            Self::ImportDevices => format!("{BASE}/import-devices"),
+            Self::Types => format!("{BASE}/device-types"),
+            Self::SignIn => format!("{BASE}/sign-in"),
+            Self::Register => format!("{BASE}/register"),
+            Self::Account => format!("{BASE}/account"),
+            Self::Users => format!("{BASE}/users"),
+            Self::Audit => format!("{BASE}/audit"),
         }
     }
 
@@ -70,6 +119,17 @@ impl Route {
             Self::Completeness(_) => "Completeness".into(),
             Self::Send => "Send a reading".into(),
             Self::Trust => "Trust roots".into(),
+            Self::Overview => "Overview".into(),
+            Self::Devices => "Devices".into(),
+            Self::Device(name) => name.clone(),
+            Self::NewDevice => "Register a device".into(),
+            Self::ImportDevices => "Import devices".into(),
+            Self::Types => "Device types".into(),
+            Self::SignIn => "Sign in".into(),
+            Self::Register => "Register".into(),
+            Self::Account => "Your account".into(),
+            Self::Users => "Users".into(),
+            Self::Audit => "Audit log".into(),
             Self::Unknown => "Not found".into(),
         }
     }
@@ -149,6 +209,17 @@ mod tests {
             Route::Completeness(device),
             Route::Send,
             Route::Trust,
+            Route::Overview,
+            Route::Devices,
+            Route::Device("ward 3/pump ü%2F7".into()),
+            Route::NewDevice,
+            Route::ImportDevices,
+            Route::Types,
+            Route::SignIn,
+            Route::Register,
+            Route::Account,
+            Route::Users,
+            Route::Audit,
         ] {
             assert_eq!(Route::parse(&route.path()), route);
         }
@@ -162,6 +233,8 @@ mod tests {
             "/ui/anomalies/1/2",
             "/ui/chain/2",
             "/ui/completeness/x",
+            "/ui/devices/a/b",
+            "/ui/devices/%FF",
         ] {
             assert_eq!(Route::parse(path), Route::Unknown, "{path}");
         }

@@ -1,5 +1,7 @@
-//! The detector's names in plain words: metrics, features, types. A name that is not known is shown as it is, so that
+//! The detector's and the service's names in plain words: metrics, features, types, roles. A name that is not known is shown as it is, so that
 //! evidence of a later edition stays readable. Pure.
+
+use api::Role;
 
 use crate::format;
 
@@ -59,6 +61,24 @@ pub(crate) fn kind(name: &str) -> String {
     }
     .to_owned()
 }
+
+/// What a person is.
+pub(crate) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Admin => "admin",
+        Role::Analyst => "analyst",
+        Role::DeviceOwner => "device owner",
+        Role::Auditor => "auditor",
+    }
+}
+
+/// What each role is there for.
+pub(crate) const ROLES: [(Role, &str); 4] = [
+    (Role::Admin, "looks after users, devices and the service; reads no findings"),
+    (Role::Analyst, "judges findings, of all devices"),
+    (Role::DeviceOwner, "has devices, and sees what is theirs"),
+    (Role::Auditor, "reads everything, changes nothing"),
+];
 
 #[cfg(test)]
 mod tests {

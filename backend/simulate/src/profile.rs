@@ -71,29 +71,29 @@ static PROFILES: [Profile; 6] = [
     Profile {
         name: "baby-monitor",
         metrics: &[
-            metric("breathing_rate", "/min", 0.0, 120.0),
-            metric("room_temperature", "°C", -10.0, 50.0),
-            metric("sound_level", "dB", 0.0, 130.0),
+            metric("respiration_rate", "/min", 0.0, 120.0),
+            metric("room_temperature_c", "°C", -10.0, 50.0),
+            metric("sound_db", "dB", 0.0, 130.0),
         ],
         shapes: &[BREATHING, ROOM_TEMPERATURE, NURSERY_SOUND],
     },
     Profile {
         name: "infusion-pump",
         metrics: &[
-            metric("battery_level", "%", 0.0, 100.0),
-            metric("flow_rate", "mL/h", 0.0, 1200.0),
-            metric("line_pressure", "kPa", -20.0, 200.0),
+            metric("battery_pct", "%", 0.0, 100.0),
+            metric("flow_rate_ml_h", "mL/h", 0.0, 1200.0),
+            metric("pressure_mmhg", "mmHg", -150.0, 1500.0),
         ],
         shapes: &[BATTERY, FLOW, LINE_PRESSURE],
     },
     Profile {
         name: "mri-scanner",
         metrics: &[
-            metric("coil_temperature", "°C", 0.0, 90.0),
-            metric("cryostat_pressure", "kPa", 80.0, 300.0),
-            metric("helium_level", "%", 0.0, 100.0),
+            metric("gradient_coil_temperature_c", "°C", 0.0, 90.0),
+            metric("helium_level_pct", "%", 0.0, 100.0),
+            metric("helium_pressure_kpa", "kPa", 80.0, 300.0),
         ],
-        shapes: &[COIL_TEMPERATURE, CRYOSTAT_PRESSURE, HELIUM],
+        shapes: &[COIL_TEMPERATURE, HELIUM, HELIUM_PRESSURE],
     },
 ];
 
@@ -329,19 +329,19 @@ const FLOW: Shape = Shape {
 };
 
 const LINE_PRESSURE: Shape = Shape {
-    base: (22.0, 32.0),
-    amplitude: (0.3, 0.8),
+    base: (165.0, 240.0),
+    amplitude: (2.0, 6.0),
     peak_hour: (10.0, 16.0),
     rhythm: Rhythm::Sine,
-    weather: 0.6,
+    weather: 4.5,
     weather_minutes: 300.0,
-    noise: 0.5,
+    noise: 3.8,
     persistence: 0.5,
-    step: 0.1,
+    step: 1.0,
     // An occlusion.
-    spike_up: (30.0, 70.0),
-    spike_down: (10.0, 20.0),
-    shift: (8.0, 15.0),
+    spike_up: (225.0, 525.0),
+    spike_down: (75.0, 150.0),
+    shift: (60.0, 110.0),
     contrast: f64::INFINITY,
 };
 
@@ -362,7 +362,7 @@ const COIL_TEMPERATURE: Shape = Shape {
     contrast: 6.0,
 };
 
-const CRYOSTAT_PRESSURE: Shape = Shape {
+const HELIUM_PRESSURE: Shape = Shape {
     base: (104.0, 108.0),
     amplitude: (0.3, 0.7),
     peak_hour: (13.0, 16.0),

@@ -94,3 +94,25 @@ pub(crate) fn Download(
     let text = move || if refused.get() { "This browser does not allow downloads here" } else { label };
     view! { <button type="button" class="small" on:click=act>{text}</button> }
 }
+
+/// A secret that is shown this once.
+#[component]
+pub(crate) fn Secret(
+    /// What it is.
+    #[prop(into)]
+    title: String,
+    /// The secret.
+    value: String,
+    /// What to do with it.
+    #[prop(into)]
+    hint: String,
+) -> impl IntoView {
+    let text = Signal::derive(move || value.clone());
+    view! {
+        <section class="notice secret" data-kind="note" role="status">
+            <p class="title">{title}</p>
+            <p>"It is shown this once. Copy it now: nobody can show it again. "{hint}</p>
+            <Command text/>
+        </section>
+    }
+}

@@ -39,3 +39,10 @@ pub(crate) fn When(
         None => view! { <span title="This is not a time">{time}</span> }.into_any(),
     }
 }
+
+/// Whether a device sends.
+#[component]
+pub(crate) fn Presence(online: bool) -> impl IntoView {
+    let text = if online { "online" } else { "offline" };
+    view! { <span class="presence" data-online=online.to_string()>{text}</span> }
+}

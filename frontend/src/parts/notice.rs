@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::{format::capital, http::Fault};
+use crate::{browser, format::capital, http::Fault};
 
 /// A message in a frame. `kind`: `note`, `stale`, `bad` or `diverged`.
 #[component]
@@ -22,7 +22,12 @@ pub(crate) fn Failed(#[prop(into)] title: String, fault: Fault, #[prop(into)] re
     view! {
         <Notice kind="bad" title>
             <p>{sentence(&fault)}</p>
-            <button type="button" class="small" on:click=move |_| retry.run(())>"Try again"</button>
+            {if fault.is(api::Code::Unauthenticated) {
+                // The session has ended meanwhile; the page, loaded anew, asks who is there.
+                view! { <button type="button" class="small" on:click=move |_| browser::reload()>"Sign in"</button> }.into_any()
+            } else {
+                view! { <button type="button" class="small" on:click=move |_| retry.run(())>"Try again"</button> }.into_any()
+            }}
         </Notice>
     }
 }
@@ -34,7 +39,7 @@ pub(crate) fn Loading(what: &'static str) -> impl IntoView {
 }
 
 /// A fault's text as a sentence. What the service says of a problem stays as it is: it may begin with a name.
-fn sentence(fault: &Fault) -> String {
+pub(crate) fn sentence(fault: &Fault) -> String {
     let text = fault.to_string();
     if let Fault::Problem(_) = fault {
         return text;

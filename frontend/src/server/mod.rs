@@ -1,6 +1,9 @@
 //! The one module that talks to the service. It asks and reads forms; it believes nothing.
 
+pub(crate) mod devices;
 pub(crate) mod feed;
+pub(crate) mod people;
+pub(crate) mod series;
 
 use api::{
     Account, Anomaly, Feedback, FeedbackRequest, FeedbackVerdict, Heartbeat, LedgerStatus, Page, Problem, Readings,
@@ -12,7 +15,8 @@ use ledger::{
     tile::{self, TileId},
     trust::TrustRoots,
 };
-use serde::de::DeserializeOwned;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::http::{self, Answer, Fault};
 
@@ -35,12 +39,11 @@ pub(crate) async fn anomaly(index: u64) -> Result<Option<Anomaly>, Fault> {
 /// Says whether a finding was right; gives what stands.
 pub(crate) async fn feedback(index: u64, verdict: FeedbackVerdict) -> Result<Feedback, Fault> {
     let request = FeedbackRequest { verdict, comment: None };
-    let body = serde_json::to_string(&request).map_err(|error| Fault::Malformed(error.to_string()))?;
-    parse(&good(http::post(WHOM, &format!("/api/v1/anomalies/{index}/feedback"), body).await?)?)
+    ask(Method::POST, &format!("/api/v1/anomalies/{index}/feedback"), &request).await
 }
 
 fn after(cursor: Option<&str>) -> String {
-    cursor.map(|cursor| format!("&cursor={}", js_sys::encode_uri_component(cursor))).unwrap_or_default()
+    cursor.map(|cursor| format!("&cursor={}", encoded(cursor))).unwrap_or_default()
 }
 
 /// Where the log and the chain stand, as the service says.
@@ -97,6 +100,31 @@ pub(crate) async fn send(body: String) -> Result<Readings, Fault> {
         Ok(readings) => Ok(readings),
         Err(_) => parse(&good(answer)?),
     }
+}
+
+/// A text as a part of an address.
+pub(crate) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// Sends JSON, and reads the answer.
+async fn ask<T: DeserializeOwned>(method: Method, path: &str, body: &impl Serialize) -> Result<T, Fault> {
+    parse(&told(method, path, body).await?)
+}
+
+/// Sends JSON; the answer says no more than that it is done.
+async fn done(method: Method, path: &str, body: &impl Serialize) -> Result<(), Fault> {
+    told(method, path, body).await.map(drop)
+}
+
+async fn told(method: Method, path: &str, body: &impl Serialize) -> Result<Vec<u8>, Fault> {
+    let body = serde_json::to_string(body).map_err(|error| Fault::Malformed(error.to_string()))?;
+    good(http::send_body(WHOM, method, path, "application/json", body).await?)
+}
+
+/// Asks for something to be done that needs no words.
+async fn order(method: Method, path: &str) -> Result<(), Fault> {
+    good(http::fetch(WHOM, RequestBuilder::new(path).method(method)).await?).map(drop)
 }
 
 async fn json<T: DeserializeOwned>(path: &str) -> Result<T, Fault> {

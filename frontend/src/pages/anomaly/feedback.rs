@@ -5,7 +5,7 @@
 use api::{Anomaly, Feedback, FeedbackVerdict};
 use leptos::{prelude::*, task::spawn_local};
 
-use crate::{http::Fault, parts::When, server};
+use crate::{http::Fault, me::Me, parts::When, server};
 
 /// How far the panel is.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ enum Stage {
 /// The buttons, for a finding with a payload.
 #[component]
 pub(crate) fn FeedbackPanel(index: u64) -> impl IntoView {
+    let me = expect_context::<Me>();
+    let may_judge = Memo::new(move |_| me.may("judge").is_some());
     let stage = RwSignal::new(Stage::Asking);
     spawn_local(async move {
         let found = server::anomaly(index).await;
@@ -53,6 +55,7 @@ pub(crate) fn FeedbackPanel(index: u64) -> impl IntoView {
     move || {
         let inner = match stage.get() {
             Stage::Asking | Stage::Nothing => return ().into_any(),
+            Stage::Open if !may_judge.get() => return ().into_any(),
             Stage::Open => buttons(false).into_any(),
             Stage::Sending => buttons(true).into_any(),
             Stage::Stands(feedback) => view! { <Stands feedback/> }.into_any(),

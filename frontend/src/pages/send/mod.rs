@@ -10,7 +10,7 @@ use leptos::{html, prelude::*, task::spawn_local};
 
 use crate::{
     http::Fault,
-    parts::{Failed, Loading},
+    parts::{Failed, Field, Loading},
     server,
 };
 use answer::Answered;
@@ -72,10 +72,10 @@ pub(crate) fn SendPage() -> impl IntoView {
         </div>
         <div class="two">
             <form class="card form" on:submit=move |event| { event.prevent_default(); send(); }>
-                <Text id="device" label="Device" value=device hint="Its name, such as room-1/thermometer"/>
+                <Field id="device" label="Device" value=device hint="Its name, such as room-1/thermometer"/>
                 <Metrics lines/>
-                <Text id="time" label="Time (optional)" value=time kind="datetime-local" hint="Your local time; empty means now"/>
-                <Text id="sequence" label="Sequence (optional)" value=sequence hint="The reading's number at its device"/>
+                <Field id="time" label="Time (optional)" value=time kind="datetime-local" hint="Your local time; empty means now"/>
+                <Field id="sequence" label="Sequence (optional)" value=sequence hint="The reading's number at its device"/>
                 <p class="buttons"><button type="submit" id="send" class="primary">"Send"</button></p>
             </form>
             <section class="card" id="answer" aria-live="polite" aria-label="Answer">
@@ -97,24 +97,6 @@ fn utc(local: &str) -> String {
     match crate::clock::parse(local) {
         Some(time) => crate::clock::iso(time),
         None => local.to_owned(),
-    }
-}
-
-#[component]
-fn Text(
-    id: &'static str,
-    label: &'static str,
-    value: RwSignal<String>,
-    #[prop(default = "text")] kind: &'static str,
-    hint: &'static str,
-) -> impl IntoView {
-    let hint_id = format!("{id}-hint");
-    view! {
-        <div class="field">
-            <label for=id>{label}</label>
-            <input id=id name=id type=kind step="1" autocomplete="off" spellcheck="false" aria-describedby=hint_id.clone() bind:value=value/>
-            <p class="hint" id=hint_id>{hint}</p>
-        </div>
     }
 }
 
