@@ -25,6 +25,8 @@ pub(crate) struct Shown {
     /// Its line.
     line: Value,
     pub(crate) connections: u32,
+    /// Connections that were to say nothing.
+    idle: u32,
     /// The service's memory before its first connection, in bytes.
     pub(crate) before: u64,
 }
@@ -60,7 +62,7 @@ impl Load {
         command.args(pids.iter().map(|pid| format!("--pid={pid}")));
         let output = command.stderr(Stdio::inherit()).kill_on_drop(true).output().await.expect("the generator starts");
         let line = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
-        Shown { line, connections: *connections, before }
+        Shown { line, connections: *connections, idle, before }
     }
 }
 
@@ -101,6 +103,10 @@ impl Shown {
 
     /// Why connections ended before their time, and how many did.
     pub(crate) fn failure(&self) -> Option<String> {
+        let idle = self.number("idle_connections") as u32;
+        if idle < self.idle {
+            return Some(format!("{idle} of {} idle connections stayed open", self.idle));
+        }
         let why = self.line["failure"].as_str()?;
         Some(format!("{} connections ended: {why}", self.line["failures"]))
     }
