@@ -10,7 +10,7 @@ use e2e::paths::repo;
 use serde_json::Value;
 
 /// The crates of ours, and which of ours each may depend on. Tests and build tools may see everything.
-const MAY_DEPEND: [(&str, &[&str]); 9] = [
+const MAY_DEPEND: [(&str, &[&str]); 10] = [
     ("ledger", &[]),
     ("detect", &[]),
     ("simulate", &[]),
@@ -19,9 +19,10 @@ const MAY_DEPEND: [(&str, &[&str]); 9] = [
     ("api", &["ledger"]),
     ("dashboard", &["ledger", "api"]),
     ("anomaly-ledger", &["ledger", "api", "detect", "simulate"]),
-    // Checks of the ledger, and the witness of power cuts, that must know nothing of the service.
+    // Checks of the ledger, the witness of power cuts and the load generator, that must know nothing of the service.
     ("portable", &["ledger"]),
     ("powercut", &[]),
+    ("load", &[]),
 ];
 
 /// Tests and build tools.

@@ -1,4 +1,5 @@
-//! A load of readings and anomalies from several sides, over HTTP, WebSockets and MQTT, of which every acknowledged one is noted.
+//! A load of readings and anomalies from several sides, over HTTP, WebSockets and MQTT, of which every acknowledged one
+//! is noted.
 
 mod connections;
 
