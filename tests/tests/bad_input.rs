@@ -353,10 +353,13 @@ async fn a_device_does_not_write_as_another() {
         let statuses: Vec<_> = results.results.iter().map(|result| result.status).collect();
         assert_eq!(statuses, [Status::Stored, Status::Rejected, Status::Stored], "{other}");
     }
-    for path in ["/predict", "/sensor_data"] {
-        let answer =
-            mine.post(path, &json!({ "device": "theirs", "temperature": 20, "humidity": 40, "sound": 30 })).await;
-        assert!((400..500).contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
+    let at = now();
+    let hall =
+        json!({ "station_id": "theirs", "timestamp": at, "temperature_c": 20, "humidity_pct": 40, "sound_db": 30 });
+    let roof = json!({ "sensor_id": "theirs", "timestamp": at, "temperature": 20, "humidity": 40, "pressure": 1013 });
+    for (path, body) in [("/predict", hall), ("/sensor_data", roof)] {
+        let problem = mine.post(path, &body).await.problem();
+        assert_eq!((problem.status, problem.code), (403, Code::Forbidden), "{path}: {problem:?}");
     }
     for path in ["/api/v2/write?precision=s", "/write?precision=s"] {
         let request = http().post(format!("{url}{path}")).header("authorization", format!("Token {}", keys[0]));
