@@ -119,8 +119,8 @@ impl Shown for Site {
 pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard, door: Door) -> Router {
     let feed = Feed::start(site.clone(), Arc::clone(&door.clock));
     let shelf = Shelf::new(Arc::clone(&site.series), door.clone());
-    let (gate, clock, trail) = (Arc::clone(&door.gate), Arc::clone(&door.clock), door.trail.clone());
-    let desk = devices::Desk { registrar: Arc::clone(&site.registrar), gate, clock, trail };
+    let (gate, clock) = (Arc::clone(&door.gate), Arc::clone(&door.clock));
+    let desk = devices::Desk { registrar: Arc::clone(&site.registrar), gate, clock };
     let devices = devices::router(desk).layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve));
     Router::new()
         .route("/api/v1/anomalies", get(anomalies::anomalies))
