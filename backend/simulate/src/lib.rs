@@ -8,7 +8,8 @@
 //! A [`Stream`] is one device. Each metric is a sum of a daily cycle with the device's own phase
 //! and amplitude, slow weather (an Ornstein-Uhlenbeck process), and sensor noise (first-order
 //! autoregressive), rounded to the sensor's step. A [`FlowStream`] is what one device does on the
-//! network, and what is done to it ([`Attack`]). Injected anomalies carry their truth with them:
+//! network, and what is done to it ([`Attack`]). A [`Course`] forces an emergency or a fault
+//! ([`Scenario`]) on a device's readings. Injected anomalies carry their truth with them:
 //!
 //! ```
 //! use simulate::{Injection, Kind, Stream, profile};
@@ -25,12 +26,14 @@ mod event;
 mod flows;
 mod profile;
 pub mod random;
+mod scenario;
 mod signal;
 mod stream;
 
 pub use event::{Event, Injection, Kind};
 pub use flows::{Attack, FLOW_COLUMNS, Flow, FlowStream, flow_devices};
 pub use profile::{Metric, Profile, profile, profiles};
+pub use scenario::{Course, SCENARIO_READINGS, Scenario};
 pub use stream::{CHANGE_MARK, SPACING, SimulateError, Stream, WARM_UP};
 
 /// One reading of one device.

@@ -40,7 +40,7 @@ pub fn profile(name: &str) -> Option<&'static Profile> {
     PROFILES.iter().find(|profile| profile.name == name)
 }
 
-static PROFILES: [Profile; 3] = [
+static PROFILES: [Profile; 6] = [
     Profile {
         name: "weather-station",
         metrics: &[
@@ -67,6 +67,33 @@ static PROFILES: [Profile; 3] = [
             metric("spo2", "%", 30.0, 100.0),
         ],
         shapes: &[HEART_RATE, RESPIRATION, SATURATION],
+    },
+    Profile {
+        name: "baby-monitor",
+        metrics: &[
+            metric("respiration_rate", "/min", 0.0, 120.0),
+            metric("room_temperature_c", "°C", -10.0, 50.0),
+            metric("sound_db", "dB", 0.0, 130.0),
+        ],
+        shapes: &[BREATHING, ROOM_TEMPERATURE, NURSERY_SOUND],
+    },
+    Profile {
+        name: "infusion-pump",
+        metrics: &[
+            metric("battery_pct", "%", 0.0, 100.0),
+            metric("flow_rate_ml_h", "mL/h", 0.0, 1200.0),
+            metric("pressure_mmhg", "mmHg", -150.0, 1500.0),
+        ],
+        shapes: &[BATTERY, FLOW, LINE_PRESSURE],
+    },
+    Profile {
+        name: "mri-scanner",
+        metrics: &[
+            metric("gradient_coil_temperature_c", "°C", 0.0, 90.0),
+            metric("helium_level_pct", "%", 0.0, 100.0),
+            metric("helium_pressure_kpa", "kPa", 80.0, 300.0),
+        ],
+        shapes: &[COIL_TEMPERATURE, HELIUM, HELIUM_PRESSURE],
     },
 ];
 
@@ -214,6 +241,157 @@ const SATURATION: Shape = Shape {
     spike_up: (0.0, 0.0),
     spike_down: (8.0, 18.0),
     shift: (5.0, 8.0),
+    contrast: f64::INFINITY,
+};
+
+// A sleeping infant breathes faster than an adult, and unevenly.
+const BREATHING: Shape = Shape {
+    base: (32.0, 42.0),
+    amplitude: (1.5, 3.0),
+    peak_hour: (14.0, 17.0),
+    rhythm: Rhythm::Sine,
+    weather: 0.8,
+    weather_minutes: 300.0,
+    noise: 1.6,
+    persistence: 0.6,
+    step: 1.0,
+    spike_up: (24.0, 45.0),
+    spike_down: (20.0, 30.0),
+    shift: (13.0, 20.0),
+    contrast: f64::INFINITY,
+};
+
+const ROOM_TEMPERATURE: Shape = Shape {
+    base: (19.0, 21.5),
+    amplitude: (1.2, 2.0),
+    peak_hour: (15.0, 18.0),
+    rhythm: Rhythm::Sine,
+    weather: 0.3,
+    weather_minutes: 1500.0,
+    noise: 0.08,
+    persistence: 0.8,
+    step: 0.1,
+    spike_up: (4.0, 9.0),
+    spike_down: (4.0, 9.0),
+    shift: (1.5, 3.5),
+    contrast: 2.0,
+};
+
+// Days are loud and nights are quiet; a cry is a spike.
+const NURSERY_SOUND: Shape = Shape {
+    base: (38.0, 44.0),
+    amplitude: (7.0, 10.0),
+    peak_hour: (12.0, 14.0),
+    rhythm: Rhythm::Shift,
+    weather: 0.5,
+    weather_minutes: 600.0,
+    noise: 1.2,
+    persistence: 0.4,
+    step: 0.1,
+    spike_up: (25.0, 45.0),
+    spike_down: (15.0, 22.0),
+    shift: (10.0, 16.0),
+    contrast: 12.0,
+};
+
+// On the mains: what is left of a day's rhythm is the nurse who unplugs it.
+const BATTERY: Shape = Shape {
+    base: (90.0, 95.0),
+    amplitude: (0.5, 1.5),
+    peak_hour: (4.0, 6.0),
+    rhythm: Rhythm::Sine,
+    weather: 0.6,
+    weather_minutes: 500.0,
+    noise: 0.3,
+    persistence: 0.8,
+    step: 1.0,
+    spike_up: (0.0, 0.0),
+    spike_down: (25.0, 60.0),
+    shift: (10.0, 25.0),
+    contrast: f64::INFINITY,
+};
+
+// The rate is programmed and held by a motor: it is even, until something is wrong.
+const FLOW: Shape = Shape {
+    base: (60.0, 125.0),
+    amplitude: (0.0, 0.4),
+    peak_hour: (10.0, 14.0),
+    rhythm: Rhythm::Sine,
+    weather: 0.2,
+    weather_minutes: 400.0,
+    noise: 0.35,
+    persistence: 0.3,
+    step: 0.1,
+    spike_up: (30.0, 80.0),
+    spike_down: (25.0, 50.0),
+    shift: (8.0, 20.0),
+    contrast: f64::INFINITY,
+};
+
+const LINE_PRESSURE: Shape = Shape {
+    base: (165.0, 240.0),
+    amplitude: (2.0, 6.0),
+    peak_hour: (10.0, 16.0),
+    rhythm: Rhythm::Sine,
+    weather: 4.5,
+    weather_minutes: 300.0,
+    noise: 3.8,
+    persistence: 0.5,
+    step: 1.0,
+    // An occlusion.
+    spike_up: (225.0, 525.0),
+    spike_down: (75.0, 150.0),
+    shift: (60.0, 110.0),
+    contrast: f64::INFINITY,
+};
+
+// The scanner works in the day.
+const COIL_TEMPERATURE: Shape = Shape {
+    base: (28.0, 32.0),
+    amplitude: (5.0, 7.5),
+    peak_hour: (13.0, 15.0),
+    rhythm: Rhythm::Shift,
+    weather: 0.4,
+    weather_minutes: 600.0,
+    noise: 0.3,
+    persistence: 0.8,
+    step: 0.1,
+    spike_up: (12.0, 25.0),
+    spike_down: (8.0, 14.0),
+    shift: (5.0, 9.0),
+    contrast: 6.0,
+};
+
+const HELIUM_PRESSURE: Shape = Shape {
+    base: (104.0, 108.0),
+    amplitude: (0.3, 0.7),
+    peak_hour: (13.0, 16.0),
+    rhythm: Rhythm::Sine,
+    weather: 0.4,
+    weather_minutes: 1500.0,
+    noise: 0.1,
+    persistence: 0.6,
+    step: 0.1,
+    // A quench begins as pressure.
+    spike_up: (15.0, 60.0),
+    spike_down: (5.0, 12.0),
+    shift: (3.0, 8.0),
+    contrast: f64::INFINITY,
+};
+
+const HELIUM: Shape = Shape {
+    base: (72.0, 85.0),
+    amplitude: (0.0, 0.1),
+    peak_hour: (10.0, 16.0),
+    rhythm: Rhythm::Sine,
+    weather: 0.25,
+    weather_minutes: 4000.0,
+    noise: 0.08,
+    persistence: 0.7,
+    step: 0.1,
+    spike_up: (0.0, 0.0),
+    spike_down: (5.0, 15.0),
+    shift: (2.0, 6.0),
     contrast: f64::INFINITY,
 };
 

@@ -72,6 +72,11 @@ fn events_keep_their_distance_and_length() {
         }
         // 100 device-days: the asked rates less what spacing and waiting cost.
         for (count, injection) in counts.iter().zip(ALL) {
+            // A pump runs as it is set, day and night: no value is unusual for the hour.
+            if profile.name == "infusion-pump" && injection.kind == Kind::Contextual {
+                assert_eq!(*count, 0);
+                continue;
+            }
             let rate = *count as f64 / 100.0;
             assert!(rate > 0.35 * injection.rate && rate < 1.3 * injection.rate, "{counts:?}");
         }
