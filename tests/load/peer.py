@@ -3,7 +3,7 @@
 A prediction is scored by an Isolation Forest of 100 trees, written into SQLite with its verdict, committed, and answered.
 SQLite syncs at each commit, as it does by default. Started by gunicorn, with one worker for each core:
 
-    gunicorn --workers 2 --bind 127.0.0.1:5000 peer:app
+    gunicorn --worker-class gthread --workers 2 --threads 16 --bind 127.0.0.1:5000 peer:app
 """
 
 import os

@@ -1,10 +1,11 @@
-//! `kill -9` in the middle of a load: nothing acknowledged is lost, nothing is anchored twice, the log verifies.
+//! `kill -9` in the middle of a load over HTTP, WebSockets and MQTT: nothing acknowledged is lost, nothing is anchored twice, the log verifies.
 
 use std::collections::BTreeSet;
 
 use e2e::{
     Chain, Trial, command,
     load::{Acknowledged, Load},
+    process::free_port,
 };
 use ledger::{
     Hash,
@@ -15,15 +16,15 @@ use ledger::{
 use serde_json::{Value, json};
 
 /// Acknowledged readings after which the service is killed.
-const ENOUGH: usize = 600;
+const ENOUGH: usize = 1_200;
 /// How often it is killed: three times, or 200 times with `scripts/test --all`.
 fn kills() -> u64 {
     if std::env::var_os("ANOMALY_LEDGER_TEST_ALL").is_some() { 200 } else { 3 }
 }
 
 /// Loads the service from several sides, and kills it in the middle.
-async fn load_and_kill(trial: &mut Trial, round: u64) -> Vec<Acknowledged> {
-    let load = Load::start(&trial.url(), &format!("round-{round}"), || 0);
+async fn load_and_kill(trial: &mut Trial, mqtt: &str, round: u64) -> Vec<Acknowledged> {
+    let load = Load::start(&trial.url(), Some(mqtt), &format!("round-{round}"), || 0);
     load.reaches(ENOUGH).await;
     trial.kill_service();
     load.ended().await
@@ -85,15 +86,22 @@ async fn kill_9_loses_nothing_acknowledged_and_anchors_nothing_twice() {
     let mut trial = Trial::start().await;
     // Packing all the time: then some kills fall into its steps.
     trial.stop_service().await;
-    trial.settings().flags = ["--pack-after", "16"].map(str::to_owned).into();
+    let mqtt = format!("127.0.0.1:{}", free_port());
+    trial.settings().flags = ["--pack-after", "16", "--mqtt", &mqtt].map(str::to_owned).into();
     trial.start_service().await;
     let mut acknowledged = Vec::new();
     for round in 0..kills() {
-        acknowledged.extend(load_and_kill(&mut trial, round).await);
+        acknowledged.extend(load_and_kill(&mut trial, &mqtt, round).await);
         trial.start_service().await;
     }
     trial.ready().await;
     println!("{} readings acknowledged over {} kills", acknowledged.len(), kills());
+    for way in ["http", "websocket", "mqtt"] {
+        let by = |told: &&Acknowledged| told.reading["device"].as_str().is_some_and(|device| device.contains(way));
+        let count = acknowledged.iter().filter(by).count();
+        println!("{count} of them by {way}");
+        assert!(count > 0, "none by {way}");
+    }
     nothing_was_lost(&trial, &acknowledged).await;
 
     trial.all_final().await;
@@ -101,7 +109,7 @@ async fn kill_9_loses_nothing_acknowledged_and_anchors_nothing_twice() {
     nothing_was_anchored_twice(&trial.chain, trial.contract(), size).await;
     the_log_verifies(&trial).await;
 
-    let alarms = acknowledged.iter().filter_map(|told| told.result.judgement.as_ref()?.index);
+    let alarms = acknowledged.iter().filter_map(|told| told.judgement.as_ref()?.index);
     let alarms: Vec<u64> = alarms.collect();
     assert!(alarms.iter().collect::<BTreeSet<_>>().len() == alarms.len(), "an entry for two readings");
     let trust = trial.pin_trust().await;

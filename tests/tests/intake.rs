@@ -1,9 +1,19 @@
 //! What intake promises a sender: busy is said as busy and takes nothing, and what comes again changes nothing.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    fmt::Write as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use e2e::{
     Trial,
+    mqtt::{MqttClient, V5, publish},
+    poll,
+    process::free_port,
     service::{Answer, http, send},
 };
 use serde_json::{Value, json};
@@ -60,18 +70,66 @@ async fn send_until_taken(url: String, number: usize) -> usize {
     unreachable!("the loop ends by an answer");
 }
 
+/// Publishes one reading after the other by MQTT until it is told to stop; gives how long each acknowledgement took.
+async fn publish_on(address: String, device: String, stop: Arc<AtomicBool>) -> Vec<Duration> {
+    let mut client = MqttClient::connect(&address, V5, &device).await;
+    let mut waits = Vec::new();
+    while !stop.load(Ordering::SeqCst) {
+        let payload = format!(r#"{{"sequence":{},"metrics":{{"temperature":20.5}}}}"#, waits.len());
+        let since = Instant::now();
+        assert!(client.send(&publish(V5, &format!("devices/{device}/readings"), Some(1), &payload)).await);
+        let answer = client.next().await.expect("a busy service lets nobody go");
+        assert!(answer.first == 0x40 && answer.body.get(2).is_none_or(|reason| *reason == 0), "{answer:?}");
+        waits.push(since.elapsed());
+    }
+    waits
+}
+
+/// Devices that publish by MQTT beside the requests.
+const PUBLISHERS: usize = 8;
+
+/// Publications of each before the requests come.
+const CALM: usize = 20;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_said_and_loses_nothing() {
-    let trial = Trial::start().await;
+    let mut trial = Trial::prepare(e2e::Chain::start().await).await;
+    let mqtt = format!("127.0.0.1:{}", free_port());
+    trial.settings().flags = vec!["--mqtt".into(), mqtt.clone()];
+    trial.start_service().await;
+    trial.ready().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut publishers = JoinSet::new();
+    for number in 0..PUBLISHERS {
+        publishers.spawn(publish_on(mqtt.clone(), format!("publisher-{number}"), Arc::clone(&stop)));
+    }
+    poll::until("the publishers are under way", async || {
+        (committed(&trial).await? >= (PUBLISHERS * CALM) as f64).then_some(())
+    })
+    .await;
     let mut senders = JoinSet::new();
     for number in 0..REQUESTS {
         senders.spawn(send_until_taken(trial.url(), number));
     }
     let busy: usize = senders.join_all().await.into_iter().sum();
     assert!(busy > 0, "{REQUESTS} requests at a time do not fill the queue");
+    stop.store(true, Ordering::SeqCst);
+    // Nobody tells a publisher to come again: who waits for acknowledgements is slowed down by them.
+    let waits = publishers.join_all().await;
+    for waits in &waits {
+        let mut calm = waits[..CALM / 2].to_vec();
+        calm.sort();
+        let (usual, longest) = (calm[calm.len() / 2], waits.iter().max().expect("some"));
+        assert!(*longest > 3 * usual, "usually {usual:?}, at most {longest:?}");
+    }
+    let published: usize = waits.iter().map(Vec::len).sum();
+    assert_eq!(committed(&trial).await, Some((REQUESTS * BATCH + published) as f64));
+}
+
+/// How many readings the service says to have committed.
+async fn committed(trial: &Trial) -> Option<f64> {
     let metrics = trial.get("/metrics").await.text();
-    let committed = metrics.lines().find_map(|line| line.strip_prefix("readings_committed_total "));
-    assert_eq!(committed.and_then(|count| count.parse().ok()), Some((REQUESTS * BATCH) as f64));
+    metrics.lines().find_map(|line| line.strip_prefix("readings_committed_total "))?.trim().parse().ok()
 }
 
 async fn press(trial: &Trial, key: &str, body: &Value) -> Result<Answer, reqwest::Error> {

@@ -7,27 +7,19 @@ use std::{
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
-use crate::{
-    Plan, Shape,
-    devices::Devices,
-    report::Sent,
-    socket::{self, Socket},
-};
+use crate::{Plan, Shape, devices::Devices, report::Sent, socket::Socket};
 
 /// How long a busy service is left alone. It asks for a second; this load wants to know how soon it takes more.
 const BUSY: Duration = Duration::from_millis(50);
 
 /// Sends until the time is over.
-pub(crate) async fn send(plan: &Plan, shape: Shape, number: u32) -> Sent {
-    let mut sent = Sent::default();
-    if let Err(error) = run(plan, shape, number, &mut sent).await {
-        sent.failure = Some(error.to_string());
-    }
-    sent
-}
-
-async fn run(plan: &Plan, shape: Shape, number: u32, sent: &mut Sent) -> io::Result<()> {
-    let mut socket = socket::connect(plan).await?;
+pub(crate) async fn send(
+    plan: &Plan,
+    shape: Shape,
+    number: u32,
+    mut socket: Socket,
+    sent: &mut Sent,
+) -> io::Result<()> {
     let mut devices = Devices::new(&plan.name, number, plan.devices, plan.from);
     let head = head(plan, shape, number);
     let (mut body, mut request) = (String::new(), Vec::new());

@@ -9,11 +9,16 @@ mod report;
 mod socket;
 mod websocket;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::{Parser, ValueEnum};
+use tokio::sync::{Barrier, Semaphore};
 
 use report::Report;
+use socket::Socket;
+
+/// Connections that are opened at a time, so that their handshakes do not time out behind each other.
+const AT_ONCE: usize = 64;
 
 /// Send readings as fast as they are taken, or at a rate, and say how long each answer took.
 #[derive(Debug, Parser)]
@@ -52,9 +57,9 @@ struct Args {
     /// Speak TLS, and trust this certificate (PEM).
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// The service's process, for its share of the processor and its memory.
-    #[arg(long, value_name = "PID")]
-    pid: Option<u32>,
+    /// The service's processes, for their share of the processor and their memory.
+    #[arg(long = "pid", value_name = "PID")]
+    pids: Vec<u32>,
     /// What the devices' names begin with.
     #[arg(long, default_value = "load")]
     name: String,
@@ -76,6 +81,26 @@ enum Shape {
     Mqtt,
     /// One reading each, by WebSocket.
     Websocket,
+}
+
+impl Shape {
+    /// Connects, as far as something can be sent.
+    async fn open(self, plan: &Plan, number: u32) -> std::io::Result<Socket> {
+        match self {
+            Shape::Batch | Shape::Line | Shape::Predict => socket::connect(plan).await,
+            Shape::Mqtt => mqtt::open(plan, number).await,
+            Shape::Websocket => websocket::open(plan, number).await,
+        }
+    }
+
+    /// Sends until the time is over; what was taken until then is in `sent`, also if it fails.
+    async fn send(self, plan: &Plan, number: u32, socket: Socket, sent: &mut report::Sent) -> std::io::Result<()> {
+        match self {
+            Shape::Batch | Shape::Line | Shape::Predict => http::send(plan, self, number, socket, sent).await,
+            Shape::Mqtt => mqtt::send(plan, number, socket, sent).await,
+            Shape::Websocket => websocket::send(plan, number, socket, sent).await,
+        }
+    }
 }
 
 /// What every connection needs to know.
@@ -103,7 +128,7 @@ impl Plan {
 async fn main() -> ExitCode {
     let args = Args::parse();
     let plan = match plan(&args) {
-        Ok(plan) => std::sync::Arc::new(plan),
+        Ok(plan) => Arc::new(plan),
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::from(2);
@@ -113,25 +138,37 @@ async fn main() -> ExitCode {
         Shape::Websocket => websocket::idle(&plan, args.idle).await,
         _ => Vec::new(),
     };
-    let before = process::Usage::now(args.pid);
-    let started = std::time::Instant::now();
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let open = Arc::new(Barrier::new(args.connections as usize + 1));
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..args.connections {
-        let plan = std::sync::Arc::clone(&plan);
-        let shape = args.shape;
+        let (plan, shape) = (Arc::clone(&plan), args.shape);
+        let (places, open) = (Arc::clone(&places), Arc::clone(&open));
         tasks.spawn(async move {
-            match shape {
-                Shape::Batch | Shape::Line | Shape::Predict => http::send(&plan, shape, number).await,
-                Shape::Mqtt => mqtt::send(&plan, number).await,
-                Shape::Websocket => websocket::send(&plan, number).await,
-            }
+            let place = places.acquire_owned().await;
+            let opened = shape.open(&plan, number).await;
+            drop(place);
+            open.wait().await;
+            let mut sent = report::Sent::default();
+            let ended = match opened {
+                Ok(socket) => shape.send(&plan, number, socket, &mut sent).await,
+                Err(error) => Err(error),
+            };
+            sent.failure = ended.err().map(|error| error.to_string());
+            sent
         });
     }
+    // What is measured begins when all are connected.
+    open.wait().await;
+    let before = process::Usage::now(&args.pids);
+    let started = std::time::Instant::now();
     let mut report = Report::default();
     while let Some(ended) = tasks.join_next().await {
         report.add(ended.unwrap_or_else(|error| report::Sent::failed(error.to_string())));
     }
-    let line = report.line(started.elapsed(), before, process::Usage::now(args.pid), held.len());
+    let took = started.elapsed();
+    let idle = held.iter().filter(|connection| !connection.is_finished()).count();
+    let line = report.line(took, before, process::Usage::now(&args.pids), idle);
     println!("{line}");
     if report.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -4,22 +4,18 @@ use std::{io, time::Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{Plan, devices::Devices, report::Sent, socket};
+use crate::{
+    Plan,
+    devices::Devices,
+    report::Sent,
+    socket::{self, Socket},
+};
 
 const TOPIC: &[u8] = b"v1/devices/me/telemetry";
 
-/// Sends until the time is over.
-pub(crate) async fn send(plan: &Plan, number: u32) -> Sent {
-    let mut sent = Sent::default();
-    if let Err(error) = run(plan, number, &mut sent).await {
-        sent.failure = Some(error.to_string());
-    }
-    sent
-}
-
-async fn run(plan: &Plan, number: u32, sent: &mut Sent) -> io::Result<()> {
+/// Connects, and is let in.
+pub(crate) async fn open(plan: &Plan, number: u32) -> io::Result<Socket> {
     let mut socket = socket::connect(plan).await?;
-    let mut devices = Devices::new(&plan.name, number, 1, plan.from);
     let client = format!("{}-{number}", plan.name);
     socket.get_mut().write_all(&connect(&client, plan.key(number))).await?;
     socket.get_mut().flush().await?;
@@ -28,7 +24,13 @@ async fn run(plan: &Plan, number: u32, sent: &mut Sent) -> io::Result<()> {
     if answer != [0x20, 2, 0, 0] {
         return Err(io::Error::other(format!("expected to be let in, found {answer:?}")));
     }
-    let (mut body, mut id) = (String::new(), 0_u16);
+    Ok(socket)
+}
+
+/// Sends until the time is over.
+pub(crate) async fn send(plan: &Plan, number: u32, mut socket: Socket, sent: &mut Sent) -> io::Result<()> {
+    let mut devices = Devices::new(&plan.name, number, 1, plan.from);
+    let (mut answer, mut body, mut id) = ([0; 4], String::new(), 0_u16);
     let end = Instant::now() + plan.lasts;
     let mut ticks = plan.pause.map(tokio::time::interval);
     while Instant::now() < end {

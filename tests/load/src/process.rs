@@ -15,12 +15,11 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// As it is now; what cannot be read is zero.
-    pub(crate) fn now(service: Option<u32>) -> Self {
-        let own = seconds("self");
-        let (service, resident) =
-            service.map_or((0.0, 0), |pid| (seconds(&pid.to_string()), resident(&pid.to_string())));
-        Self { own, service, resident }
+    /// As it is now, of all processes of the service together; what cannot be read is zero.
+    pub(crate) fn now(service: &[u32]) -> Self {
+        let pids: Vec<String> = service.iter().map(u32::to_string).collect();
+        let used = pids.iter().map(|pid| seconds(pid)).sum();
+        Self { own: seconds("self"), service: used, resident: pids.iter().map(|pid| resident(pid)).sum() }
     }
 }
 

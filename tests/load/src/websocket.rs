@@ -5,14 +5,11 @@ use std::{io, time::Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
 use crate::{
-    Plan,
+    AT_ONCE, Plan,
     devices::Devices,
     report::Sent,
     socket::{self, Socket},
 };
-
-/// Connections that are opened at a time.
-const AT_ONCE: usize = 64;
 
 /// Opens connections, and leaves them alone.
 pub(crate) async fn idle(plan: &std::sync::Arc<Plan>, count: u32) -> Vec<tokio::task::JoinHandle<()>> {
@@ -45,16 +42,7 @@ const PING: u8 = 9;
 const PONG: u8 = 10;
 
 /// Sends until the time is over.
-pub(crate) async fn send(plan: &Plan, number: u32) -> Sent {
-    let mut sent = Sent::default();
-    if let Err(error) = run(plan, number, &mut sent).await {
-        sent.failure = Some(error.to_string());
-    }
-    sent
-}
-
-async fn run(plan: &Plan, number: u32, sent: &mut Sent) -> io::Result<()> {
-    let mut socket = open(plan, number).await?;
+pub(crate) async fn send(plan: &Plan, number: u32, mut socket: Socket, sent: &mut Sent) -> io::Result<()> {
     let mut devices = Devices::new(&plan.name, number, plan.devices, plan.from);
     let mut body = String::new();
     let end = Instant::now() + plan.lasts;
@@ -90,7 +78,8 @@ async fn run(plan: &Plan, number: u32, sent: &mut Sent) -> io::Result<()> {
     Ok(())
 }
 
-async fn open(plan: &Plan, number: u32) -> io::Result<Socket> {
+/// Connects, and is let in.
+pub(crate) async fn open(plan: &Plan, number: u32) -> io::Result<Socket> {
     let mut socket = socket::connect(plan).await?;
     let port = plan.address.rsplit(':').next().unwrap_or_default();
     let key = plan.key(number).map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
