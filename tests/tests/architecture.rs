@@ -28,8 +28,28 @@ const MAY_DEPEND: [(&str, &[&str]); 10] = [
 /// Tests and build tools.
 const MAY_SEE_ALL: [&str; 2] = ["e2e", "bundle"];
 
-/// Modules of the service that know nothing of each other; only the pipeline and the composition root know several.
+/// Modules of the service that know nothing of each other, their tests included.
 const STRANGERS: [&str; 4] = ["ingest", "store", "anchor", "http"];
+
+/// Which others each module of the service may name. Tests may name more, to stand parts together.
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
+    ("domain", &[]),
+    ("telemetry", &[]),
+    ("access", &["domain"]),
+    ("anchor", &["domain"]),
+    ("export", &["domain"]),
+    ("pipeline", &["domain"]),
+    ("store", &["domain"]),
+    ("transport", &["domain"]),
+    ("config", &["domain", "transport"]),
+    ("problem", &["domain", "access"]),
+    ("bodies", &["domain", "problem"]),
+    ("ingest", &["domain", "access", "bodies", "config", "pipeline", "problem", "transport"]),
+    ("http", &["domain", "access", "bodies", "export", "problem", "transport"]),
+];
+
+/// Who puts the others together, and so knows all: the composition root, the commands, and what measures.
+const KNOW_ALL: [&str; 4] = ["app", "cli", "main", "measure"];
 
 /// Of each workspace member, which members it depends on, other than for its tests.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
@@ -90,6 +110,11 @@ fn code_of(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n")
 }
 
+/// A source text before its unit tests, which stand at its end.
+fn without_tests(text: &str) -> &str {
+    text.split_once("#[cfg(test)]\nmod tests {").map_or(text, |(before, _)| before)
+}
+
 /// The top modules that a source text names below `crate::` or the like, also in braces: `use crate::{a::B, c}`.
 fn modules_named(text: &str, root: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
@@ -125,8 +150,23 @@ fn identifier(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
+/// Which code of the service is read.
+#[derive(Clone, Copy, PartialEq)]
+enum Code {
+    /// All of it.
+    Whole,
+    /// What is shipped: without tests.
+    Shipped,
+}
+
+/// Whether a file below `backend/src` is there for tests only.
+fn is_for_tests(below: &Path) -> bool {
+    let named = |part: &str| ["tests", "tests.rs", "testing.rs"].contains(&part);
+    below.components().any(|part| part.as_os_str().to_str().is_some_and(named))
+}
+
 /// Which top modules each top module of the service names.
-fn imports() -> BTreeMap<String, BTreeSet<String>> {
+fn imports(of: Code) -> BTreeMap<String, BTreeSet<String>> {
     let src = repo().join("backend/src");
     let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in sources(&src) {
@@ -134,14 +174,19 @@ fn imports() -> BTreeMap<String, BTreeSet<String>> {
         let first = below.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
         let module = first.trim_end_matches(".rs").to_owned();
         let text = std::fs::read_to_string(&file).expect("a source file");
-        imports.entry(module).or_default().extend(modules_named(&text, "crate::"));
+        let text = match of {
+            Code::Whole => &text,
+            Code::Shipped if is_for_tests(below) => continue,
+            Code::Shipped => without_tests(&text),
+        };
+        imports.entry(module).or_default().extend(modules_named(text, "crate::"));
     }
     imports
 }
 
 #[test]
 fn ingest_store_anchor_and_http_do_not_know_each_other() {
-    let imports = imports();
+    let imports = imports(Code::Whole);
     for module in STRANGERS {
         let found = imports.get(module).unwrap_or_else(|| panic!("no module {module} in backend/src"));
         for other in STRANGERS.into_iter().filter(|other| *other != module) {
@@ -152,10 +197,26 @@ fn ingest_store_anchor_and_http_do_not_know_each_other() {
 
 #[test]
 fn the_domain_imports_nothing_of_the_service() {
-    let imports = imports();
+    let imports = imports(Code::Whole);
     let found = imports.get("domain").expect("a module domain in backend/src");
     let others: Vec<_> = found.iter().filter(|name| *name != "domain").collect();
     assert!(others.is_empty(), "domain imports {others:?}");
+}
+
+#[test]
+fn modules_import_only_those_they_may() {
+    let imports = imports(Code::Shipped);
+    for (module, allowed) in MAY_IMPORT {
+        let found = imports.get(module).unwrap_or_else(|| panic!("no module {module} in backend/src"));
+        let forbidden: Vec<_> =
+            found.iter().filter(|name| *name != module && !allowed.contains(&name.as_str())).collect();
+        assert!(forbidden.is_empty(), "{module} may import {allowed:?} only, but also imports {forbidden:?}");
+        let unused: Vec<_> = allowed.iter().filter(|name| !found.contains(**name)).collect();
+        assert!(unused.is_empty(), "{module} may import {unused:?}, but does not: say so in the list");
+    }
+    let listed = |module: &str| MAY_IMPORT.iter().any(|(name, _)| *name == module) || KNOW_ALL.contains(&module);
+    let strangers: Vec<_> = imports.keys().filter(|module| !listed(module)).collect();
+    assert!(strangers.is_empty(), "{strangers:?} are not in the list of who may import whom");
 }
 
 /// What a crate has to leave alone to give the same answer for the same arguments: modules of `std`, and state of its own.
@@ -188,7 +249,7 @@ fn detector_and_simulator_have_no_clock_no_files_no_threads_and_no_state_of_thei
 fn the_detector_takes_what_is_not_exact_from_libm() {
     for file in sources(&repo().join("backend/detect/src")).iter().filter(|file| !file.ends_with("tests.rs")) {
         let text = std::fs::read_to_string(file).expect("a source file");
-        let code = code_of(text.split("#[cfg(test)]\nmod tests {").next().expect("the first part"));
+        let code = code_of(without_tests(&text));
         let inexact: Vec<_> = INEXACT.iter().filter(|name| code.contains(&format!(".{name}("))).collect();
         assert!(inexact.is_empty(), "{} calls {inexact:?} of f64 instead of libm's", file.display());
     }

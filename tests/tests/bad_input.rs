@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use api::{Code, Status};
 use e2e::{
-    Trial,
+    Guarded, Session, Trial,
     service::{Answer, http, send},
 };
 use flate2::{Compression, write::GzEncoder};
@@ -288,4 +288,85 @@ async fn each_bad_line_is_refused_alone() {
             assert_eq!(found["results"][0]["status"], status, "{bad}: {device}: {found}");
         }
     }
+}
+
+/// What a device of this type cannot report: beyond it lies a fault, a wrong unit or a forgery, never a patient.
+const IMPOSSIBLE: &[(&str, &str, &str)] = &[
+    ("patient-monitor", "spo2", "101"),
+    ("patient-monitor", "spo2", "-0.5"),
+    ("patient-monitor", "heart_rate", "351"),
+    ("patient-monitor", "heart_rate", "-1"),
+    ("patient-monitor", "temperature_c", "98.6"),
+    ("patient-monitor", "systolic_mmhg", "3000"),
+    ("patient-monitor", "respiration_rate", "1e300"),
+    ("weather-station", "humidity", "150"),
+    ("weather-station", "temperature", "-273.2"),
+    ("factory-station", "sound_db", "195"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_body_and_no_air_can_have_is_refused_alone() {
+    let trial = Trial::start().await;
+    for kind in ["patient-monitor", "weather-station", "factory-station"] {
+        let device = json!({ "name": kind, "type": kind });
+        assert_eq!(trial.post("/api/v1/devices", &device).await.status, 201);
+    }
+    for (at, (device, metric, value)) in IMPOSSIBLE.iter().enumerate() {
+        let what = format!("{device}: {metric} {value}");
+        let good = |device: &str| json!({ "device": device, "sequence": at, "metrics": { "t": 1.5 } }).to_string();
+        let bad =
+            text(&format!("\"{device}\""), &now().to_string(), &at.to_string(), &format!("{{\"{metric}\":{value}}}"));
+        let lines = [good("before"), bad.clone(), good("after")].join("\n");
+        let answer = post(&trial, READINGS, &[("content-type", "application/x-ndjson")], lines).await;
+        assert_neighbours_stored(&answer, &what);
+        let problem = post(&trial, READINGS, &[("content-type", "application/json")], bad).await.problem();
+        assert_eq!((problem.status, problem.code), (422, Code::InvalidReading), "{what}");
+        assert!(problem.detail.contains(metric), "{what}: {}", problem.detail);
+        // By InfluxDB's protocol it is refused too.
+        let line = format!("m,device={device} {metric}={value} {}", now());
+        let answer = post(&trial, "/api/v2/write?precision=s", &[], line).await;
+        assert_eq!(answer.status, 422, "{what}: {}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_does_not_write_as_another() {
+    let guarded = Guarded::start().await;
+    guarded.ready().await;
+    let (admin, url) = (&guarded.admin, guarded.url());
+    let mut keys = Vec::new();
+    for name in ["mine", "theirs"] {
+        assert_eq!(admin.post("/api/v1/devices", &json!({ "name": name })).await.status, 201);
+        let key = admin.post(&format!("/api/v1/devices/{name}/keys"), &json!({})).await.json();
+        keys.push(key["key"].as_str().expect("a key").to_owned());
+    }
+    let mine = Session::key(&url, &keys[0]);
+    let reading =
+        |device: &str, sequence: u64| json!({ "device": device, "sequence": sequence, "metrics": { "t": 1.5 } });
+    // Neither alone nor between readings of one's own; and not as one whom nobody has registered, nor as its flows.
+    for (at, other) in ["theirs", "nobody-registered-it", " mine", "mine.flows", "MINE"].into_iter().enumerate() {
+        let at = 2 * at as u64;
+        let alone = mine.post(READINGS, &reading(other, 1)).await.problem();
+        assert!([403, 422].contains(&alone.status), "{other}: {alone:?}");
+        let batch = json!([reading("mine", at), reading(other, 1), reading("mine", at + 1)]);
+        let results: api::Readings = serde_json::from_value(mine.post(READINGS, &batch).await.json()).expect("results");
+        let statuses: Vec<_> = results.results.iter().map(|result| result.status).collect();
+        assert_eq!(statuses, [Status::Stored, Status::Rejected, Status::Stored], "{other}");
+    }
+    let at = now();
+    let hall =
+        json!({ "station_id": "theirs", "timestamp": at, "temperature_c": 20, "humidity_pct": 40, "sound_db": 30 });
+    let roof = json!({ "sensor_id": "theirs", "timestamp": at, "temperature": 20, "humidity": 40, "pressure": 1013 });
+    for (path, body) in [("/predict", hall), ("/sensor_data", roof)] {
+        let problem = mine.post(path, &body).await.problem();
+        assert_eq!((problem.status, problem.code), (403, Code::Forbidden), "{path}: {problem:?}");
+    }
+    for path in ["/api/v2/write?precision=s", "/write?precision=s"] {
+        let request = http().post(format!("{url}{path}")).header("authorization", format!("Token {}", keys[0]));
+        let answer = send(request.body(format!("m,device=theirs t=1 {}", now()))).await.expect("an answer");
+        assert!([403, 422].contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
+    }
+    // Nothing of it is there: the other's first reading is its own.
+    let theirs = Session::key(&url, &keys[1]).post(READINGS, &reading("theirs", 1)).await.json();
+    assert_eq!(theirs["results"][0]["status"], "stored");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use e2e::{
-    Trial,
+    Guarded, Session, Trial,
     command::run,
     paths::repo,
     service::{Answer, http, send},
@@ -174,4 +174,72 @@ async fn a_file_is_replayed_with_an_address_map_and_a_classifier_names_the_attac
     let models = send(http().get(format!("{url}/api/v1/models"))).await.expect("an answer").json();
     let names: Vec<&Value> = models["items"].as_array().expect("models").iter().map(|model| &model["name"]).collect();
     assert_eq!(names.iter().filter(|name| **name == "network-flow").count(), 2, "the built-in one and the given one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_sends_flows_of_every_registered_device_and_readings_of_none_but_itself() {
+    let guarded = Guarded::start().await;
+    guarded.ready().await;
+    let (admin, url) = (&guarded.admin, guarded.url());
+    let olga = guarded.user("olga", &["device_owner"]).await;
+    let key = async |who: &Session, name: &str| {
+        let key = who.post(&format!("/api/v1/devices/{name}/keys"), &json!({})).await;
+        assert_eq!(key.status, 201, "{}", key.text());
+        (Session::key(&url, key.json()["key"].as_str().expect("a key")), key.json()["id"].clone())
+    };
+    let pump = json!({ "name": "pump-7", "type": "infusion-pump", "addresses": ["10.20.0.7"] });
+    assert_eq!(admin.post("/api/v1/devices", &pump).await.status, 201);
+    let probe = json!({ "name": "probe-1", "type": "network-probe" });
+    // Who could make a probe would tell of everybody's devices what is not so.
+    let refused = olga.post("/api/v1/devices", &probe).await;
+    assert_eq!((refused.status, refused.problem().code), (403, api::Code::Forbidden), "{}", refused.text());
+    assert_eq!(olga.post("/api/v1/devices", &json!({ "name": "olgas" })).await.status, 201);
+    let change = olga.ask("PATCH", "/api/v1/devices/olgas", Some(&json!({ "type": "network-probe" }))).await;
+    assert_eq!(change.status, 403, "{}", change.text());
+    assert_eq!(admin.post("/api/v1/devices", &probe).await.status, 201);
+    let ((probe, id), (of_olga, _), (of_pump, _)) =
+        (key(admin, "probe-1").await, key(&olga, "olgas").await, key(admin, "pump-7").await);
+
+    let flow = |at: usize| objects().remove(at);
+    let named = |device: &str, at: usize| {
+        let mut flow = flow(at);
+        flow["device"] = json!(device);
+        flow
+    };
+    // By its address, and by name; of nobody's device not.
+    assert_eq!(probe.post("/api/v1/flows", &flow(0)).await.status, 200);
+    assert_eq!(probe.post("/api/v1/flows", &named("olgas", 1)).await.status, 200);
+    let unknown = probe.post("/api/v1/flows", &named("nobodys", 2)).await;
+    assert_eq!((unknown.status, unknown.problem().code), (403, api::Code::Forbidden), "{}", unknown.text());
+    // A device tells of itself, and of no other.
+    assert_eq!(of_pump.post("/api/v1/flows", &flow(3)).await.status, 200);
+    for body in [flow(4), named("pump-7", 4)] {
+        let stranger = of_olga.post("/api/v1/flows", &body).await;
+        assert_eq!((stranger.status, stranger.problem().code), (403, api::Code::Forbidden), "{}", stranger.text());
+    }
+    for nobody in [Session::nobody(&url), olga.token(&["read"]).await] {
+        assert!([401, 403].contains(&nobody.post("/api/v1/flows", &flow(5)).await.status));
+    }
+    // What a probe sees are flows: as another it sends no readings, under whatever name.
+    for (device, status) in [("pump-7", 403), ("pump-7.flows", 422), ("probe-1", 200)] {
+        let reading = json!({ "device": device, "sequence": 1, "metrics": { "Rate": 1.0 } });
+        let answer = probe.post("/api/v1/readings", &reading).await;
+        assert_eq!(answer.status, status, "{device}: {}", answer.text());
+    }
+    // Without its key it is nobody.
+    let path = format!("/api/v1/devices/probe-1/keys/{id}");
+    assert_eq!(admin.ask("DELETE", &path, None).await.status, 204);
+    assert_eq!(probe.post("/api/v1/flows", &flow(6)).await.status, 401);
+    // The owner reads what was told of the device, and an admin does not.
+    assert_eq!(
+        olga.get("/api/v1/devices/olgas.flows/readings").await.json()["items"].as_array().map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(admin.get("/api/v1/devices/olgas.flows/readings").await.status, 403);
+    // Nor does whoever takes the name next.
+    assert_eq!(olga.ask("DELETE", "/api/v1/devices/olgas", None).await.status, 204);
+    let otto = guarded.user("otto", &["device_owner"]).await;
+    let taken = otto.post("/api/v1/devices", &json!({ "name": "olgas" })).await;
+    assert!((400..500).contains(&taken.status), "{} {}", taken.status, taken.text());
+    assert_eq!(otto.get("/api/v1/devices/olgas.flows/readings").await.status, 403);
 }

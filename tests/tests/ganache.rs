@@ -26,7 +26,6 @@ async fn an_anchor_is_final_after_its_confirmations() {
     let settings = Settings {
         trial: true,
         data_dir,
-        trial: true,
         rpc_url: ganache.url(),
         contract,
         port: free_port(),

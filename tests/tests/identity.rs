@@ -146,6 +146,20 @@ async fn in_a_trial_a_bad_key_is_refused_and_roles_can_be_tried() {
     assert_eq!(Session::nobody(&url).get("/metrics").await.status, 200);
     let me = Session::nobody(&url).get("/api/v1/session").await.json();
     assert_eq!((&me["caller"], &me["trial"]), (&json!("trial"), &json!(true)));
+    // The page acts under each name by which it was opened; a page of another name's, or port's, does not.
+    let port = url.rsplit(':').next().expect("a port");
+    let asked = async |host: &str, origin: &str| {
+        let body = reading("weather-1", 1, json!({ "temperature": 20.0 }));
+        let request = http().post(format!("{url}/api/v1/readings")).json(&body);
+        send(request.header("host", host).header("origin", origin)).await.unwrap().status
+    };
+    for name in ["localhost", "127.0.0.1"] {
+        let host = format!("{name}:{port}");
+        assert_eq!(asked(&host, &format!("http://{host}")).await, 200, "{host}");
+        for stranger in ["http://evil.example", "http://localhost:1", "null"] {
+            assert_eq!(asked(&host, stranger).await, 403, "{host} {stranger}");
+        }
+    }
 }
 
 /// A patient's monitor that this session's user owns; gives who shows its key.

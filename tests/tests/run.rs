@@ -17,7 +17,8 @@ const STOP: Duration = Duration::from_secs(90);
 fn command(data: &Path, port: u16, chain_port: u16) -> Command {
     let mut command = Command::new(paths::repo().join("scripts/run"));
     command.args(["--port", &port.to_string(), "--chain-port", &chain_port.to_string(), "--data-dir"]).arg(data);
-    command.arg("--binary").arg(paths::service_binary()).args(["--tcp-port", &free_port().to_string()]);
+    command.arg("--binary").arg(paths::service_binary());
+    command.args(["--tcp-port", &free_port().to_string(), "--mqtt-port", &free_port().to_string()]);
     command
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use e2e::{Trial, command::run, service::Answer, trial::reading};
+use e2e::{Trial, clients, command::run, service::Answer, trial::reading};
 use ledger::signed::{DeviceSigner, message};
 use serde_json::{Value, json};
 
@@ -65,4 +65,44 @@ async fn a_device_with_a_key_signs_and_the_evidence_shows_it() {
     assert!(told.says("device signature", "holds") && told.stdout.contains(&fingerprint), "{told:?}");
     let path = |path: &Path| path.to_str().expect("UTF-8").to_owned();
     run(["rescore", &path(&bundle), "--url", &trial.url()]).await.expect_success();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signer_of_another_language_signs_by_the_documents_alone() {
+    let trial = Trial::start().await;
+    let printed = clients::python("sign.py", &[&trial.url(), "Gerät 7"]);
+    let mut expected = vec!["registered 201".to_owned(), "key 200".to_owned()];
+    expected.extend((0..9).map(|_| "200 stored".to_owned()));
+    let refused = ["changed invalid_signature", "other key invalid_signature", "unsigned invalid_signature"];
+    expected.extend(refused.map(str::to_owned));
+    expected.push("replayed conflict".to_owned());
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_other_way_in_takes_what_is_not_signed() {
+    let mut trial = Trial::prepare(e2e::Chain::start().await).await;
+    trial.settings().flags = vec!["--tcp".into(), "127.0.0.1:0".into()];
+    trial.start_service().await;
+    trial.ready().await;
+    let signer = DeviceSigner::new(&[5; 32]);
+    assert_eq!(trial.post("/api/v1/devices", &json!({ "name": "mast-1" })).await.status, 201);
+    let url = format!("{}/api/v1/devices/mast-1/public-key", trial.url());
+    let key = json!({ "public_key": BASE64.encode(signer.key()) });
+    assert_eq!(e2e::service::send(e2e::service::http().put(url).json(&key)).await.expect("an answer").status, 200);
+
+    let plain = reading("mast-1", 1, json!({ "temperature": 20 }));
+    let line = trial.post_raw("/api/v2/write?precision=s", "text/plain", "m,device=mast-1 t=1 1767225600").await;
+    assert!(line.status == 422 && line.text().contains("signature"), "{} {}", line.status, line.text());
+    let mut client = e2e::lines::LineClient::connect(&trial.service().place("tcp")).await;
+    client.line(&plain).await;
+    assert_eq!(client.answer().await.expect("an answer")["problem"]["code"], "invalid_signature");
+    client.line(&signed(&signer, 1, "20")).await;
+    assert_eq!(client.answer().await.expect("an answer")["status"], "stored");
+    let mut socket = e2e::socket::Socket::open(&trial.url()).await;
+    let asked =
+        socket.ask(&json!({ "type": "readings", "id": 1, "readings": [plain, signed(&signer, 2, "20")] })).await;
+    let api::SocketMessage::Ack { results, .. } = asked else { panic!("{asked:?}") };
+    let told: Vec<api::Status> = results.iter().map(|result| result.status).collect();
+    assert_eq!(told, [api::Status::Rejected, api::Status::Stored], "{results:?}");
 }

@@ -236,6 +236,13 @@ async fn settings_that_would_let_others_read_or_pretend_are_refused() {
         (vec!["--listen", "0.0.0.0:0", "--trial"], "loopback"),
         (vec!["--listen", "0.0.0.0:0", "--trial", "--tls-self-made"], "loopback"),
         (vec!["--trial", "--trusted-proxy", "127.0.0.1"], "--trusted-proxy"),
+        // The other ways in are no back doors.
+        (vec!["--tcp", "0.0.0.0:0"], "--tls-cert"),
+        (vec!["--mqtt", "[::]:0"], "--tls-cert"),
+        (vec!["--trial", "--tcp", "0.0.0.0:0"], "loopback"),
+        (vec!["--trial", "--mqtt", "192.0.2.1:1883"], "loopback"),
+        (vec!["--trial", "--tls-self-made", "--mqtt", "[::]:0"], "loopback"),
+        (vec!["--tcp", "0.0.0.0:0", "--tls-self-made"], "--tls-cert"),
         (vec!["--trusted-proxy", "proxy.example"], "10.0.0.0/8"),
         (vec!["--client-ca", "ca.pem"], "--tls-cert"),
         (vec!["--tls-cert", "cert.pem"], "--tls-key"),

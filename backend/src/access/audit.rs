@@ -105,6 +105,11 @@ impl Trail {
         let _ = self.queue.try_send(Waiting { record, written: None });
     }
 
+    /// The time by which records are dated, and passes end.
+    pub(crate) fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
     /// A record of an act that is written together with the act.
     pub(crate) fn record_of(
         &self,

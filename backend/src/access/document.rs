@@ -30,6 +30,9 @@ const MIDDLE: &str = "
 - A trial (`serve --trial`) lets callers of this machine in who show nothing, and they may do everything but what needs an \
 account of one's own. A key that does not hold is refused in a trial as well.
 - A token does what its maker may do, as far as its scope goes. No token manages users, invitations, tokens or the own account.
+- A device of the type `network-probe` sends flows (`POST /api/v1/flows`) of every registered device, since it sees the \
+traffic of others; of readings it sends its own alone. So only an admin registers a probe, or makes a device one.
+- A signature is asked for where a device has a public key; flows of it are the probe's word and bear none.
 - Who signs in with a password that was given to them may change it, and until then nothing else.
 - An entry of the log, its proofs and its place are everybody's. Its payload, the salt, the detector's state and what people \
 said of it are for those who may *read_findings* of that device. Others see the entry with these fields empty.

@@ -31,12 +31,12 @@ use crate::domain::{
 };
 pub(crate) use accounts::{AccountError, Accounts, Registering, SignedIn, TokenWish};
 pub(crate) use audit::{Trail, record as audit_record};
-pub(crate) use devices::{Devices, Registrar, RegistrarError, table};
+pub(crate) use devices::{By, Devices, Registrar, RegistrarError, table};
 pub(crate) use password::PasswordText;
 pub(crate) use people::People;
 
 /// The type of devices that see the traffic of others.
-const PROBE: &str = "network-probe";
+pub(crate) const PROBE: &str = "network-probe";
 
 /// What somebody shows to say who they are.
 #[derive(Clone, Copy)]

@@ -8,13 +8,12 @@ use std::{
 };
 
 use api::DeviceRequest;
-use ledger::audit::Record;
 
 use super::{Outcome, WrongUse, parse_duration, read_file};
 use crate::{
-    access::{Registrar, table},
-    config::{self, operator},
-    domain::{Clock, DeviceName, MAX_BODY, SystemClock, ports::AuditLog, registry::Filter},
+    access::{By, Registrar, table},
+    config,
+    domain::{Clock, DeviceName, MAX_BODY, SystemClock, registry::Filter},
     store::{Reader, SqliteWriter},
 };
 
@@ -32,6 +31,8 @@ pub(crate) enum DeviceCommand {
     )]
     Register(Box<RegisterArgs>),
     /// List devices, one line of JSON each.
+    #[command(after_help = "Example:\n  anomaly-ledger admin device list --type infusion-pump\n\n\
+        Also while a service works on the data directory.\n\nExit codes: 0 listed, 1 not, 2 wrong use.")]
     List {
         #[command(flatten)]
         place: Place,
@@ -121,7 +122,6 @@ fn tag(text: &str) -> Result<(String, String), String> {
 /// The registry, held so that no service starts meanwhile.
 struct Held {
     registrar: Registrar,
-    log: Arc<Reader>,
     _lock: std::fs::File,
 }
 
@@ -135,16 +135,13 @@ impl Held {
         };
         // Brings the schema up to date.
         drop(SqliteWriter::open_existing(dir)?);
-        let log = Arc::new(Reader::open(dir)?);
-        Ok(Self { registrar: Registrar::open(Arc::clone(&log) as _)?, log, _lock: lock })
+        Ok(Self { registrar: Registrar::open(Arc::new(Reader::open(dir)?))?, _lock: lock })
     }
+}
 
-    fn record(&self, what: &str, object: String, result: &str) -> Result<(), Box<dyn std::error::Error>> {
-        let (at, from) = (SystemClock.now().to_time(), "the command line".to_owned());
-        let object = object.chars().take(300).collect();
-        self.log.add_audit_record(&Record::new(at, operator(), from, what.into(), object, result.into()))?;
-        Ok(())
-    }
+/// Who runs this, now.
+fn now() -> By {
+    By::operator(SystemClock.now())
 }
 
 fn lock(dir: &Path) -> Result<Option<std::fs::File>, WrongUse> {
@@ -159,8 +156,7 @@ pub(super) fn run(command: DeviceCommand) -> Outcome {
             let name = DeviceName::new(&name).map_err(WrongUse::new)?;
             let held = Held::open(&place)?;
             let expires = expires.map(|expires| expires.as_secs());
-            let key = held.registrar.make_key(&name, label, expires, SystemClock.now())?;
-            held.record("key.create", format!("key {} ({}…) of {name}", key.stored.id, key.stored.prefix), "made")?;
+            let key = held.registrar.make_key(&name, label, expires, &now())?;
             println!("{}", key.secret);
             Ok(ExitCode::SUCCESS)
         }
@@ -183,8 +179,7 @@ fn register(args: RegisterArgs) -> Outcome {
         patient: args.patient,
         disabled: false,
     };
-    let registration = held.registrar.register(request, true, SystemClock.now())?;
-    held.record("device.register", registration.name.to_string(), &format!("registered as {}", registration.kind))?;
+    let registration = held.registrar.register(request, true, &now())?;
     println!("{}", serde_json::json!({ "name": registration.name.as_str(), "type": registration.kind }));
     Ok(ExitCode::SUCCESS)
 }
@@ -222,7 +217,7 @@ fn import(file: &Path, place: &Place, keys: bool) -> Outcome {
         .into_iter()
         .map(|line| (line.line, line.name, line.request.map(|request| requests.push(request)).err()))
         .collect();
-    let mut imported = held.registrar.import(requests, true, keys, SystemClock.now())?.into_iter();
+    let mut imported = held.registrar.import(requests, true, keys, &now())?.into_iter();
     let mut rows = Vec::new();
     for (line, name, problem) in places {
         let (key, problem) = match problem {
@@ -237,7 +232,6 @@ fn import(file: &Path, place: &Place, keys: bool) -> Outcome {
     }
     let refused = rows.iter().filter(|(.., problem)| !problem.is_empty()).count();
     let result = format!("{} registered, {refused} refused", rows.len() - refused);
-    held.record("device.register", "a table of devices".into(), &result)?;
     let outcomes = rows.iter().map(|(line, name, key, problem)| table::Outcome { line: *line, name, key, problem });
     std::io::stdout().write_all(&table::write(outcomes)?)?;
     eprintln!("{result}");

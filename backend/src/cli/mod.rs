@@ -87,7 +87,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service.
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Send simulated readings with injected anomalies, and count how many were found.
     Simulate(simulate::Args),
     /// Send a file as readings: CSV, lines of JSON, or what `export` has written.
@@ -135,7 +135,7 @@ impl Cli {
         install_crypto();
         end_quietly_with_the_reader();
         let outcome = match self.command {
-            Command::Serve(args) => serve::run(args),
+            Command::Serve(args) => serve::run(*args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Replay(args) => replay::run(&args),
             Command::DeviceKey(command) => device_key::run(&command),

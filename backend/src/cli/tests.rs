@@ -61,7 +61,7 @@ fn what_clap_can_refuse_it_refuses() {
 /// The exit code with which a command ends, and what it says.
 fn ends(args: &[&str]) -> (ExitCode, String) {
     let error = match Cli::try_parse_from([&["anomaly-ledger"], args].concat()).unwrap().command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(*args),
         Command::Replay(args) => replay::run(&args),
         Command::Evidence(args) => evidence::run(args),
         Command::Verify(args) => verify::run(&args),

@@ -119,9 +119,11 @@ impl Shown for Site {
 pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guard, door: Door) -> Router {
     let feed = Feed::start(site.clone(), Arc::clone(&door.clock));
     let shelf = Shelf::new(Arc::clone(&site.series), door.clone());
-    let (gate, clock, trail) = (Arc::clone(&door.gate), Arc::clone(&door.clock), door.trail.clone());
-    let desk = devices::Desk { registrar: Arc::clone(&site.registrar), gate, clock, trail };
-    let devices = devices::router(desk).layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve));
+    let (gate, clock) = (Arc::clone(&door.gate), Arc::clone(&door.clock));
+    let desk = devices::Desk { registrar: Arc::clone(&site.registrar), gate, clock };
+    // One account of memory for the bodies of both.
+    let reserving = middleware::from_fn_with_state(Bodies::new(), bodies::reserve);
+    let with_bodies = Router::new().merge(intake).merge(devices::router(desk)).layer(reserving);
     Router::new()
         .route("/api/v1/anomalies", get(anomalies::anomalies))
         .route("/api/v1/entries/{index}", get(log::entry))
@@ -145,8 +147,7 @@ pub(crate) fn router(site: Site, intake: Router, interface: OpenApi, guard: Guar
         .merge(accounts::router())
         .with_state(site)
         .merge(series::router(shelf))
-        .merge(intake)
-        .merge(devices)
+        .merge(with_bodies)
         .merge(docs::router(interface))
         .merge(assets::router())
         .route_layer(middleware::from_fn_with_state(door, authorize::authorize))

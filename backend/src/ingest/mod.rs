@@ -25,13 +25,12 @@ use std::sync::Arc;
 
 use api::Code;
 use axum::{
-    Router, middleware,
+    Router,
     routing::{get, post},
 };
 
 use crate::{
     access::{Denied, Gate, Pass},
-    bodies::{self, Bodies},
     domain::{Clock, Reading, access::Action, ports::LogReader, verdict::Accepted},
     pipeline::{self, Pipeline},
     problem::Fault,
@@ -174,7 +173,7 @@ fn merge<E: Into<Fault>>(
     refused.into_iter().map(result).collect()
 }
 
-/// The intake routes.
+/// The intake routes. Who serves them reserves room for their bodies.
 pub(crate) fn router(intake: Intake, sockets: Sockets) -> Router {
     Router::new()
         .route("/api/v1/readings", post(readings::readings))
@@ -184,7 +183,6 @@ pub(crate) fn router(intake: Intake, sockets: Sockets) -> Router {
         .route("/sensor_data", post(compat::sensor_data))
         .route("/api/v2/write", post(influx::write))
         .route("/write", post(influx::write_v1))
-        .layer(middleware::from_fn_with_state(Bodies::new(), bodies::reserve))
         .route("/ping", get(influx::ping))
         .with_state(intake)
         .route("/api/v1/ws", get(ws::connect).with_state(sockets))

@@ -180,9 +180,9 @@ impl Pipeline {
         let halted = halt.reason().is_some();
         let now = Arc::clone(&clock);
         let packing = packing::Packing::new(pack, Arc::clone(&retentions));
+        let chores = writer::Chores { rounds, packing };
         let told = (events, verdicts);
-        let mut writer =
-            writer::Writer::new(writer, Arc::clone(&log), sequencer, rounds, packing, clock, halt.clone(), told);
+        let mut writer = writer::Writer::new(writer, Arc::clone(&log), sequencer, chores, clock, halt.clone(), told);
         if !halted {
             writer.recover(&models.unknown_to(&*log)?)?;
             if halt.reason().is_none() {

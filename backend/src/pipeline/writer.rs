@@ -78,13 +78,18 @@ pub(super) struct Writer<W> {
     verdicts: broadcast::Sender<Arc<Recorded>>,
 }
 
+/// What the writer does of itself, beside the slices that it is given.
+pub(super) struct Chores {
+    pub(super) rounds: Rounds,
+    pub(super) packing: Packing,
+}
+
 impl<W: WriteStore> Writer<W> {
     pub(super) fn new(
         store: W,
         log: Arc<dyn LogReader>,
         sequencer: Sequencer,
-        rounds: Rounds,
-        packing: Packing,
+        Chores { rounds, packing }: Chores,
         clock: Arc<dyn Clock>,
         halt: Halt,
         (events, verdicts): (broadcast::Sender<Event>, broadcast::Sender<Arc<Recorded>>),

@@ -97,7 +97,7 @@ impl Listener {
         self.entrance.tls.is_some()
     }
 
-    /// The next connection. When all places are taken, the others wait in the system's backlog. Cancelling this loses
+    /// The next connection. Without TLS, only from this machine and trusted proxies. When all places are taken, the others wait in the system's backlog. Cancelling this loses
     /// none.
     ///
     /// # Errors
@@ -106,6 +106,12 @@ impl Listener {
         loop {
             let free = self.entrance.places.any().await;
             let (stream, address) = self.listener.accept().await?;
+            if self.entrance.tls.is_none() && !self.entrance.places.vouched(address.ip()) {
+                // Whoever passes the proxy by would show keys for all to read.
+                metrics::counter!("connections_refused_total").increment(1);
+                tracing::debug!(%address, "a connection without TLS that is not from a trusted proxy");
+                continue;
+            }
             let Some(place) = free.for_address(address.ip()) else {
                 // Closed without a word: who holds so many knows, and an answer would cost a handshake.
                 metrics::counter!("connections_refused_total").increment(1);

@@ -71,6 +71,12 @@ impl Places {
         Self::new(all, usize::MAX, Proxies::default())
     }
 
+    /// Whether who comes from this address may come without TLS: from this machine, or a proxy that has ended it.
+    pub(super) fn vouched(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_loopback() || self.trusted.contains(address)
+    }
+
     /// Waits for a place.
     pub(super) async fn any(&self) -> Free {
         // Never closed.
@@ -87,7 +93,7 @@ impl Free {
     pub(super) fn for_address(self, address: IpAddr) -> Option<Place> {
         let Self { permit, places } = self;
         let address = address.to_canonical();
-        if address.is_loopback() || places.trusted.contains(address) {
+        if places.vouched(address) {
             return Some(Place { _permit: permit, of: None });
         }
         let counted = network(address);
@@ -135,6 +141,23 @@ fn raise_file_limit() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_tls_only_this_machine_and_proxies_come_in() {
+        let places = Places::new(10, 2, "10.9.0.0/16".parse().unwrap());
+        for (address, vouched) in [
+            ("127.0.0.1", true),
+            ("::ffff:127.9.9.9", true),
+            ("::1", true),
+            ("10.9.3.3", true),
+            ("::ffff:10.9.3.3", true),
+            ("10.8.3.3", false),
+            ("192.0.2.1", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(places.vouched(address.parse().unwrap()), vouched, "{address}");
+        }
+    }
 
     #[tokio::test]
     async fn one_address_has_so_many_and_no_more() {

@@ -1,5 +1,6 @@
 //! What stands where content is missing, late or doubtful.
 
+use api::Code;
 use leptos::prelude::*;
 
 use crate::{browser, format::capital, http::Fault};
@@ -22,7 +23,7 @@ pub(crate) fn Failed(#[prop(into)] title: String, fault: Fault, #[prop(into)] re
     view! {
         <Notice kind="bad" title>
             <p>{sentence(&fault)}</p>
-            {if fault.is(api::Code::Unauthenticated) {
+            {if fault.is(Code::Unauthenticated) {
                 // The session has ended meanwhile; the page, loaded anew, asks who is there.
                 view! { <button type="button" class="small" on:click=move |_| browser::reload()>"Sign in"</button> }.into_any()
             } else {
@@ -41,7 +42,8 @@ pub(crate) fn Loading(what: &'static str) -> impl IntoView {
 /// A fault's text as a sentence. What the service says of a problem stays as it is: it may begin with a name.
 pub(crate) fn sentence(fault: &Fault) -> String {
     let text = fault.to_string();
-    if let Fault::Problem(_) = fault {
+    let names_something = !(fault.is(Code::Unauthenticated) || fault.is(Code::TooManyRequests));
+    if matches!(fault, Fault::Problem(_)) && names_something {
         return text;
     }
     let end = if text.ends_with('.') { "" } else { "." };

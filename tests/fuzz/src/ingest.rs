@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "the service uses all of it")]
 #[path = "../../../backend/src/ingest/decode.rs"]
 mod decode;
+pub(crate) mod flows;
 #[path = "../../../backend/src/ingest/inflate.rs"]
 mod inflate;
 #[path = "../../../backend/src/ingest/line_protocol.rs"]

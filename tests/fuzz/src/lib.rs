@@ -7,6 +7,7 @@ mod detection;
 mod domain;
 mod ingest;
 mod mqtt;
+mod problem;
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use ledger::{
@@ -31,7 +32,7 @@ use std::sync::LazyLock;
 pub type Target = fn(&[u8]);
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Target); 22] = [
+pub const TARGETS: [(&str, Target); 23] = [
     ("bundle", bundle),
     ("equivocation", equivocation),
     ("checkpoint", checkpoint),
@@ -50,6 +51,7 @@ pub const TARGETS: [(&str, Target); 22] = [
     ("reading", ingest::reading),
     ("lines", ingest::lines),
     ("gzip", ingest::gzip),
+    ("flows", ingest::flows::rows),
     ("tcp_lines", connections::split),
     ("socket", connections::read),
     ("mqtt", mqtt::clients),
@@ -226,7 +228,6 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
     let anchors = || bundles().filter_map(|bundle| bundle.anchor.as_ref());
     let text = |value: &Value| value.to_string().into_bytes();
     match target {
-        "mqtt" | "broker" => mqtt::seeds(),
         "bundle" => cases.iter().map(|(json, ..)| text(json)).collect(),
         "equivocation" => bundles().map(twice).collect(),
         "checkpoint" => {
@@ -253,7 +254,9 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
         "tile_path" => ["x001/x234/067", "005.p/17"].map(|path| path.as_bytes().to_vec()).into(),
         "trust" => REAL.iter().filter_map(|real| serde_json::to_vec(&real.trust).ok()).collect(),
         "reading" | "lines" | "gzip" => ingest::seeds(target),
+        "flows" => ingest::flows::seeds(),
         "tcp_lines" | "socket" => connections::seeds(target),
+        "mqtt" | "broker" => mqtt::seeds(),
         other => detection::seeds(other),
     }
 }

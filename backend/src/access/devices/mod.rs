@@ -3,6 +3,7 @@
 //! All of it is in memory, loaded at the start and changed with every act of the [`Registrar`]. With a million devices,
 //! each with a key, that takes 390 MB (`measured` in tests.rs says how it was seen). Refuses to keep anything.
 
+mod by;
 mod index;
 mod registrar;
 pub(crate) mod table;
@@ -23,6 +24,7 @@ use crate::domain::{
     access::{Caller, UserId},
     registry::{DeviceType, Impossible, Kinds, Network},
 };
+pub(crate) use by::By;
 use index::Index;
 pub(crate) use registrar::{Registrar, RegistrarError};
 

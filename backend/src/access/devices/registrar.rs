@@ -1,4 +1,5 @@
-//! The acts on the registry: each is kept by the store first, and then holds for the next message.
+//! The acts on the registry: each is kept by the store first, in one transaction with its record in the audit log, and then
+//! holds for the next message.
 
 use std::{
     collections::HashSet,
@@ -9,7 +10,10 @@ use api::{DeviceChange, DeviceRequest, DeviceTypeDefinition};
 
 use ledger::hash::sha256;
 
-use super::{Devices, USED_MS};
+use super::{
+    By, Devices, USED_MS,
+    by::{members, of_key},
+};
 use crate::access::secret::{self, Kind};
 use crate::domain::{
     DeviceName, Millis,
@@ -106,13 +110,8 @@ impl Registrar {
     ///
     /// # Errors
     /// [`RegistrarError`].
-    pub(crate) fn register(
-        &self,
-        request: DeviceRequest,
-        any: bool,
-        now: Millis,
-    ) -> Result<Registration, RegistrarError> {
-        let mut done = self.import(vec![request], any, false, now)?;
+    pub(crate) fn register(&self, request: DeviceRequest, any: bool, by: &By) -> Result<Registration, RegistrarError> {
+        let mut done = self.import(vec![request], any, false, by)?;
         done.pop().unwrap_or_else(|| Err(RegistrarError::None("request".into()))).map(|(registration, _)| registration)
     }
 
@@ -125,9 +124,10 @@ impl Registrar {
         requests: Vec<DeviceRequest>,
         any: bool,
         keys: bool,
-        now: Millis,
+        by: &By,
     ) -> Result<Vec<Imported>, RegistrarError> {
         let _act = self.act();
+        let now = by.at;
         let (mut names, mut networks) = (HashSet::new(), HashSet::new());
         let mut accepted = Vec::new();
         let mut results: Vec<Option<RegistrarError>> = Vec::with_capacity(requests.len());
@@ -152,7 +152,13 @@ impl Registrar {
                 Err(error) => results.push(Some(error)),
             }
         }
-        let ids = if accepted.is_empty() { Vec::new() } else { self.store.add(&accepted)? };
+        let record = |(registration, key): &(Registration, Option<NewKey>)| {
+            let with = key.as_ref().map_or(String::new(), |key| format!(", with key {}…", key.stored.prefix));
+            let result = format!("registered as {}{with}", registration.kind);
+            by.record("device.register", registration.name.as_str(), &result)
+        };
+        let records: Vec<_> = accepted.iter().map(record).collect();
+        let ids = if accepted.is_empty() { Vec::new() } else { self.store.add(&accepted, &records)? };
         for ((_, key), id) in accepted.iter_mut().zip(ids) {
             if let (Some(key), Some(id)) = (key, id) {
                 key.stored.id = id;
@@ -178,8 +184,11 @@ impl Registrar {
             return Err(RegistrarError::Exists(name.clone()));
         }
         self.check(&registration)?;
-        if !any && self.store.has_sent(name)? {
-            return Err(RegistrarError::HasSent(name.clone()));
+        // A probe may have told of its traffic, though it has sent nothing itself.
+        for known in [Some(name.clone()), name.flows().ok()].into_iter().flatten() {
+            if !any && self.store.has_sent(&known)? {
+                return Err(RegistrarError::HasSent(name.clone()));
+            }
         }
         Ok(registration)
     }
@@ -202,8 +211,14 @@ impl Registrar {
     ///
     /// # Errors
     /// [`RegistrarError`].
-    pub(crate) fn change(&self, name: &DeviceName, change: DeviceChange) -> Result<Registration, RegistrarError> {
-        self.rewrite(name, |old| Ok(old.changed(change)?))
+    pub(crate) fn change(
+        &self,
+        name: &DeviceName,
+        change: DeviceChange,
+        by: &By,
+    ) -> Result<Registration, RegistrarError> {
+        let result = members(&change);
+        self.rewrite(name, |old| Ok(old.changed(change)?), (by, &result))
     }
 
     /// Says with which key a device signs its readings, or that it signs none.
@@ -214,20 +229,23 @@ impl Registrar {
         &self,
         name: &DeviceName,
         key: Option<[u8; 32]>,
+        by: &By,
     ) -> Result<Registration, RegistrarError> {
-        self.rewrite(name, |old| Ok(Registration { public_key: key, ..old.clone() }))
+        let result = if key.is_some() { "public_key set" } else { "public_key taken away" };
+        self.rewrite(name, |old| Ok(Registration { public_key: key, ..old.clone() }), (by, result))
     }
 
     fn rewrite(
         &self,
         name: &DeviceName,
         new: impl FnOnce(&Registration) -> Result<Registration, RegistrarError>,
+        (by, result): (&By, &str),
     ) -> Result<Registration, RegistrarError> {
         let _act = self.act();
         let old = self.registered(name)?;
         let new = new(&old)?;
         self.check(&new)?;
-        self.store.put(&new)?;
+        self.store.put(&new, &by.record("device.change", name.as_str(), result))?;
         let keys = self.store.keys(name)?;
         self.devices.write(|index| index.change(&old, &new, &keys));
         Ok(new)
@@ -237,10 +255,10 @@ impl Registrar {
     ///
     /// # Errors
     /// [`RegistrarError`].
-    pub(crate) fn remove(&self, name: &DeviceName) -> Result<(), RegistrarError> {
+    pub(crate) fn remove(&self, name: &DeviceName, by: &By) -> Result<(), RegistrarError> {
         let _act = self.act();
         let (old, keys) = (self.registered(name)?, self.store.keys(name)?);
-        self.store.remove(name)?;
+        self.store.remove(name, &by.record("device.remove", name.as_str(), "removed, with its keys"))?;
         self.devices.write(|index| index.remove(&old, &keys));
         Ok(())
     }
@@ -254,12 +272,12 @@ impl Registrar {
         name: &DeviceName,
         label: Option<String>,
         expires_seconds: Option<u64>,
-        now: Millis,
+        by: &By,
     ) -> Result<NewKey, RegistrarError> {
         let _act = self.act();
         self.registered(name)?;
-        let key = draw(name, label, expires_seconds, now)?;
-        self.add_key(key, None, now)
+        let key = draw(name, label, expires_seconds, by.at)?;
+        self.add_key(key, None, by)
     }
 
     /// Makes a key in the place of another, which holds for some time beside it; gives the new one, and when the old one
@@ -272,9 +290,10 @@ impl Registrar {
         name: &DeviceName,
         id: i64,
         overlap_seconds: Option<u64>,
-        now: Millis,
+        by: &By,
     ) -> Result<(NewKey, Millis), RegistrarError> {
         let _act = self.act();
+        let now = by.at;
         let old = self.key(name, id)?;
         let overlap = overlap_seconds.unwrap_or(OVERLAP);
         if overlap > MAX_OVERLAP {
@@ -284,16 +303,11 @@ impl Registrar {
         let ends = Millis(now.0 + overlap as i64 * 1_000);
         let ends = old.expires.map_or(ends, |expires| expires.min(ends));
         let key = draw(name, old.label.clone(), None, now)?;
-        Ok((self.add_key(key, Some((&old, ends)), now)?, ends))
+        Ok((self.add_key(key, Some((&old, ends)), by)?, ends))
     }
 
-    fn add_key(
-        &self,
-        mut key: NewKey,
-        old: Option<(&StoredKey, Millis)>,
-        now: Millis,
-    ) -> Result<NewKey, RegistrarError> {
-        let name = &key.stored.device;
+    fn add_key(&self, mut key: NewKey, old: Option<(&StoredKey, Millis)>, by: &By) -> Result<NewKey, RegistrarError> {
+        let (name, now) = (&key.stored.device, by.at);
         let keys = self.store.keys(name)?;
         if keys.len() >= MAX_KEYS {
             let kept = |key: &StoredKey| old.is_some_and(|(old, _)| old.id == key.id);
@@ -302,9 +316,11 @@ impl Registrar {
             if ended.is_empty() {
                 return Err(RegistrarError::TooManyKeys(name.clone()));
             }
-            self.forget_keys(&ended)?;
+            self.forget_keys(&ended, by, "had ended")?;
         }
-        key.stored.id = self.store.add_key(&key.stored, old.map(|(old, ends)| (old.id, ends)))?;
+        let result = old.map_or("made".to_owned(), |(old, _)| format!("in the place of key {}…", old.prefix));
+        let record = by.record("key.create", &of_key(&key.stored), &result);
+        key.stored.id = self.store.add_key(&key.stored, old.map(|(old, ends)| (old.id, ends)), &record)?;
         self.devices.write(|index| {
             index.add_key(&key.stored);
             if let Some((old, ends)) = old
@@ -320,15 +336,16 @@ impl Registrar {
     ///
     /// # Errors
     /// [`RegistrarError`].
-    pub(crate) fn revoke_key(&self, name: &DeviceName, id: i64) -> Result<StoredKey, RegistrarError> {
+    pub(crate) fn revoke_key(&self, name: &DeviceName, id: i64, by: &By) -> Result<StoredKey, RegistrarError> {
         let _act = self.act();
         let key = self.key(name, id)?;
-        self.forget_keys(&[&key])?;
+        self.forget_keys(&[&key], by, "revoked")?;
         Ok(key)
     }
 
-    fn forget_keys(&self, keys: &[&StoredKey]) -> Result<(), StoreError> {
-        self.store.remove_keys(&keys.iter().map(|key| key.id).collect::<Vec<_>>())?;
+    fn forget_keys(&self, keys: &[&StoredKey], by: &By, result: &str) -> Result<(), StoreError> {
+        let records: Vec<_> = keys.iter().map(|key| by.record("key.revoke", &of_key(key), result)).collect();
+        self.store.remove_keys(&keys.iter().map(|key| key.id).collect::<Vec<_>>(), &records)?;
         self.devices.write(|index| keys.iter().for_each(|key| index.remove_key(key)));
         Ok(())
     }
@@ -357,14 +374,14 @@ impl Registrar {
         &self,
         name: &str,
         definition: DeviceTypeDefinition,
-        now: Millis,
+        by: &By,
     ) -> Result<Arc<DeviceType>, RegistrarError> {
         let _act = self.act();
-        let kind = Arc::new(DeviceType::new(name, definition, Some(now))?);
+        let kind = Arc::new(DeviceType::new(name, definition, Some(by.at))?);
         if self.devices.type_named(name).is_none() && self.devices.types().len() >= MAX_TYPES {
             return Err(RegistrarError::TooManyTypes);
         }
-        self.store.put_type(&kind)?;
+        self.store.put_type(&kind, &by.record("type.change", name, "changed"))?;
         self.devices.write(|index| index.types.insert(Arc::clone(kind.name()), Arc::clone(&kind)));
         Ok(kind)
     }

@@ -1,5 +1,7 @@
 //! How the registry is kept.
 
+use ledger::audit::Record;
+
 use super::{DeviceType, NewKey, Registration, StoredKey};
 use crate::domain::{DeviceName, Micros, Millis, access::UserId, ports::StoreError};
 
@@ -46,7 +48,7 @@ pub(crate) struct Filter {
 }
 
 /// Keeps registrations, keys and types. One registrar writes; when a write returns, it is on disk, and whole or not at
-/// all. Any number read.
+/// all, and with it the records that the audit log is to have of it. Any number read.
 pub(crate) trait Registry: Send + Sync {
     /// Gives each registration to `visit`, and then each key to `keys`.
     fn load(&self, visit: &mut dyn FnMut(Registration), keys: &mut dyn FnMut(StoredKey)) -> Result<(), StoreError>;
@@ -55,13 +57,13 @@ pub(crate) trait Registry: Send + Sync {
     fn types(&self) -> Result<Vec<DeviceType>, StoreError>;
 
     /// Adds registrations, of names that are not registered, each with a key or none; gives the keys' numbers.
-    fn add(&self, new: &[(Registration, Option<NewKey>)]) -> Result<Vec<Option<i64>>, StoreError>;
+    fn add(&self, new: &[(Registration, Option<NewKey>)], records: &[Record]) -> Result<Vec<Option<i64>>, StoreError>;
 
     /// Puts a registration in the place of that with its name.
-    fn put(&self, registration: &Registration) -> Result<(), StoreError>;
+    fn put(&self, registration: &Registration, record: &Record) -> Result<(), StoreError>;
 
     /// Forgets a registration and its keys. Readings, findings and entries stay.
-    fn remove(&self, name: &DeviceName) -> Result<(), StoreError>;
+    fn remove(&self, name: &DeviceName, record: &Record) -> Result<(), StoreError>;
 
     /// The registration of this name.
     fn registration(&self, name: &DeviceName) -> Result<Option<Registration>, StoreError>;
@@ -89,14 +91,14 @@ pub(crate) trait Registry: Send + Sync {
     fn keys(&self, device: &DeviceName) -> Result<Vec<StoredKey>, StoreError>;
 
     /// Adds a key of a registered device, and lets an older one end then; gives its number.
-    fn add_key(&self, key: &StoredKey, old_ends: Option<(i64, Millis)>) -> Result<i64, StoreError>;
+    fn add_key(&self, key: &StoredKey, old_ends: Option<(i64, Millis)>, record: &Record) -> Result<i64, StoreError>;
 
     /// Forgets keys.
-    fn remove_keys(&self, ids: &[i64]) -> Result<(), StoreError>;
+    fn remove_keys(&self, ids: &[i64], records: &[Record]) -> Result<(), StoreError>;
 
     /// Notes when keys were last shown.
     fn note_used(&self, used: &[(i64, Millis)]) -> Result<(), StoreError>;
 
     /// Keeps a type, in the place of that with its name.
-    fn put_type(&self, kind: &DeviceType) -> Result<(), StoreError>;
+    fn put_type(&self, kind: &DeviceType, record: &Record) -> Result<(), StoreError>;
 }

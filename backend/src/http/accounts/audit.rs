@@ -73,10 +73,8 @@ pub(crate) async fn list(
     query: Result<Query<AuditQuery>, QueryRejection>,
 ) -> Result<Json<Page<AuditRecord>>, Fault> {
     let wanted = wanted(query)?;
-    // A page further on is the same reading.
-    if wanted.before == u64::MAX {
-        site.trail.record(&pass, "audit.read", "the audit log", "listed").await?;
-    }
+    // Each page: whoever names a high number begins at the newest as well.
+    site.trail.record(&pass, "audit.read", "the audit log", "listed").await?;
     let log = Arc::clone(&site.audit);
     Ok(Json(blocking(move || page(&*log, &wanted)).await?))
 }
@@ -160,9 +158,12 @@ pub(crate) async fn export(State(site): State<Site>, Extension(pass): Extension<
     let first = blocking(move || lines(&*log, 0)).await?;
     let log = Arc::clone(&site.audit);
     let rest = stream::try_unfold(Some(first), move |state: Option<(Bytes, Option<u64>)>| {
-        let log = Arc::clone(&log);
+        let (log, holds) = (Arc::clone(&log), pass.holds(site.trail.now()));
         async move {
             let Some((lines, next)) = state else { return Ok::<_, std::io::Error>(None) };
+            if !holds {
+                return Err(std::io::Error::other("what the caller has shown does not hold any more"));
+            }
             let following = match next {
                 None => None,
                 // What was sent is cut off in the middle: the reader must see that it is not all.

@@ -83,8 +83,8 @@ pub(crate) async fn import(
         let problem = request.map(|request| requests.push(request)).err();
         places.push((line.line, line.name, problem));
     }
-    let now = desk.clock.now();
-    let mut imported = desk.act(move |registrar| registrar.import(requests, any, keys, now)).await?.into_iter();
+    let by = desk.by(&pass);
+    let mut imported = desk.act(move |registrar| registrar.import(requests, any, keys, &by)).await?.into_iter();
     let mut made = Vec::new();
     let mut result = |(line, name, refused): (u64, String, Option<String>)| {
         let (key, problem) = match refused {
@@ -101,8 +101,6 @@ pub(crate) async fn import(
     let results: Vec<DeviceImportLine> = places.into_iter().map(&mut result).collect();
     let refused = results.iter().filter(|line| line.problem.is_some()).count() as u64;
     let registered = results.len() as u64 - refused;
-    let what = format!("{registered} registered{}, {refused} refused", if keys { " with keys" } else { "" });
-    desk.record(&pass, "device.register", "a table of devices", &what).await?;
     if keys {
         return table_of(&results, &made);
     }

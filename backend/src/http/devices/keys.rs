@@ -46,11 +46,6 @@ fn made(key: NewKey, old_ends: Option<Millis>) -> impl IntoResponse {
     (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(made))
 }
 
-/// A key in the audit log.
-fn object(key: &StoredKey) -> String {
-    format!("key {} ({}…) of {}", key.id, key.prefix, key.device)
-}
-
 fn number(text: &str) -> Result<i64, Fault> {
     canonical(text).filter(|id: &i64| *id > 0).ok_or_else(|| {
         Fault::new(Code::InvalidParameter, format!("expected a key's number, found {:?}", excerpt(text)))
@@ -91,10 +86,9 @@ pub(crate) async fn make(
     Sent(request): Sent<DeviceKeyRequest>,
 ) -> Result<impl IntoResponse, Fault> {
     let name = desk.named(&pass, Action::ManageDevices, &name)?;
-    let now = desk.clock.now();
+    let by = desk.by(&pass);
     let DeviceKeyRequest { label, expires_seconds } = request;
-    let key = desk.act(move |registrar| registrar.make_key(&name, label, expires_seconds, now)).await?;
-    desk.record(&pass, "key.create", &object(&key.stored), "made").await?;
+    let key = desk.act(move |registrar| registrar.make_key(&name, label, expires_seconds, &by)).await?;
     Ok(made(key, None))
 }
 
@@ -117,10 +111,9 @@ pub(crate) async fn rotate(
     Sent(rotation): Sent<DeviceKeyRotation>,
 ) -> Result<impl IntoResponse, Fault> {
     let name = desk.named(&pass, Action::ManageDevices, &name)?;
-    let (id, now) = (number(&id)?, desk.clock.now());
-    let rotated = desk.act(move |registrar| registrar.rotate_key(&name, id, rotation.overlap_seconds, now)).await;
+    let (id, by) = (number(&id)?, desk.by(&pass));
+    let rotated = desk.act(move |registrar| registrar.rotate_key(&name, id, rotation.overlap_seconds, &by)).await;
     let (key, ends) = rotated?;
-    desk.record(&pass, "key.create", &object(&key.stored), &format!("in the place of key {id}")).await?;
     Ok(made(key, Some(ends)))
 }
 
@@ -141,9 +134,8 @@ pub(crate) async fn revoke(
     Path((name, id)): Path<(String, String)>,
 ) -> Result<StatusCode, Fault> {
     let name = desk.named(&pass, Action::ManageDevices, &name)?;
-    let id = number(&id)?;
-    let key = desk.act(move |registrar| registrar.revoke_key(&name, id)).await?;
-    desk.record(&pass, "key.revoke", &object(&key), "revoked").await?;
+    let (id, by) = (number(&id)?, desk.by(&pass));
+    desk.act(move |registrar| registrar.revoke_key(&name, id, &by)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -165,10 +157,9 @@ pub(crate) async fn sign_with(
     let bytes = BASE64.decode(&public_key).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let wrong = || RegistrarError::from(RegistrationError::PublicKey(excerpt(&public_key)));
     let key = bytes.ok_or_else(wrong)?;
-    let registration = desk.act(move |registrar| registrar.set_public_key(&name, Some(key))).await?;
-    let device = desk.device(registration.name).await?;
-    desk.record(&pass, "device.change", &device.name, "public_key set").await?;
-    Ok(Json(device))
+    let by = desk.by(&pass);
+    let registration = desk.act(move |registrar| registrar.set_public_key(&name, Some(key), &by)).await?;
+    Ok(Json(desk.device(registration.name).await?))
 }
 
 /// Let a device send without signing
@@ -183,8 +174,7 @@ pub(crate) async fn sign_no_more(
     Path(name): Path<String>,
 ) -> Result<Json<Device>, Fault> {
     let name = desk.named(&pass, Action::ManageDevices, &name)?;
-    let registration = desk.act(move |registrar| registrar.set_public_key(&name, None)).await?;
-    let device = desk.device(registration.name).await?;
-    desk.record(&pass, "device.change", &device.name, "public_key taken away").await?;
-    Ok(Json(device))
+    let by = desk.by(&pass);
+    let registration = desk.act(move |registrar| registrar.set_public_key(&name, None, &by)).await?;
+    Ok(Json(desk.device(registration.name).await?))
 }

@@ -21,7 +21,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
 use crate::{
-    access::{Denied, Gate, Pass, Registrar, RegistrarError, Trail},
+    access::{By, Denied, Gate, Pass, Registrar, RegistrarError},
     domain::{
         Clock, DeviceName, Micros, Millis,
         access::{Action, Caller, Reach, UserId},
@@ -36,8 +36,6 @@ pub(crate) struct Desk {
     pub(crate) registrar: Arc<Registrar>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Where acts are recorded.
-    pub(crate) trail: Trail,
 }
 
 /// The routes.
@@ -74,9 +72,9 @@ impl Desk {
         Ok(blocking(move || Ok(act(&registrar))).await??)
     }
 
-    /// Leaves a record of an act that is done. Without one it is answered as failed.
-    async fn record(&self, pass: &Pass, what: &'static str, object: &str, result: &str) -> Result<(), Fault> {
-        Ok(self.trail.record(pass, what, object, result).await?)
+    /// Who acts, for the audit log.
+    fn by(&self, pass: &Pass) -> By {
+        By::caller(pass, self.clock.now())
     }
 
     /// The device of a path, if the caller may do this to it.

@@ -10,7 +10,7 @@ use axum::{
 
 use super::{Desk, Sight};
 use crate::{
-    access::{Denied, Pass},
+    access::{Denied, PROBE, Pass},
     domain::access::{Action, UserId},
     http::json::Sent,
     problem::{Absent, Asked, Clashing, Fault, Guarded, Stored},
@@ -26,7 +26,16 @@ impl Desk {
             }
             request.owner = Some(own.number());
         }
+        Self::permit_probe(pass, request.r#type.as_deref())?;
         Self::permit_addresses(pass, !request.addresses.is_empty() || request.keyless)
+    }
+
+    /// A network probe sends flows of every device, also of other people's.
+    fn permit_probe(pass: &Pass, kind: Option<&str>) -> Result<(), Denied> {
+        if kind == Some(PROBE) && pass.caller.may(Action::ManageTypes).is_none() {
+            return Err(Denied::Forbidden("only an admin makes a device a network probe".into()));
+        }
+        Ok(())
     }
 
     fn permit_addresses(pass: &Pass, asked: bool) -> Result<(), Denied> {
@@ -52,10 +61,9 @@ pub(crate) async fn register(
 ) -> Result<impl IntoResponse, Fault> {
     Desk::permit(&pass, &mut request)?;
     let any = Desk::sight(&pass, Action::ManageDevices)? == Sight::All;
-    let now = desk.clock.now();
-    let registration = desk.act(move |registrar| registrar.register(request, any, now)).await?;
+    let by = desk.by(&pass);
+    let registration = desk.act(move |registrar| registrar.register(request, any, &by)).await?;
     let device = desk.device(registration.name).await?;
-    desk.record(&pass, "device.register", &device.name, &format!("registered as {}", device.r#type)).await?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(device)))
 }
 
@@ -78,22 +86,11 @@ pub(crate) async fn change(
     if change.owner.is_some() && Desk::sight(&pass, Action::ManageDevices)? != Sight::All {
         return Err(Denied::Forbidden("only an admin gives a device to somebody else".into()).into());
     }
+    Desk::permit_probe(&pass, change.r#type.as_deref())?;
     Desk::permit_addresses(&pass, change.addresses.is_some() || change.keyless.is_some())?;
-    let members = members(&change);
-    let registration = desk.act(move |registrar| registrar.change(&name, change)).await?;
-    let device = desk.device(registration.name).await?;
-    desk.record(&pass, "device.change", &device.name, &members).await?;
-    Ok(Json(device))
-}
-
-/// What was changed, by name: of whom and to what, the registry says.
-fn members(change: &DeviceChange) -> String {
-    let object = serde_json::to_value(change).unwrap_or_default();
-    let names: Vec<&str> = object.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-    match change.disabled {
-        Some(disabled) => format!("{}: disabled is {disabled}", names.join(", ")),
-        None => names.join(", "),
-    }
+    let by = desk.by(&pass);
+    let registration = desk.act(move |registrar| registrar.change(&name, change, &by)).await?;
+    Ok(Json(desk.device(registration.name).await?))
 }
 
 /// Remove a device
@@ -113,8 +110,7 @@ pub(crate) async fn remove(
     Path(name): Path<String>,
 ) -> Result<StatusCode, Fault> {
     let name = desk.named(&pass, Action::ManageDevices, &name)?;
-    let object = name.to_string();
-    desk.act(move |registrar| registrar.remove(&name)).await?;
-    desk.record(&pass, "device.remove", &object, "removed, with its keys").await?;
+    let by = desk.by(&pass);
+    desk.act(move |registrar| registrar.remove(&name, &by)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
-    access::testing::House,
+    access::{By, testing::House},
     domain::{
         SystemClock,
         access::{Role, Roles, Scopes},
@@ -43,7 +43,7 @@ impl Desks {
         let house = House::new(false, false);
         for (name, owner) in [("mine", Some(2)), ("theirs", Some(3)), ("nobodys", None)] {
             let request = DeviceRequest { name: name.into(), owner, ..DeviceRequest::default() };
-            house.registrar.register(request, true, SystemClock.now()).unwrap();
+            house.registrar.register(request, true, &By::operator(SystemClock.now())).unwrap();
         }
         Self { house }
     }
@@ -53,7 +53,6 @@ impl Desks {
             registrar: Arc::clone(&self.house.registrar),
             gate: Arc::clone(&self.house.gate),
             clock: Arc::new(SystemClock),
-            trail: self.house.trail.clone(),
         };
         let pass = Pass { caller: caller.clone(), from: "192.0.2.1".parse().unwrap(), credential: None };
         let request = Request::builder().method(method).uri(path).header("content-type", kind);
@@ -142,6 +141,8 @@ async fn an_owner_registers_own_devices_and_says_nothing_of_addresses() {
     for (body, expected) in [
         (json!({ "name": "other", "owner": 3 }), 403),
         (json!({ "name": "other", "addresses": ["10.0.0.1"] }), 403),
+        // It would send flows of everybody's devices.
+        (json!({ "name": "other", "type": "network-probe" }), 403),
         (json!({ "name": "theirs" }), 409),
         (json!({ "name": "other", "type": "toaster" }), 400),
         (json!({ "name": "other", "created": "now" }), 400),
@@ -152,7 +153,12 @@ async fn an_owner_registers_own_devices_and_says_nothing_of_addresses() {
         let (status, answer) = register(&owner(2), body.clone()).await;
         assert_eq!(status, expected, "{body}: {answer}");
     }
-    for body in [json!({ "owner": 3 }), json!({ "addresses": [] }), json!({ "keyless": true })] {
+    for body in [
+        json!({ "owner": 3 }),
+        json!({ "addresses": [] }),
+        json!({ "keyless": true }),
+        json!({ "type": "network-probe" }),
+    ] {
         assert_eq!(desks.json(&owner(2), "PATCH", "/api/v1/devices/mine", body).await.0, 403);
     }
     let given = json!({ "owner": 3, "addresses": ["10.0.0.1"], "disabled": true });

@@ -58,8 +58,7 @@ pub(crate) async fn change(
     Path(name): Path<String>,
     Sent(definition): Sent<DeviceTypeDefinition>,
 ) -> Result<Json<DeviceType>, Fault> {
-    let now = desk.clock.now();
-    let kind = desk.act(move |registrar| registrar.put_type(&name, definition, now)).await?;
-    desk.record(&pass, "type.change", kind.name(), "changed").await?;
+    let by = desk.by(&pass);
+    let kind = desk.act(move |registrar| registrar.put_type(&name, definition, &by)).await?;
     Ok(Json(shown(&kind)))
 }

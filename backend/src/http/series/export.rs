@@ -107,7 +107,7 @@ pub(crate) async fn export(
     let busy = |_| Fault::new(Code::Unavailable, format!("{MAX_EXPORTS} exports are under way: try again later"));
     let place = Arc::clone(&shelf.exports).try_acquire_owned().map_err(busy)?;
     let begun = {
-        let (shelf, device) = (shelf.clone(), device.clone());
+        let (shelf, pass, device) = (shelf.clone(), pass.clone(), device.clone());
         blocking(move || begin(&shelf, &pass, device, span, label, form))
     };
     let (count, devices, writer) = match begun.await? {
@@ -115,11 +115,14 @@ pub(crate) async fn export(
         Begun::Unknown(device) => return Err(unknown(&device)),
         Begun::TooMany(error) => return Err(invalid(error)),
     };
+    let object = device.as_ref().map_or("all devices that the caller may read", DeviceName::as_str);
+    let told = format!("{count} readings at most, as {format}");
+    shelf.door.trail.record(&pass, "readings.export", object, told).await?;
     let packed = coding::accepts(&headers, "gzip");
     let encoder = packed.then(|| GzEncoder::new(Vec::new(), Compression::fast()));
     let (devices, after) = (devices.into_iter(), None);
     let download =
-        Download { shelf, devices, now: None, after, span, label, writer: Some(writer), encoder, _place: place };
+        Download { shelf, pass, devices, now: None, after, span, label, writer: Some(writer), encoder, _place: place };
     let body = Body::from_stream(follow(download));
     let disposition = format!("attachment; filename=\"{}\"", form.file());
     let mut response = (
@@ -184,6 +187,8 @@ fn begin(
 /// An export on its way.
 struct Download {
     shelf: Shelf,
+    /// Who asked, which has to hold to the end.
+    pass: Pass,
     /// The devices that have not been begun.
     devices: std::vec::IntoIter<DeviceName>,
     /// The device that has.
@@ -203,6 +208,9 @@ fn follow(download: Download) -> impl Stream<Item = std::io::Result<Bytes>> {
     stream::try_unfold(download, |mut download| async move {
         if download.writer.is_none() {
             return Ok(None);
+        }
+        if !download.pass.holds(download.shelf.door.clock.now()) {
+            return Err(std::io::Error::other("what the caller has shown does not hold any more"));
         }
         let piece = blocking(move || {
             let piece = download.piece()?;

@@ -91,6 +91,7 @@ pub(crate) async fn readings(
         after: asked.cursor.as_deref().map(position).transpose()?,
         limit: asked.limit as usize,
     };
+    shelf.record(&pass, &device).await?;
     let of = device.clone();
     let found = blocking(move || {
         let rows = shelf.series.readings(&of, &page)?;
@@ -123,6 +124,7 @@ pub(crate) async fn latest(
     Path(device): Path<String>,
 ) -> Result<Json<StoredReading>, Fault> {
     let device = shelf.device(&pass, &device)?;
+    shelf.record(&pass, &device).await?;
     let of = device.clone();
     let row = blocking(move || newest_reading(&*shelf.series, &of)).await?.ok_or_else(|| unknown(&device))?;
     Ok(Json(stored(&device, row)))

@@ -6,6 +6,7 @@
 pub(super) mod counts;
 pub(super) mod export;
 pub(super) mod list;
+mod noted;
 mod parameters;
 pub(super) mod samples;
 
@@ -15,12 +16,13 @@ use api::Code;
 use axum::{Router, routing::get};
 use tokio::sync::Semaphore;
 
+use self::noted::Noted;
 use super::authorize::Door;
 use crate::{
     access::Pass,
     domain::{
         DeviceName,
-        access::{Action, Reach},
+        access::{Action, Caller, Reach},
         ports::{Series, StoreError},
     },
     problem::Fault,
@@ -36,11 +38,12 @@ pub(crate) struct Shelf {
     series: Arc<dyn Series>,
     door: Door,
     exports: Arc<Semaphore>,
+    noted: Arc<Noted>,
 }
 
 impl Shelf {
     pub(super) fn new(series: Arc<dyn Series>, door: Door) -> Self {
-        Self { series, door, exports: Arc::new(Semaphore::new(MAX_EXPORTS)) }
+        Self { series, door, exports: Arc::new(Semaphore::new(MAX_EXPORTS)), noted: Arc::default() }
     }
 
     /// The device of this name, if the caller may read its readings.
@@ -48,6 +51,20 @@ impl Shelf {
         let device = DeviceName::new(name).map_err(|error| Fault::new(Code::InvalidParameter, error))?;
         self.door.gate.may(&pass.caller, Action::ReadReadings, &device)?;
         Ok(device)
+    }
+
+    /// Leaves a record that a person reads this device's readings, once an hour. Trials leave none.
+    ///
+    /// # Errors
+    /// If it cannot be recorded; then nothing is shown.
+    async fn record(&self, pass: &Pass, device: &DeviceName) -> Result<(), Fault> {
+        let Caller::Person { id, .. } = pass.caller else { return Ok(()) };
+        let now = self.door.clock.now();
+        if self.noted.is_due(id, device, now) {
+            self.door.trail.record(pass, "readings.read", device.as_str(), "shown, from now on for an hour").await?;
+            self.noted.done(id, device, now);
+        }
+        Ok(())
     }
 
     /// The devices whose readings the caller may read; `None` for all.

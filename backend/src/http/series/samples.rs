@@ -117,6 +117,7 @@ pub(crate) async fn series(
     }
     let now = shelf.door.clock.now().into();
     let steps = steps(recent(from.as_deref(), to.as_deref(), now, USUAL)?, points)?;
+    shelf.record(&pass, &device).await?;
     let (of, name) = (device.clone(), metric.clone());
     let found = blocking(move || {
         let buckets = shelf.series.buckets(&of, &name, steps)?;

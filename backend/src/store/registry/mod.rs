@@ -7,7 +7,9 @@ mod tests;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::pool::Reader;
+use ledger::audit::Record;
+
+use super::{audit, pool::Reader};
 use crate::domain::{
     DeviceName, Millis,
     ports::StoreError,
@@ -27,6 +29,11 @@ impl Reader {
         transaction.commit()?;
         Ok(done)
     }
+}
+
+/// Writes records of acts into the audit log, in the acts' transaction.
+fn note(connection: &Connection, records: &[Record]) -> Result<(), StoreError> {
+    records.iter().try_for_each(|record| audit::add(connection, record).map(drop))
 }
 
 impl Registry for Reader {
@@ -59,8 +66,9 @@ impl Registry for Reader {
         })
     }
 
-    fn add(&self, new: &[(Registration, Option<NewKey>)]) -> Result<Vec<Option<i64>>, StoreError> {
+    fn add(&self, new: &[(Registration, Option<NewKey>)], records: &[Record]) -> Result<Vec<Option<i64>>, StoreError> {
         self.change(|connection| {
+            note(connection, records)?;
             let mut ids = Vec::with_capacity(new.len());
             for (registration, key) in new {
                 rows::insert(connection, registration)?;
@@ -71,12 +79,16 @@ impl Registry for Reader {
         })
     }
 
-    fn put(&self, registration: &Registration) -> Result<(), StoreError> {
-        self.change(|connection| rows::update(connection, registration))
+    fn put(&self, registration: &Registration, record: &Record) -> Result<(), StoreError> {
+        self.change(|connection| {
+            audit::add(connection, record)?;
+            rows::update(connection, registration)
+        })
     }
 
-    fn remove(&self, name: &DeviceName) -> Result<(), StoreError> {
+    fn remove(&self, name: &DeviceName, record: &Record) -> Result<(), StoreError> {
         self.change(|connection| {
+            audit::add(connection, record)?;
             connection.execute("DELETE FROM registration WHERE name = ?", [name.as_str()])?;
             Ok(())
         })
@@ -130,8 +142,9 @@ impl Registry for Reader {
         })
     }
 
-    fn add_key(&self, key: &StoredKey, old_ends: Option<(i64, Millis)>) -> Result<i64, StoreError> {
+    fn add_key(&self, key: &StoredKey, old_ends: Option<(i64, Millis)>, record: &Record) -> Result<i64, StoreError> {
         self.change(|connection| {
+            audit::add(connection, record)?;
             if let Some((old, ends)) = old_ends {
                 connection.execute("UPDATE device_key SET expires_ms = ? WHERE id = ?", params![ends.0, old])?;
             }
@@ -139,8 +152,9 @@ impl Registry for Reader {
         })
     }
 
-    fn remove_keys(&self, ids: &[i64]) -> Result<(), StoreError> {
+    fn remove_keys(&self, ids: &[i64], records: &[Record]) -> Result<(), StoreError> {
         self.change(|connection| {
+            note(connection, records)?;
             let mut delete = connection.prepare_cached("DELETE FROM device_key WHERE id = ?")?;
             ids.iter().try_for_each(|id| delete.execute([id]).map(drop))?;
             Ok(())
@@ -157,11 +171,12 @@ impl Registry for Reader {
         })
     }
 
-    fn put_type(&self, kind: &DeviceType) -> Result<(), StoreError> {
+    fn put_type(&self, kind: &DeviceType, record: &Record) -> Result<(), StoreError> {
         let definition =
             serde_json::to_string(kind.definition()).map_err(|error| StoreError::Engine(Box::new(error)))?;
         let changed = kind.changed().map_or(0, |changed| changed.0);
         self.change(|connection| {
+            audit::add(connection, record)?;
             let sql = "INSERT INTO device_type (name, definition, changed_ms) VALUES (?1, ?2, ?3)
                        ON CONFLICT (name) DO UPDATE SET definition = ?2, changed_ms = ?3";
             connection.execute(sql, params![&**kind.name(), definition, changed])?;

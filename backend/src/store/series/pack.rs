@@ -132,12 +132,12 @@ impl Backlog {
         let packed = packed.and_then(|packed| transaction.commit().map(|()| packed).map_err(Into::into));
         match packed {
             // A device whose rows all wait is looked at again with its next reading.
-            Ok(packed) if packed < rule.rows => self.count(connection, device).and_then(|()| {
+            Ok(packed) if packed < rule.rows => self.count(connection, device).map(|()| {
                 // What is left over has not lain long: it arrived meanwhile, or waits.
                 if packed == 0 {
                     self.devices.remove(&device);
                 }
-                Ok(packed.max(1))
+                packed.max(1)
             }),
             Ok(packed) => {
                 let unpacked = self.devices.entry(device).or_default();

@@ -24,9 +24,8 @@ pub(crate) fn AccountPage() -> impl IntoView {
     view! {
         <div class="title-row"><h1>{name}</h1><p class="says">{roles}</p></div>
         <div class="two">
-            <section aria-labelledby="password-title">
-                <h2 id="password-title" class="above">"Password"</h2>
-                <PasswordForm done=move |()| changed.set(true)/>
+            <section>
+                <PasswordForm title="Password" done=move |()| changed.set(true)/>
                 <p role="status" id="password-said">
                     {move || changed.get().then_some("Changed. All your other sessions have ended.")}
                 </p>

@@ -64,7 +64,7 @@ pub(crate) fn Facts(checked: Checked) -> impl IntoView {
 fn MaybePayload(payload: Option<Result<Payload, EntryError>>) -> impl IntoView {
     match payload {
         None => {
-            view! { <p class="hint">"The payload is not disclosed, or was erased. The proof stays."</p> }.into_any()
+            view! { <p class="hint">"The payload is not disclosed here, or was erased. What it says is for the device's owner, analysts and auditors; the proof is for everybody."</p> }.into_any()
         }
         Some(Ok(payload)) => view! { <PayloadFacts payload/> }.into_any(),
         Some(Err(error)) => view! { <p>"The payload cannot be read: " {error.to_string()}</p> }.into_any(),

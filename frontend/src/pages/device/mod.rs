@@ -38,7 +38,9 @@ pub(crate) fn DevicePage(name: String) -> impl IntoView {
     .every(AGAIN);
     let online = move || device.ready().map(|device| device.status.online);
     // What is below asks for itself, and only when the device turns out to be there.
-    let there = Memo::new(move |_| device.ready().map(|device| (device.r#type, device.registered)));
+    let there = Memo::new(move |_| {
+        device.ready().map(|device| (device.r#type, device.registered, device.status.last_seen.is_some()))
+    });
     let may = move |action: &'static str| Signal::derive(move || me.may(action).is_some());
     let (reads, manages) = (may("read_readings"), may("manage_devices"));
     let heading = name.clone();
@@ -50,14 +52,14 @@ pub(crate) fn DevicePage(name: String) -> impl IntoView {
             <p class="says">{move || online().map(|online| view! { <Presence online/> })}</p>
         </div>
         {device.view("Fetching the device…", "This device cannot be shown", |_| ())}
-        {move || there.get().map(|(kind, registered)| view! {
+        {move || there.get().map(|(kind, registered, has_sent)| view! {
             <Show when=move || reads.get() fallback=NotYours>
-                <History name=name.get_value() kind=kind.clone()/>
+                {has_sent.then(|| view! { <History name=name.get_value() kind=kind.clone()/> })}
             </Show>
             <div class="two even">
                 <div>
                     <StatusOf device/>
-                    <Show when=move || reads.get()><Anomalies name=name.get_value()/></Show>
+                    <Show when=move || reads.get() && has_sent><Anomalies name=name.get_value()/></Show>
                 </div>
                 <div>
                     <RegistrationOf device/>

@@ -70,16 +70,26 @@ pub(crate) fn AnomalyFeed() -> impl IntoView {
 fn Row(anomaly: Anomaly) -> impl IntoView {
     let live = expect_context::<Live>();
     let path = crate::route::Route::Anomaly(anomaly.index).path();
-    let (time, severity, score) = (anomaly.time.clone(), anomaly.severity.clone(), format::score(anomaly.score));
+    let (time, severity) = (anomaly.time.clone(), anomaly.severity.clone());
+    // Of a payload that was erased, or that this reader may not read, only the sentence says why.
+    let told = !anomaly.device.is_empty();
+    let score = told.then(|| format::score(anomaly.score));
+    let index = anomaly.index;
     let (device, kind) = (anomaly.device.clone(), words::kind(&anomaly.r#type));
     let sentence = anomaly.sentence.clone();
-    let threshold = format!("anomalous from {}", format::score(anomaly.threshold));
+    let threshold = told.then(|| format!("anomalous from {}", format::score(anomaly.threshold)));
     let state = Signal::derive(move || live.state(&anomaly));
     view! {
         <li>
             <span class="when"><When time/></span>
             <span class="how"><Severity name=severity/></span>
-            <span class="what"><b>{device}</b><a href=path>{sentence}</a></span>
+            <span class="what">
+                {if told {
+                    view! { <b>{device}</b><a href=path>{sentence}</a> }.into_any()
+                } else {
+                    view! { <a href=path>"Entry " {index}</a><small class="untold">{format::capital(&sentence)}</small> }.into_any()
+                }}
+            </span>
             <span class="kind">{kind}</span>
             <span class="score" title=threshold>{score}</span>
             <span class="stands"><StateLabel state/></span>

@@ -116,7 +116,7 @@ fn Top(top: DeviceStatistics) -> impl IntoView {
         view! {
             <tr>
                 <th scope="row"><a href=path>{item.device}</a></th>
-                <td class="share"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="bar" width=width height="8"/></svg></td>
+                <td class="most"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="bar" width=width height="8"/></svg></td>
                 <td>{grouped(item.anomalies)}</td><td>{grouped(item.readings)}</td><td>{share}</td>
             </tr>
         }
@@ -126,7 +126,7 @@ fn Top(top: DeviceStatistics) -> impl IntoView {
             <h2>"Devices with the most anomalies"</h2>
             <div class="scroll"><table>
                 <thead><tr>
-                    <th scope="col">"Device"</th><td></td><th scope="col">"Anomalies"</th><th scope="col">"Readings"</th><th scope="col">"Share"</th>
+                    <th scope="col">"Device"</th><th class="most"></th><th scope="col">"Anomalies"</th><th scope="col">"Readings"</th><th scope="col">"Share"</th>
                 </tr></thead>
                 <tbody>{top.items.into_iter().map(row).collect_view()}</tbody>
             </table></div>

@@ -30,7 +30,12 @@ pub(crate) fn MustChangePage() -> impl IntoView {
 
 /// The old password, and the new one twice.
 #[component]
-pub(crate) fn PasswordForm(#[prop(into)] done: Callback<()>) -> impl IntoView {
+pub(crate) fn PasswordForm(
+    /// What stands above the fields.
+    #[prop(optional)]
+    title: &'static str,
+    #[prop(into)] done: Callback<()>,
+) -> impl IntoView {
     let [current, new, again] = [0; 3].map(|_| RwSignal::new(String::new()));
     let doing = Doing::new();
     let differ = RwSignal::new(false);
@@ -50,6 +55,7 @@ pub(crate) fn PasswordForm(#[prop(into)] done: Callback<()>) -> impl IntoView {
     };
     view! {
         <form class="card form" on:submit=move |event| { event.prevent_default(); submit(); }>
+            {(!title.is_empty()).then(|| view! { <h2>{title}</h2> })}
             <Field id="current-password" label="Password up to now" value=current kind="password" autocomplete="current-password"/>
             <Field id="new-password" label="New password" value=new kind="password" autocomplete="new-password" hint="12 characters or more; a few words are easy to remember"/>
             <Field id="new-password-again" label="New password again" value=again kind="password" autocomplete="new-password"/>
