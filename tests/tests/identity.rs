@@ -198,7 +198,8 @@ async fn a_finding_is_told_to_the_owner_analysts_and_auditors_and_proven_to_ever
     for (feed, told) in feeds.iter_mut().zip(told) {
         let mut text = String::new();
         while !text.contains("event: anomaly") {
-            text += &String::from_utf8(feed.chunk().await.unwrap().expect("the feed goes on").to_vec()).unwrap();
+            let piece = feed.chunk().await.unwrap().expect("the feed goes on");
+            text += std::str::from_utf8(&piece).unwrap();
         }
         assert_eq!(text.contains("bedside-1"), told, "{text}");
     }

@@ -209,7 +209,7 @@ mod tests {
     fn a_flood_of_names_takes_no_more_memory_and_keeps_who_waits_longest() {
         let throttle = Throttle::new();
         for number in 0..12 {
-            let _ = throttle.names.failed("guessed".into(), OF_NAME, Millis(number));
+            throttle.names.failed("guessed".into(), OF_NAME, Millis(number));
         }
         for number in 0..3 * REMEMBERED {
             throttle.names.failed(number.to_string(), OF_NAME, Millis(100));
