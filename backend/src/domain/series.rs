@@ -156,6 +156,7 @@ impl Row {
     }
 
     /// The value of a metric.
+    #[cfg(test)]
     pub(crate) fn value(&self, metric: &str) -> Option<f64> {
         self.values.iter().find(|(name, _)| name == metric).map(|(_, value)| *value)
     }
