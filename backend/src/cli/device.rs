@@ -56,7 +56,7 @@ pub(crate) enum DeviceCommand {
         expires: Option<std::time::Duration>,
     },
     /// Register the devices of a table (CSV), and print what became of each line as a table.
-    #[command(after_help = "Example:\n  anomaly-ledger admin device import devices.csv --keys > keys.csv\n\n\
+    #[command(after_help = "Example:\n  anomaly-ledger admin device import devices.csv --keys\n\n\
         Columns: name, and any of type, owner, location, firmware, tags, addresses, keyless, certificate, patient,\n\
         disabled. Prints line,name,key,problem.\n\nExit codes: 0 all registered, 1 not all, 2 wrong use.")]
     Import {

@@ -9,8 +9,9 @@ use super::{PAGES, bench::Bench};
 
 /// Where intake names its routes. They are compared as text: this module knows nothing of that one.
 const INTAKE: &str = include_str!("../../ingest/mod.rs");
-const INTAKE_HANDLERS: [&str; 5] = [
+const INTAKE_HANDLERS: [&str; 6] = [
     include_str!("../../ingest/readings.rs"),
+    include_str!("../../ingest/ws/mod.rs"),
     include_str!("../../ingest/flows/mod.rs"),
     include_str!("../../ingest/feedback.rs"),
     include_str!("../../ingest/compat.rs"),

@@ -247,3 +247,39 @@ async fn the_table_the_router_and_the_description_have_the_same_routes() {
         assert_eq!(served, listed, "{route}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_page_of_anothers_makes_a_session_act_on_any_route() {
+    let bench = Bench::of(false);
+    bench.user("root", &Role::ALL).await;
+    let Shows::Cookie(cookie) = bench.sign_in("root").await else { panic!("no cookie") };
+    let cookie = format!("als={cookie}");
+    let strangers = [
+        None,
+        Some(("origin", "http://evil.example")),
+        Some(("origin", "null")),
+        // Another service of the same machine, and the same one without TLS.
+        Some(("origin", "http://localhost:9090")),
+        Some(("origin", "https://localhost:8080")),
+        Some(("sec-fetch-site", "same-site")),
+        Some(("sec-fetch-site", "none")),
+    ];
+    let unsafe_routes = ROUTES.iter().filter(|(method, ..)| !method.is_safe());
+    let sockets = [(Method::GET, "/api/v1/ws", Action::Open)];
+    for (method, route, _) in unsafe_routes.chain(&sockets) {
+        for stranger in strangers {
+            let mut headers = vec![("cookie", cookie.as_str()), ("content-type", "application/json")];
+            headers.extend(stranger);
+            if *method == Method::GET {
+                headers.extend([("upgrade", "websocket"), ("connection", "upgrade")]);
+            }
+            let sent = body(method, route).map(|body| body.to_string()).unwrap_or_default();
+            let reply = bench.ask_with(&headers, method.as_str(), &path(route, STRANGE), sent).await;
+            assert_eq!(reply.status, 403, "{method} {route} {stranger:?}: {}", reply.text);
+            assert!(reply.text.contains("another origin"), "{method} {route} {stranger:?}: {}", reply.text);
+        }
+    }
+    // The session is as it was.
+    let ours = [("cookie", cookie.as_str()), ("origin", "http://localhost:8080")];
+    assert_eq!(bench.ask_with(&ours, "DELETE", "/api/v1/session", String::new()).await.status, 204);
+}

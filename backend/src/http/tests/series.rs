@@ -3,19 +3,25 @@
 use std::{io::Read, sync::Arc};
 
 use api::{AnomalyStatistics, Code, DeviceStatistics, Label, Page, Problem, Resolution, Series, StoredReading};
-use axum::{body::to_bytes, http::Method};
+use axum::{
+    Extension, Router,
+    body::{Body, to_bytes},
+    http::{Method, Request},
+    response::Response,
+};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use tower::ServiceExt;
 
 use super::{
     bench::{Bench, Fault},
     shelf::row,
 };
 use crate::{
-    access::{By, Pass},
+    access::{By, Credential, Pass},
     domain::{
         Clock, DeviceName, SystemClock,
-        access::{Caller, Role, Roles, Scopes},
+        access::{Caller, Role, Roles, Scopes, UserId},
     },
     export::{Checker, Form},
     http::{Door, Shelf},
@@ -250,6 +256,51 @@ async fn a_fault_of_the_store_cuts_an_export_off() {
     bench.log.fail(Fault::Engine);
     let error = to_bytes(body, usize::MAX).await.unwrap_err();
     assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+/// Somebody who reads all devices' readings, by a session that can be ended.
+fn auditor(bench: &Bench) -> (Router, Arc<Credential>) {
+    let credential = Arc::new(Credential::new(None));
+    let (roles, scopes) = (Roles::of([Role::Auditor]), Scopes::SESSION);
+    let caller = Caller::Person { id: UserId(9), name: "otto".into(), roles, scopes };
+    let from = std::net::Ipv4Addr::LOCALHOST.into();
+    let pass = Pass { caller, from, credential: Some(Arc::clone(&credential)) };
+    let door =
+        Door { gate: Arc::clone(&bench.house.gate), clock: Arc::new(SystemClock), trail: bench.house.trail.clone() };
+    let shelf = Shelf::new(Arc::clone(&bench.readings) as _, door);
+    (crate::http::series::router(shelf).layer(Extension(pass)), credential)
+}
+
+async fn ask(router: &Router, path: &str) -> Response {
+    let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+    router.clone().oneshot(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_export_ends_with_the_session_that_asked_for_it() {
+    let bench = Bench::new();
+    let (router, credential) = auditor(&bench);
+    let whole = ask(&router, EXPORT).await;
+    assert!(to_bytes(whole.into_body(), usize::MAX).await.is_ok());
+    let cut_off = ask(&router, EXPORT).await;
+    assert_eq!(cut_off.status(), 200);
+    credential.end();
+    assert!(to_bytes(cut_off.into_body(), usize::MAX).await.is_err());
+}
+
+#[tokio::test]
+async fn who_reads_a_devices_readings_is_on_record_once_an_hour() {
+    let bench = Bench::new();
+    let (router, _) = auditor(&bench);
+    for path in [READINGS, "/api/v1/devices/d/readings/latest", READINGS] {
+        assert_eq!(ask(&router, path).await.status(), 200);
+    }
+    bench.get(READINGS).await;
+    let records = bench.house.audit.audit_from(0, 10).unwrap();
+    let texts: Vec<_> = records.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes)).collect();
+    let reads: Vec<_> = texts.iter().filter(|text| text.contains("readings.read")).collect();
+    assert_eq!(reads.len(), 1, "{texts:?}");
+    assert!(reads[0].contains("otto"));
 }
 
 #[tokio::test]

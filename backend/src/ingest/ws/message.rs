@@ -107,9 +107,9 @@ pub(super) fn read(text: &str) -> Result<Said<'_>, Malformed> {
         let id = serde_json::from_str::<Numbered>(text).ok().and_then(|numbered| numbered.id);
         Malformed { id: id.filter(|id| *id <= MAX_ID), what }
     };
-    // A struct would be read from an array as well, by position.
+    // A struct would be read from an array as well, by position; so would its id.
     if !text.trim_start().starts_with('{') {
-        return Err(fail("expected an object".into()));
+        return Err(Malformed { id: None, what: "expected an object".into() });
     }
     let members: Members<'_> = serde_json::from_str(text).map_err(|error| fail(explain(&error)))?;
     members.said().map_err(fail)
