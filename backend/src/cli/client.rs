@@ -156,13 +156,19 @@ impl Client {
 
     /// Posts what is answered as readings are. While the service is busy or away it says so, and tries again for a while.
     pub(super) async fn post(&self, path: &str, media_type: &str, text: Vec<u8>) -> Result<api::Readings, ClientError> {
+        answer(format!("{}{path}", self.base), &self.post_text(path, media_type, text).await?)
+    }
+
+    /// Posts a text, and gives the answer's bytes. While the service is busy or away it says so, and tries again for a
+    /// while.
+    pub(super) async fn post_text(&self, path: &str, media_type: &str, text: Vec<u8>) -> Result<Vec<u8>, ClientError> {
         let url = format!("{}{path}", self.base);
         let mut give_up: Option<Instant> = None;
         loop {
             let request = self.http.post(&url).header(reqwest::header::CONTENT_TYPE, media_type);
             let request = self.authorised(request.body(text.clone()));
             let error = match body(&url, request.send().await).await {
-                Ok(bytes) => return answer(url, &bytes),
+                Ok(bytes) => return Ok(bytes),
                 Err(error) if error.may_pass() => error,
                 Err(error) => return Err(error),
             };

@@ -20,12 +20,16 @@ impl KeyFile {
     pub(super) fn read(&self) -> Result<Option<String>, WrongUse> {
         let Some(file) = &self.key_file else { return Ok(None) };
         let bytes = read_file(file, MAX_KEY)?;
-        let key = std::str::from_utf8(&bytes).map(str::trim).unwrap_or_default();
-        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(WrongUse(format!("{}: expected a key such as ald_… on one line", file.display())));
-        }
-        Ok(Some(key.to_owned()))
+        let wrong = || WrongUse(format!("{}: expected a key such as ald_… on one line", file.display()));
+        word(&bytes).map(Some).ok_or_else(wrong)
     }
+}
+
+/// The one word of these bytes, such as a key is.
+pub(super) fn word(bytes: &[u8]) -> Option<String> {
+    let word = std::str::from_utf8(bytes).map(str::trim).unwrap_or_default();
+    let is_one = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
+    is_one.then(|| word.to_owned())
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ impl Progress {
         }
         let (bar, template) = match total {
             None => (ProgressBar::new_spinner(), "{spinner} {pos} readings, {msg} ({per_sec}); Ctrl-C ends it"),
-            Some(total) => (ProgressBar::new(total), "{bar:30} {pos}/{len} readings, {msg}, {eta} left"),
+            Some(total) => (ProgressBar::new(total), "{bar:30} {pos}/{len} readings ({per_sec}), {msg}, {eta} left"),
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         Self { bar: bar.with_style(style), what: "readings sent", written: None }
