@@ -96,7 +96,8 @@ impl Series for Readings {
     fn buckets(&self, device: &DeviceName, metric: &str, steps: Steps) -> Result<Vec<Bucket>, StoreError> {
         let rows = self.of(device)?.into_iter().filter(|row| steps.span().contains(row.time));
         let bucket = |row: Row| {
-            let (value, start) = (row.value(metric)?, steps.start_of(row.time));
+            let start = steps.start_of(row.time);
+            let value = row.values.iter().find(|(name, _)| name == metric)?.1;
             let anomalies = u64::from(row.verdict.label == Label::Anomaly);
             Some(Bucket { start, count: 1, sum: value, min: value, max: value, last: value, anomalies })
         };

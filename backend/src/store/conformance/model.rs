@@ -155,7 +155,7 @@ impl Model {
     pub(super) fn buckets(&self, device: u8, metric: &str, step: i64) -> Vec<(i64, u64, f64, f64, f64, u64)> {
         let mut buckets = BTreeMap::new();
         for row in self.rows(device) {
-            let Some(value) = row.value(metric) else { continue };
+            let Some(&(_, value)) = row.values.iter().find(|(name, _)| name == metric) else { continue };
             let start = row.time.0.div_euclid(step) * step;
             let bucket = buckets.entry(start).or_insert((start, 0, value, value, value, 0));
             bucket.1 += 1;
