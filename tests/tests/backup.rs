@@ -123,8 +123,11 @@ async fn a_backup_older_than_the_contract_s_head_is_read_and_not_gone_on_with() 
     copy.start_service().await;
     // Not a second history under the same key: once the contradiction is seen twice it takes nothing, it signs nothing
     // at any time, and it shows what it has.
+    // What it took before would be a duplicate, which is told in any case: so each time another batch.
+    let number = AtomicU64::new(0);
     poll::until("the log is halted", async || {
-        (copy.post("/api/v1/readings", &batch(0)).await.status == 503).then_some(())
+        let new = batch(number.fetch_add(1, Ordering::SeqCst));
+        (copy.post("/api/v1/readings", &new).await.status == 503).then_some(())
     })
     .await;
     let ready = copy.get("/ready").await;
