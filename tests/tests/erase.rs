@@ -165,6 +165,63 @@ async fn what_is_erased_beside_a_running_service_is_found_nowhere() {
     assert!(checked.stdout.contains("1 payloads are erased"), "{checked:#?}");
 }
 
+/// What the service shows of a device's temperatures: each reading's, oldest first.
+async fn temperatures(trial: &Trial, device: &str) -> Vec<Option<f64>> {
+    let answer = trial.get(&format!("/api/v1/devices/{device}/readings?order=oldest&limit=100")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let page: api::Page<api::StoredReading> = serde_json::from_slice(&answer.body).expect("a page");
+    page.items.iter().map(|reading| reading.metrics.get("temperature").copied()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_packed_is_erased_beside_a_running_service() {
+    const READINGS: u64 = 64;
+    let mut trial = Trial::prepare(Chain::start().await).await;
+    trial.settings().publish = "roots";
+    trial.settings().flags = ["--pack-after", "16"].map(str::to_owned).into();
+    trial.start_service().await;
+    trial.ready().await;
+    // The tenth of one device's readings, between others of the same chunk.
+    let ordinary = |at| reading("patient-7", at, json!({ "humidity": 50.0, "pressure": 1000.0, "temperature": 20.0 }));
+    let readings: Vec<Value> =
+        (1..=READINGS).map(|at| if at == 10 { telling("patient-7", at) } else { ordinary(at) }).collect();
+    let index = index(&send(&trial, &readings).await[9]);
+    trial.all_final().await;
+    let trust = trial.pin_trust().await;
+    let secrets = secrets(&disclosure(&trial, index).await.expect("a payload"));
+    let database = Connection::open(trial.data_dir().join("ledger.sqlite")).expect("a connection");
+    let ask = |sql: &str| database.query_row::<i64, _, _>(sql, [], |row| row.get(0)).expect("a number");
+    e2e::poll::until("all is packed", async || (ask("SELECT count(*) FROM reading") == 0).then_some(())).await;
+    assert_eq!(ask("SELECT sum(readings) FROM chunk") as u64, READINGS);
+    assert_eq!(temperatures(&trial, "patient-7").await[9], Some(TELLING));
+
+    let said = erase(&trial, &[&index.to_string()]).await;
+    assert_eq!(said.code, 0, "{said:#?}");
+    assert_eq!(holding(&trial, &secrets), Vec::<PathBuf>::new());
+    verifies(&trial, index, &trust).await;
+    let left = temperatures(&trial, "patient-7").await;
+    assert_eq!((left[9], left.iter().flatten().count() as u64), (None, READINGS - 1));
+    let path = "/api/v1/devices/patient-7/series?metric=temperature&from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z";
+    let series = trial.get(path).await;
+    assert!(series.status == 200 && !series.text().contains(&TELLING.to_string()), "{}", series.text());
+    let again = &send(&trial, &[telling("patient-7", 10)]).await[0];
+    assert_eq!(again.status, api::Status::Duplicate, "{again:?}");
+
+    let said = erase(&trial, &["--device", "patient-7"]).await;
+    assert_eq!(said.code, 0, "{said:#?}");
+    let left = temperatures(&trial, "patient-7").await;
+    assert_eq!((left.len() as u64, left.iter().flatten().count()), (READINGS, 0));
+    // The service goes on, and packs on.
+    send(&trial, &(READINGS + 1..READINGS + 17).map(ordinary).collect::<Vec<_>>()).await;
+    e2e::poll::until("that is packed too", async || {
+        (ask("SELECT sum(readings) FROM chunk") as u64 > READINGS).then_some(())
+    })
+    .await;
+    let rpc_url = trial.chain.url();
+    let checked = command::fsck(trial.data_dir(), Some(&rpc_url)).await;
+    assert_eq!(checked.code, 0, "{checked:#?}");
+}
+
 /// Sends readings one batch after the other, until told to stop; gives how many batches were taken.
 async fn load(url: String, stop: Arc<AtomicBool>) -> u64 {
     let mut batches = 0;

@@ -1,9 +1,9 @@
 //! How long readings and what is summed up of them are kept. Entries of the log and their payloads are evidence: they
 //! are kept until a person erases them.
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
-use super::{DeviceName, Micros, Millis};
+use super::{DeviceName, Micros, Millis, registry::Kinds};
 
 /// A day. Months and years are none of the units: they are not equally long.
 const DAY: u64 = 24 * 3_600;
@@ -111,9 +111,26 @@ impl Retentions for Retention {
     }
 }
 
+/// As a device's type says; and of a device that nobody has registered, or where its type says nothing, as for all.
+pub(crate) struct ByType {
+    /// Whose types are asked for.
+    pub(crate) kinds: Arc<dyn Kinds>,
+    /// For all that no type says.
+    pub(crate) others: Retention,
+}
+
+impl Retentions for ByType {
+    fn of(&self, device: &DeviceName, _profile: &str) -> Retention {
+        self.kinds.kind(device).map_or(self.others, |kind| kind.retention(self.others))
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use crate::domain::registry::{DeviceType, built_in};
 
     #[test]
     fn reads_ages_and_refuses_what_is_none() {
@@ -126,5 +143,29 @@ mod tests {
             assert!(matches!(text.parse::<Retention>(), Err(RetentionError::Shape(_))), "{text}");
         }
         assert!(matches!("0d".parse::<Retention>(), Err(RetentionError::Short(_))));
+    }
+
+    /// Knows one device.
+    struct One(Arc<DeviceType>);
+
+    impl Kinds for One {
+        fn kind(&self, device: &DeviceName) -> Option<Arc<DeviceType>> {
+            (device.as_str() == "pump").then(|| Arc::clone(&self.0))
+        }
+    }
+
+    #[test]
+    fn a_type_says_how_long_and_the_service_what_it_leaves_open() {
+        let pump = built_in("infusion-pump").unwrap();
+        let retention = api::Retention { raw_seconds: Some(2 * DAY), ..api::Retention::default() };
+        let definition = api::DeviceTypeDefinition { retention, ..pump.definition().clone() };
+        let kind = Arc::new(DeviceType::new("infusion-pump", definition, None).unwrap());
+        let others: Retention = "30d,minute=90d".parse().unwrap();
+        let of = |kind: &Arc<DeviceType>, device: &str| {
+            ByType { kinds: Arc::new(One(Arc::clone(kind))), others }.of(&DeviceName::new(device).unwrap(), "generic")
+        };
+        assert_eq!(of(&kind, "pump"), "2d,minute=90d".parse().unwrap());
+        assert_eq!(of(&kind, "unknown"), others);
+        assert_eq!(of(&Arc::new(pump), "pump"), others);
     }
 }

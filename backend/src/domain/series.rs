@@ -154,12 +154,6 @@ impl Row {
     pub(crate) fn sequence(&self) -> Option<u64> {
         if let RowKey::Sequence(sequence) = self.key { Some(sequence) } else { None }
     }
-
-    /// The value of a metric.
-    #[cfg(test)]
-    pub(crate) fn value(&self, metric: &str) -> Option<f64> {
-        self.values.iter().find(|(name, _)| name == metric).map(|(_, value)| *value)
-    }
 }
 
 /// In which order a page is read.

@@ -22,7 +22,7 @@ impl PackRule {
     pub(crate) const MOST: usize = 4_096;
 
     /// What is chosen where nobody says otherwise. 2,048 rows pack nearly as densely as 4,096; deleting them takes some
-    /// 16 ms (8 µs each: docs/decisions/chunks.md), so a step is estimated at 20 to 30 ms. `measure series` tells.
+    /// 2 ms (1 µs each: docs/decisions/chunks.md). `measure series` tells what a whole step takes.
     pub(crate) const DEFAULT: PackRule = PackRule {
         rows: 2_048,
         few_after: std::time::Duration::from_secs(3_600),

@@ -1,12 +1,12 @@
 //! Types of devices: what is possible, what is safe, when one is offline.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use api::{Bounds, DeviceTypeDefinition, LimitSeverity, TypeMetric};
 use detect::{Budget, Condition, MAX_RULES, Policy, Rule, Severity};
 
 use super::RegistrationError;
-use crate::domain::{DeviceName, Millis, Reading, reading::is_name};
+use crate::domain::{DeviceName, Millis, Reading, reading::is_name, retention::Retention};
 
 /// The type of devices of which nothing is known.
 pub(crate) const GENERIC: &str = "generic";
@@ -25,8 +25,8 @@ const MAX_TITLE: usize = 200;
 /// A year. A device that may be silent for longer is never offline.
 const MAX_OFFLINE_AFTER: u64 = 31_536_000;
 
-/// A minute: what is kept for less would be gone before it is summed up.
-const MIN_RETENTION: u64 = 60;
+/// A day, as for all devices ([`Retention::new`]): what was sent late, or again, has to be recognised.
+const MIN_RETENTION: u64 = 24 * 3_600;
 
 /// A thousand years: the sum with any time stays far inside 64 bits of microseconds.
 const MAX_RETENTION: u64 = 1_000 * 31_536_000;
@@ -100,6 +100,17 @@ impl DeviceType {
         }
         let limits = limits(&definition.metrics)?;
         Ok(Self { name: name.into(), definition, limits, changed })
+    }
+
+    /// How long readings of such a device are kept; as long as others, where the type does not say.
+    pub(crate) fn retention(&self, others: Retention) -> Retention {
+        let said = &self.definition.retention;
+        let or = |seconds: Option<u64>, others| seconds.map(Duration::from_secs).or(others);
+        Retention {
+            raw: or(said.raw_seconds, others.raw),
+            minute: or(said.minute_seconds, others.minute),
+            hour: or(said.hour_seconds, others.hour),
+        }
     }
 
     /// Its name.
@@ -239,7 +250,7 @@ mod tests {
         }
         let hasty = DeviceTypeDefinition { offline_after_seconds: 0, ..definition(vec![]) };
         assert!(refused("pump", hasty).contains("offline_after_seconds"));
-        let forgetful = api::Retention { raw_seconds: Some(1), ..Default::default() };
+        let forgetful = api::Retention { raw_seconds: Some(MIN_RETENTION - 1), ..Default::default() };
         let forgetful = DeviceTypeDefinition { retention: forgetful, ..definition(vec![]) };
         assert!(refused("pump", forgetful).contains("raw_seconds"));
     }

@@ -4,8 +4,11 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::bytes::{In, Out, damaged, open};
-use crate::domain::ports::{StoreError, values_text};
+use super::{
+    bytes::{In, Out, damaged, open},
+    values::Values,
+};
+use crate::domain::ports::StoreError;
 
 /// The form of the bytes.
 const VERSION: u8 = 1;
@@ -31,70 +34,6 @@ pub(in crate::store) struct PackedRow {
     pub(in crate::store) label: i64,
     pub(in crate::store) model: Arc<str>,
     pub(in crate::store) entry: Option<i64>,
-}
-
-/// A row's values.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::store) enum Values {
-    /// As numbers, each with its metric: their text is the one that was stored.
-    Numbers(Vec<(Arc<str>, f64)>),
-    /// A text that does not come back from numbers: that of what was erased, or of a silence.
-    Text(String),
-}
-
-impl Values {
-    /// Reads a stored text.
-    pub(in crate::store) fn of(text: String, names: &mut Names) -> Self {
-        let numbers: Option<BTreeMap<String, f64>> = serde_json::from_str(&text).ok();
-        let Some(numbers) = numbers.filter(|numbers| !numbers.is_empty()) else { return Self::Text(text) };
-        let numbers: Vec<(String, f64)> = numbers.into_iter().collect();
-        // Byte for byte, whoever has written it, and whenever.
-        if values_text(&numbers) != text {
-            return Self::Text(text);
-        }
-        Self::Numbers(numbers.into_iter().map(|(name, value)| (names.shared(&name), value)).collect())
-    }
-
-    /// The stored text.
-    pub(in crate::store) fn text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Numbers(_) => values_text(&self.numbers()),
-        }
-    }
-
-    /// The number of a metric.
-    pub(in crate::store) fn number(&self, metric: &str) -> Option<f64> {
-        match self {
-            Self::Numbers(numbers) => numbers.iter().find(|(name, _)| &**name == metric).map(|(_, value)| *value),
-            Self::Text(_) => self.numbers().into_iter().find(|(name, _)| name == metric).map(|(_, value)| value),
-        }
-    }
-
-    /// The numbers; of a text that holds some, too.
-    pub(in crate::store) fn numbers(&self) -> Vec<(String, f64)> {
-        match self {
-            Self::Numbers(numbers) => numbers.iter().map(|(name, value)| (name.to_string(), *value)).collect(),
-            Self::Text(text) => serde_json::from_str::<BTreeMap<String, f64>>(text)
-                .map_or_else(|_| Vec::new(), |all| all.into_iter().collect()),
-        }
-    }
-}
-
-/// Names that occur again and again, each kept once.
-#[derive(Default)]
-pub(in crate::store) struct Names(BTreeMap<String, Arc<str>>);
-
-impl Names {
-    /// The one copy of a name.
-    pub(in crate::store) fn shared(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(name) {
-            return Arc::clone(known);
-        }
-        let new: Arc<str> = Arc::from(name);
-        self.0.insert(name.to_owned(), Arc::clone(&new));
-        new
-    }
 }
 
 /// Texts by number, in the order in which they were first seen.
@@ -293,7 +232,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::values::Names, *};
+    use crate::domain::ports::values_text;
 
     /// Texts as the service writes them, and others.
     fn any_values() -> impl Strategy<Value = String> {

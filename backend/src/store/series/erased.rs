@@ -4,10 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, params};
 
-use super::{
-    chunk::{PackedRow, Values},
-    pack, sums,
-};
+use super::{chunk::PackedRow, pack, sums, values::Values};
 use crate::{
     domain::ports::{ERASED_VALUES, StoreError},
     store::to_sql,
@@ -142,4 +139,90 @@ pub(in crate::store) fn has_reading(connection: &Connection, time_us: i64, metri
 /// Numbers of a JSON array's kind, for a look-up.
 pub(in crate::store) fn set(numbers: &[u64]) -> HashSet<i64> {
     numbers.iter().map(|number| to_sql(*number)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::{path::Path, time::Duration};
+
+    use super::*;
+    use crate::{
+        domain::{
+            DeviceName, Micros, Millis,
+            ports::{PackRule, Series as _, Upkeep as _},
+            series::{Span, Steps},
+        },
+        store::{Reader, SqliteWriter, erase::Eraser},
+    };
+
+    const MINUTE_US: i64 = 60_000_000;
+
+    /// Two devices of 300 readings, a minute apart, whose value is their number; every hundredth has an entry. All are
+    /// packed.
+    fn packed(dir: &Path) {
+        drop(SqliteWriter::create(dir).unwrap());
+        let connection = crate::store::open_existing(dir).unwrap();
+        let filled = format!(
+            "INSERT INTO device (id, name, pseudonym, profile, state) VALUES (1, 'one', 'a', 'generic', x'');
+             INSERT INTO device (id, name, pseudonym, profile, state) VALUES (2, 'two', 'b', 'generic', x'');
+             INSERT INTO reading (device, by_sequence, key, number, time_us, metrics, score, threshold, label,
+                 model_version, entry)
+                 WITH RECURSIVE n (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM n WHERE n < 599)
+                 SELECT 1 + n % 2, 1, n / 2, n, n / 2 * {MINUTE_US}, '{{\"t\":' || (n / 2) || '.0}}', 0, 0, 0, 'm',
+                     iif(n % 200 = 0, n / 200, NULL) FROM n;
+             UPDATE next_number SET number = 600;"
+        );
+        connection.execute_batch(&filled).unwrap();
+        let mut writer = SqliteWriter::open_existing(dir).unwrap();
+        let rule = PackRule { any_after: Duration::ZERO, ..PackRule::after(128) };
+        while writer.pack(Millis(1_000_000_000_000), &rule).unwrap() > 0 {}
+        let left: i64 = connection.query_row("SELECT count(*) FROM reading", [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0);
+    }
+
+    /// Count, sum and maximum of a device's values by hour.
+    fn sums(dir: &Path, device: &str) -> Vec<(u64, f64, f64)> {
+        let steps = Steps::new(Span::new(Micros(0), Micros(300 * MINUTE_US)).unwrap(), Duration::from_secs(3_600));
+        let buckets =
+            Reader::open(dir).unwrap().buckets(&DeviceName::new(device).unwrap(), "t", steps.unwrap()).unwrap();
+        buckets.iter().map(|bucket| (bucket.count, bucket.sum, bucket.max)).collect()
+    }
+
+    #[test]
+    fn an_entry_s_reading_goes_out_of_its_chunk_and_of_the_sums() {
+        let dir = tempfile::tempdir().unwrap();
+        packed(dir.path());
+        let before = sums(dir.path(), "one");
+        assert_eq!((before.len(), before[1]), (5, (60, (60..120).sum::<i32>().into(), 119.0)));
+        let mut eraser = Eraser::open(dir.path()).unwrap();
+        let mut gone = 0;
+        // Entry 1 is the reading of minute 100.
+        eraser.entries(&[1], &mut |_| gone += 1).unwrap();
+        assert_eq!(gone, 2, "the reading, and the chunk as it was");
+        let after = sums(dir.path(), "one");
+        assert_eq!(after[1], (59, before[1].1 - 100.0, 119.0));
+        assert_eq!((after[0], &after[2..]), (before[0], &before[2..]));
+        assert_eq!(sums(dir.path(), "two"), before);
+        assert_eq!(eraser.device("one").unwrap().readings, 299);
+        // A second time there is nothing.
+        eraser.entries(&[1], &mut |_| gone += 1).unwrap();
+        assert_eq!(gone, 2);
+    }
+
+    #[test]
+    fn a_device_s_values_go_out_of_all_its_chunks_and_the_other_s_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        packed(dir.path());
+        let before = sums(dir.path(), "two");
+        let mut eraser = Eraser::open(dir.path()).unwrap();
+        assert_eq!(eraser.readings("one", &mut |_| {}).unwrap(), 300);
+        assert_eq!((eraser.device("one").unwrap().readings, sums(dir.path(), "one")), (0, vec![]));
+        assert_eq!((eraser.device("two").unwrap().readings, sums(dir.path(), "two")), (300, before));
+        // The rows stay, so that a reading that comes again is recognised.
+        let kept = "SELECT sum(readings) FROM chunk WHERE device = 1";
+        let connection = crate::store::open_existing(dir.path()).unwrap();
+        assert_eq!(connection.query_row::<i64, _, _>(kept, [], |row| row.get(0)).unwrap(), 300);
+    }
 }

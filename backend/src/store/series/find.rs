@@ -4,10 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{
-    chunk::{Names, PackedRow},
-    pack,
-};
+use super::{chunk::PackedRow, pack, values::Names};
 use crate::domain::ports::StoreError;
 
 /// Opened chunks that are kept: whoever sends again, sends runs again. Each takes some 0.5 MiB, so a detector keeps 2.

@@ -10,6 +10,7 @@ mod pack;
 mod retain;
 mod rows;
 mod sums;
+mod values;
 
 use rusqlite::Connection;
 

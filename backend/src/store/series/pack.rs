@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    chunk::{self, Names, PackedRow, Values},
+    chunk::{self, PackedRow},
     sums,
+    values::{Names, Values},
 };
 use crate::{
     domain::{

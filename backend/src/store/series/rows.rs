@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 use rusqlite::{Connection, params};
 
 use super::{
-    chunk::{Names, PackedRow},
+    chunk::PackedRow,
     pack::{self, LONGEST_US},
+    values::Names,
 };
 use crate::{
     domain::{

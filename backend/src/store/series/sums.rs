@@ -1,7 +1,7 @@
 //! What is summed up of a device's metrics: kept for packed rows, made on the spot for the others.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     ops::ControlFlow,
 };
 
@@ -19,7 +19,7 @@ use crate::{
         series::{Bucket, Order, Span, Steps},
         verdict::Label,
     },
-    store::{readings::label_to_sql, writer::NO_READING},
+    store::{from_sql, readings::label_to_sql, writer::NO_READING},
 };
 
 /// In place of a metric's name: the score, which every reading has. So its count is that of the readings. By hours alone.
@@ -30,34 +30,51 @@ const HOUR_US: i64 = 3_600_000_000;
 
 /// Adds packed rows to the sums of their minutes and hours.
 pub(super) fn add(connection: &Connection, device: i64, rows: &[PackedRow]) -> Result<(), StoreError> {
-    let score = |row: &PackedRow| Some((SCORE.to_owned(), row.score));
-    merge(connection, device, rows, &|row| score(row).into_iter().chain(row.values.numbers()).collect())
+    merge(connection, device, rows, true)
 }
 
-/// Adds what is taken of each row to the sums that are kept. Silences are no readings.
-fn merge(
-    connection: &Connection,
-    device: i64,
-    rows: &[PackedRow],
-    values: &dyn Fn(&PackedRow) -> Vec<(String, f64)>,
-) -> Result<(), StoreError> {
-    let mut blocks: HashMap<(String, Grain, i64), Block> = HashMap::new();
+/// Adds rows to the sums that are kept: their values, and their scores if asked. Silences are no readings.
+fn merge(connection: &Connection, device: i64, rows: &[PackedRow], with_score: bool) -> Result<(), StoreError> {
+    let mut new = New::default();
     for row in rows.iter().filter(|row| row.kind != NO_READING) {
-        for (metric, value) in values(row) {
-            let sum = Sum::of(value, row.time_us, row.label == label_to_sql(Label::Anomaly));
-            // Of the score only the hours: it is asked for to count readings, and all its bits take room.
-            for grain in Grain::ALL.into_iter().filter(|grain| metric != SCORE || *grain == Grain::Hour) {
-                let (start, place) = grain.place(row.time_us);
-                block::add(blocks.entry((metric.clone(), grain, start)).or_default(), place, &sum);
-            }
+        let sum = |value| Sum::of(value, row.time_us, row.label == label_to_sql(Label::Anomaly));
+        row.values.each(&mut |metric, value| new.add(metric, &Grain::ALL, &sum(value)));
+        // Of the score only the hours: it is asked for to count readings, and all its bits take room.
+        if with_score {
+            new.add(SCORE, &[Grain::Hour], &sum(row.score));
         }
     }
-    for ((metric, grain, start), new) in blocks {
-        let mut merged = load(connection, device, &metric, grain, start)?.unwrap_or_default();
-        new.iter().for_each(|(place, sum)| block::add(&mut merged, *place, sum));
-        store(connection, device, &metric, grain, start, &merged)?;
+    for (metric, blocks) in new.0 {
+        for ((grain, start), new) in blocks {
+            let merged = match load(connection, device, &metric, grain, start)? {
+                Some(mut there) => {
+                    new.iter().for_each(|(place, sum)| block::add(&mut there, *place, sum));
+                    there
+                }
+                None => new,
+            };
+            store(connection, device, &metric, grain, start, &merged)?;
+        }
     }
     Ok(())
+}
+
+/// What is added, by metric, and of each by block.
+#[derive(Default)]
+struct New(Vec<(String, BTreeMap<(Grain, i64), Block>)>);
+
+impl New {
+    /// Adds a sum to its step of each grain. Metrics are few: they are looked for in their order.
+    fn add(&mut self, metric: &str, grains: &[Grain], sum: &Sum) {
+        let at = self.0.iter().position(|(name, _)| name == metric).unwrap_or_else(|| {
+            self.0.push((metric.to_owned(), BTreeMap::new()));
+            self.0.len() - 1
+        });
+        for grain in grains {
+            let (start, place) = grain.place(sum.last_us);
+            block::add(self.0[at].1.entry((*grain, start)).or_default(), place, sum);
+        }
+    }
 }
 
 fn load(
@@ -113,7 +130,7 @@ pub(in crate::store) fn make_anew(connection: &Connection, device: i64, times: &
             }
         }
         let left = rows::packed(connection, device, from, from + HOUR_US)?;
-        merge(connection, device, &left, &|row| row.values.numbers())?;
+        merge(connection, device, &left, false)?;
     }
     Ok(())
 }
@@ -157,24 +174,9 @@ pub(super) fn buckets(
         let value = value(row).filter(|_| row.kind != NO_READING)?;
         Some(Sum::of(value, row.time_us, row.label == label_to_sql(Label::Anomaly)))
     };
-    let (from, to) = (steps.span().from().0, steps.span().to().0);
     if let Some(grain) = Grain::ALL.into_iter().rev().find(|grain| steps.micros() % (grain.seconds() * 1_000_000) == 0)
     {
-        let sql = "SELECT start, bytes FROM rollup
-                   WHERE device = ? AND metric = ? AND step = ? AND start > ? AND start < ? ORDER BY start";
-        let mut select = connection.prepare_cached(sql)?;
-        let before = from.div_euclid(1_000_000) - grain.block_seconds();
-        let mut blocks = select.query(params![device, metric, grain.seconds(), before, to.div_euclid(1_000_000)])?;
-        while let Some(row) = blocks.next()? {
-            let start: i64 = row.get(0)?;
-            let bytes = row.get_ref(1)?.as_blob().map_err(|error| StoreError::Damaged(format!("a sum: {error}")))?;
-            for (place, sum) in block::decode(grain, bytes)? {
-                let time = Micros((start + place * grain.seconds()) * 1_000_000);
-                if steps.span().contains(time) {
-                    add(time, &sum);
-                }
-            }
-        }
+        kept(connection, device, metric, grain, steps.span(), &mut add)?;
         for row in rows::unpacked(connection, device, steps.span())? {
             of_row(&row).iter().for_each(|sum| add(Micros(row.time_us), sum));
         }
@@ -192,8 +194,41 @@ fn bucket(start: Micros, sum: &Sum) -> Bucket {
     Bucket { start, count, sum, min, max, last, anomalies }
 }
 
-/// How many readings of a device there are in a span of whole hours.
+/// The sums that are kept of a metric in a span, each with the time at which its step begins.
+fn kept(
+    connection: &Connection,
+    device: i64,
+    metric: &str,
+    grain: Grain,
+    span: Span,
+    show: &mut dyn FnMut(Micros, &Sum),
+) -> Result<(), StoreError> {
+    let sql = "SELECT start, bytes FROM rollup
+               WHERE device = ? AND metric = ? AND step = ? AND start > ? AND start < ? ORDER BY start";
+    let mut select = connection.prepare_cached(sql)?;
+    let before = span.from().0.div_euclid(1_000_000) - grain.block_seconds();
+    let mut blocks =
+        select.query(params![device, metric, grain.seconds(), before, span.to().0.div_euclid(1_000_000)])?;
+    while let Some(row) = blocks.next()? {
+        let start: i64 = row.get(0)?;
+        let bytes = row.get_ref(1)?.as_blob().map_err(|error| StoreError::Damaged(format!("a sum: {error}")))?;
+        for (place, sum) in block::decode(grain, bytes)? {
+            let time = Micros((start + place * grain.seconds()) * 1_000_000);
+            if span.contains(time) {
+                show(time, &sum);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many readings of a device there are in a span of whole hours. Those that are not packed are counted and not read.
 pub(super) fn readings(connection: &Connection, device: i64, span: Span) -> Result<u64, StoreError> {
-    let steps = Steps::hours(span);
-    Ok(buckets(connection, device, SCORE, steps)?.iter().map(|bucket| bucket.count).sum())
+    let span = Steps::hours(span).span();
+    let sql = "SELECT count(*) FROM reading WHERE device = ? AND by_sequence <> ? AND time_us >= ? AND time_us < ?";
+    let mut select = connection.prepare_cached(sql)?;
+    let unpacked = select.query_row(params![device, NO_READING, span.from().0, span.to().0], |row| row.get(0))?;
+    let mut count = from_sql(unpacked);
+    kept(connection, device, SCORE, Grain::Hour, span, &mut |_, sum| count += sum.count)?;
+    Ok(count)
 }
