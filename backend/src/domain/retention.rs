@@ -164,7 +164,7 @@ mod tests {
         let of = |kind: &Arc<DeviceType>, device: &str| {
             ByType { kinds: Arc::new(One(Arc::clone(kind))), others }.of(&DeviceName::new(device).unwrap(), "generic")
         };
-        assert_eq!(of(&kind, "pump"), "2d,minute=90d".parse().unwrap());
+        assert_eq!(of(&kind, "pump"), "2d,minute=90d".parse::<Retention>().unwrap());
         assert_eq!(of(&kind, "unknown"), others);
         assert_eq!(of(&Arc::new(pump), "pump"), others);
     }

@@ -195,7 +195,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         packed(dir.path());
         let before = sums(dir.path(), "one");
-        assert_eq!((before.len(), before[1]), (5, (60, (60..120).sum::<i32>().into(), 119.0)));
+        assert_eq!((before.len(), before[1]), (5, (60, f64::from((60..120).sum::<i32>()), 119.0)));
         let mut eraser = Eraser::open(dir.path()).unwrap();
         let mut gone = 0;
         // Entry 1 is the reading of minute 100.
