@@ -147,7 +147,6 @@ mod tests {
 
     use std::{path::Path, time::Duration};
 
-    use super::*;
     use crate::{
         domain::{
             DeviceName, Micros, Millis,

@@ -59,9 +59,12 @@ fn merge(connection: &Connection, device: i64, rows: &[PackedRow], with_score: b
     Ok(())
 }
 
+/// What is summed up of one metric, by grain and beginning.
+type ByTime = BTreeMap<(Grain, i64), Block>;
+
 /// What is added, by metric, and of each by block.
 #[derive(Default)]
-struct New(Vec<(String, BTreeMap<(Grain, i64), Block>)>);
+struct New(Vec<(String, ByTime)>);
 
 impl New {
     /// Adds a sum to its step of each grain. Metrics are few: they are looked for in their order.
