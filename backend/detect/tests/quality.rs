@@ -51,6 +51,11 @@ fn check(name: &str, model: &Model, profile: &'static Profile, seed: u64) {
     let device_days = f64::from(DEVICES) * DAYS as f64;
     for (kind, rate) in KINDS {
         let [events, found, alarms] = run(model, profile, seed, &[Injection { kind, rate }]);
+        // A pump runs as it is set, day and night: no value is unusual for the hour.
+        if profile.name == "infusion-pump" && kind == Kind::Contextual {
+            assert_eq!(events, 0);
+            continue;
+        }
         let recall = found as f64 / events as f64;
         let a_day = alarms as f64 / device_days;
         println!(

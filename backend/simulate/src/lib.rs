@@ -32,7 +32,7 @@ mod stream;
 
 pub use event::{Event, Injection, Kind};
 pub use flows::{Attack, FLOW_COLUMNS, Flow, FlowStream, flow_devices};
-pub use profile::{Metric, Profile, profile, profiles};
+pub use profile::{Metric, Profile, general, profile, profiles};
 pub use scenario::{Course, SCENARIO_READINGS, Scenario};
 pub use stream::{CHANGE_MARK, SPACING, SimulateError, Stream, WARM_UP};
 

@@ -35,6 +35,12 @@ pub fn profiles() -> &'static [Profile] {
     &PROFILES
 }
 
+/// Those of which the model for unknown devices is trained: a day of people, of machines and of the weather. With more of
+/// them it finds less of each, since what is unusual for one is usual for another.
+pub fn general() -> &'static [Profile] {
+    &PROFILES[..3]
+}
+
 /// The built-in profile of that name.
 pub fn profile(name: &str) -> Option<&'static Profile> {
     PROFILES.iter().find(|profile| profile.name == name)

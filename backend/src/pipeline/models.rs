@@ -115,7 +115,7 @@ impl Models {
             by_profile.insert(profile.name.to_owned(), kept.into());
         }
         let generic = load(&archive, GENERIC, || {
-            for profile in simulate::profiles() {
+            for profile in simulate::general() {
                 all.add_sample(&clean_sample(profile).map_err(|source| detect_error(GENERIC, source))?);
             }
             Ok((std::mem::take(&mut all), Vec::new()))
@@ -225,7 +225,7 @@ pub(crate) fn built_in(profile: &str) -> Result<Model, ModelError> {
     let train = || {
         let Some(known) = simulate::profile(profile) else {
             let mut all = TrainingSample::new();
-            for known in simulate::profiles() {
+            for known in simulate::general() {
                 all.add_sample(&clean_sample(known)?);
             }
             return train(GENERIC, &TrainSpec::new(GENERIC, Vec::new(), SEED)?, &all);

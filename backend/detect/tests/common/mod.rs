@@ -37,7 +37,7 @@ pub(crate) fn train(profile: &'static Profile) -> Model {
 /// A model for metrics that it does not know.
 pub(crate) fn train_generic() -> Model {
     let mut all = TrainingSample::new();
-    for profile in simulate::profiles() {
+    for profile in simulate::general() {
         all.add_sample(&sample(profile));
     }
     Model::train(&TrainSpec::new("generic", Vec::new(), 42).unwrap(), &all).unwrap()
