@@ -141,7 +141,7 @@ impl Held {
 
 /// Who runs this, now.
 fn now() -> By {
-    By::operator(SystemClock.now())
+    By::operator(&config::operator(), SystemClock.now())
 }
 
 fn lock(dir: &Path) -> Result<Option<std::fs::File>, WrongUse> {

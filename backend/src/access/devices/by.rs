@@ -7,7 +7,6 @@ use ledger::audit::Record;
 
 use crate::{
     access::{Pass, audit_record},
-    config::operator,
     domain::{Millis, registry::StoredKey},
 };
 
@@ -26,9 +25,9 @@ impl By {
         Self { who: pass.caller.to_string(), from: address.to_string(), at: now }
     }
 
-    /// Whoever runs the program, now.
-    pub(crate) fn operator(now: Millis) -> Self {
-        Self { who: operator(), from: "the command line".to_owned(), at: now }
+    /// Whoever runs the program, by the system's word, now.
+    pub(crate) fn operator(who: &str, now: Millis) -> Self {
+        Self { who: who.to_owned(), from: "the command line".to_owned(), at: now }
     }
 
     /// The record of an act.

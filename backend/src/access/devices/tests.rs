@@ -53,13 +53,14 @@ impl House {
 #[test]
 fn a_revoked_key_is_out_at_once_and_the_others_stay() {
     let house = house();
-    house.registrar.register(request("pump"), true, &By::operator(NOW)).unwrap();
-    let [one, two] = [0; 2].map(|_| house.registrar.make_key(&name("pump"), None, None, &By::operator(NOW)).unwrap());
+    house.registrar.register(request("pump"), true, &By::operator("a test", NOW)).unwrap();
+    let [one, two] =
+        [0; 2].map(|_| house.registrar.make_key(&name("pump"), None, None, &By::operator("a test", NOW)).unwrap());
     let pass = house.admit(Credentials::Key(&one.secret), NOW).unwrap();
     let other = house.admit(Credentials::Key(&two.secret), NOW).unwrap();
     assert_eq!(pass.caller, Caller::Device(name("pump")));
     assert!(pass.holds(NOW));
-    house.registrar.revoke_key(&name("pump"), one.stored.id, &By::operator(NOW)).unwrap();
+    house.registrar.revoke_key(&name("pump"), one.stored.id, &By::operator("a test", NOW)).unwrap();
     assert!(!pass.holds(NOW) && other.holds(NOW));
     assert_eq!(house.admit(Credentials::Key(&one.secret), NOW).unwrap_err(), Denied::Unknown);
     assert!(house.admit(Credentials::Key(&two.secret), NOW).is_ok());
@@ -67,9 +68,9 @@ fn a_revoked_key_is_out_at_once_and_the_others_stay() {
         assert_eq!(house.admit(Credentials::Key(wrong), NOW).unwrap_err(), Denied::Unknown, "{wrong}");
     }
     // Of another device there is no such key.
-    house.registrar.register(request("other"), true, &By::operator(NOW)).unwrap();
+    house.registrar.register(request("other"), true, &By::operator("a test", NOW)).unwrap();
     assert!(matches!(
-        house.registrar.revoke_key(&name("other"), two.stored.id, &By::operator(NOW)),
+        house.registrar.revoke_key(&name("other"), two.stored.id, &By::operator("a test", NOW)),
         Err(RegistrarError::None(_))
     ));
 }
@@ -77,30 +78,36 @@ fn a_revoked_key_is_out_at_once_and_the_others_stay() {
 #[test]
 fn two_keys_hold_beside_each_other_while_one_is_rotated() {
     let house = house();
-    house.registrar.register(request("pump"), true, &By::operator(NOW)).unwrap();
-    let old = house.registrar.make_key(&name("pump"), None, None, &By::operator(NOW)).unwrap();
+    house.registrar.register(request("pump"), true, &By::operator("a test", NOW)).unwrap();
+    let old = house.registrar.make_key(&name("pump"), None, None, &By::operator("a test", NOW)).unwrap();
     let open = house.admit(Credentials::Key(&old.secret), NOW).unwrap();
-    let (new, ends) = house.registrar.rotate_key(&name("pump"), old.stored.id, None, &By::operator(NOW)).unwrap();
+    let (new, ends) =
+        house.registrar.rotate_key(&name("pump"), old.stored.id, None, &By::operator("a test", NOW)).unwrap();
     assert_eq!(ends, Millis(NOW.0 + DAY));
     let before = Millis(ends.0 - 1);
     assert!(open.holds(before) && house.admit(Credentials::Key(&old.secret), before).is_ok());
     assert!(house.admit(Credentials::Key(&new.secret), ends).is_ok());
     assert!(!open.holds(ends) && house.admit(Credentials::Key(&old.secret), ends).is_err());
     // Rotated once more, it does not live longer than it would have.
-    let (_, again) =
-        house.registrar.rotate_key(&name("pump"), old.stored.id, Some(2 * 86_400), &By::operator(NOW)).unwrap();
+    let (_, again) = house
+        .registrar
+        .rotate_key(&name("pump"), old.stored.id, Some(2 * 86_400), &By::operator("a test", NOW))
+        .unwrap();
     assert_eq!(again, ends);
-    let (_, at_once) = house.registrar.rotate_key(&name("pump"), new.stored.id, Some(0), &By::operator(NOW)).unwrap();
+    let (_, at_once) =
+        house.registrar.rotate_key(&name("pump"), new.stored.id, Some(0), &By::operator("a test", NOW)).unwrap();
     assert_eq!(at_once, NOW);
     assert!(house.admit(Credentials::Key(&new.secret), NOW).is_err());
-    assert!(house.registrar.rotate_key(&name("pump"), new.stored.id, Some(u64::MAX), &By::operator(NOW)).is_err());
+    assert!(
+        house.registrar.rotate_key(&name("pump"), new.stored.id, Some(u64::MAX), &By::operator("a test", NOW)).is_err()
+    );
 }
 
 #[test]
 fn keys_that_have_ended_make_room_for_others() {
     let house = house();
-    house.registrar.register(request("pump"), true, &By::operator(NOW)).unwrap();
-    let make = |expires, now| house.registrar.make_key(&name("pump"), None, expires, &By::operator(now));
+    house.registrar.register(request("pump"), true, &By::operator("a test", NOW)).unwrap();
+    let make = |expires, now| house.registrar.make_key(&name("pump"), None, expires, &By::operator("a test", now));
     for nth in 0..16 {
         make((nth == 0).then_some(1), NOW).unwrap();
     }
@@ -120,8 +127,8 @@ fn a_disabled_device_is_out_by_every_door_and_back_when_it_is_enabled() {
         owner: Some(1),
         ..request("pump")
     };
-    house.registrar.register(doors, true, &By::operator(NOW)).unwrap();
-    let key = house.registrar.make_key(&name("pump"), None, None, &By::operator(NOW)).unwrap();
+    house.registrar.register(doors, true, &By::operator("a test", NOW)).unwrap();
+    let key = house.registrar.make_key(&name("pump"), None, None, &By::operator("a test", NOW)).unwrap();
     let by_key = house.admit(Credentials::Key(&key.secret), NOW).unwrap();
     let by_certificate = house.admit(Credentials::Certificate("pump"), NOW).unwrap();
     assert_eq!(house.at("198.51.100.7"), Caller::Device(name("pump")));
@@ -133,17 +140,17 @@ fn a_disabled_device_is_out_by_every_door_and_back_when_it_is_enabled() {
     };
     assert!(house.gate.may(&owner, Action::Send, &name("pump")).is_ok());
 
-    house.registrar.change(&name("pump"), change(r#"{"disabled": true}"#), &By::operator(NOW)).unwrap();
+    house.registrar.change(&name("pump"), change(r#"{"disabled": true}"#), &By::operator("a test", NOW)).unwrap();
     assert!(!by_key.holds(NOW) && !by_certificate.holds(NOW));
     assert!(house.admit(Credentials::Key(&key.secret), NOW).is_err());
     assert!(house.admit(Credentials::Certificate("pump"), NOW).is_err());
     assert_eq!(house.at("198.51.100.7"), Caller::Nobody);
     assert!(house.gate.may(&owner, Action::Send, &name("pump")).unwrap_err().to_string().contains("disabled"));
     assert!(house.gate.may(&owner, Action::ReadReadings, &name("pump")).is_ok());
-    let late = house.registrar.make_key(&name("pump"), None, None, &By::operator(NOW)).unwrap();
+    let late = house.registrar.make_key(&name("pump"), None, None, &By::operator("a test", NOW)).unwrap();
     assert!(house.admit(Credentials::Key(&late.secret), NOW).is_err());
 
-    house.registrar.change(&name("pump"), change(r#"{"disabled": false}"#), &By::operator(NOW)).unwrap();
+    house.registrar.change(&name("pump"), change(r#"{"disabled": false}"#), &By::operator("a test", NOW)).unwrap();
     assert!(!by_key.holds(NOW), "an ended connection stays ended");
     for key in [&key, &late] {
         assert!(house.admit(Credentials::Key(&key.secret), NOW).is_ok());
@@ -161,7 +168,7 @@ fn an_address_is_of_the_narrowest_network_and_opens_no_door_by_itself() {
         house.registrar.register(
             DeviceRequest { addresses, keyless, r#type: kind, ..request(device) },
             true,
-            &By::operator(NOW),
+            &By::operator("a test", NOW),
         )
     };
     of("hall", &["10.0.0.0/8", "2001:db8::/48"], false).unwrap();
@@ -183,9 +190,12 @@ fn an_address_is_of_the_narrowest_network_and_opens_no_door_by_itself() {
     assert_eq!((house.at("10.1.2.3"), house.at("10.2.0.1")), (Caller::Nobody, Caller::Nobody));
     assert_eq!(house.at("10.1.2.4"), Caller::Device(name("ward")));
     assert!(matches!(of("thief", &["10.1.0.0/16"], true), Err(RegistrarError::AddressTaken(_))));
-    house.registrar.change(&name("bed"), change(r#"{"addresses": ["10.9.9.9"]}"#), &By::operator(NOW)).unwrap();
+    house
+        .registrar
+        .change(&name("bed"), change(r#"{"addresses": ["10.9.9.9"]}"#), &By::operator("a test", NOW))
+        .unwrap();
     assert_eq!(devices.at("10.1.2.3".parse().unwrap()), Some(name("ward")));
-    house.registrar.remove(&name("ward"), &By::operator(NOW)).unwrap();
+    house.registrar.remove(&name("ward"), &By::operator("a test", NOW)).unwrap();
     assert_eq!(devices.at("10.1.2.3".parse().unwrap()), Some(name("hall")));
     assert_eq!(house.at("10.1.2.4"), Caller::Nobody);
 }
@@ -193,20 +203,23 @@ fn an_address_is_of_the_narrowest_network_and_opens_no_door_by_itself() {
 #[test]
 fn a_certificate_lets_only_those_in_that_are_registered_for_it() {
     let house = house();
-    house.registrar.register(request("plain"), true, &By::operator(NOW)).unwrap();
-    house.registrar.register(DeviceRequest { certificate: true, ..request("pump") }, true, &By::operator(NOW)).unwrap();
+    house.registrar.register(request("plain"), true, &By::operator("a test", NOW)).unwrap();
+    house
+        .registrar
+        .register(DeviceRequest { certificate: true, ..request("pump") }, true, &By::operator("a test", NOW))
+        .unwrap();
     let pass = house.admit(Credentials::Certificate("pump"), NOW).unwrap();
     for stranger in ["plain", "nobody", "", "pump\n"] {
         assert!(house.admit(Credentials::Certificate(stranger), NOW).is_err(), "{stranger:?}");
     }
-    house.registrar.change(&name("pump"), change(r#"{"certificate": false}"#), &By::operator(NOW)).unwrap();
+    house.registrar.change(&name("pump"), change(r#"{"certificate": false}"#), &By::operator("a test", NOW)).unwrap();
     assert!(!pass.holds(NOW));
 }
 
 #[test]
 fn a_table_registers_what_can_be_and_says_why_the_rest_cannot() {
     let house = house();
-    house.registrar.register(request("there"), true, &By::operator(NOW)).unwrap();
+    house.registrar.register(request("there"), true, &By::operator("a test", NOW)).unwrap();
     let address = |name: &str, address: &str| DeviceRequest { addresses: vec![address.into()], ..request(name) };
     let kind = DeviceRequest { r#type: Some("toaster".into()), ..request("c") };
     let requests = vec![
@@ -218,7 +231,7 @@ fn a_table_registers_what_can_be_and_says_why_the_rest_cannot() {
         request("d"),
         request(" "),
     ];
-    let results = house.registrar.import(requests, true, true, &By::operator(NOW)).unwrap();
+    let results = house.registrar.import(requests, true, true, &By::operator("a test", NOW)).unwrap();
     let said: Vec<String> =
         results.iter().map(|r| r.as_ref().err().map(ToString::to_string).unwrap_or_default()).collect();
     for (said, word) in said.iter().zip(["", "another device", "toaster", "registered", "", "registered", "name"]) {

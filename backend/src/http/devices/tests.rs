@@ -43,7 +43,7 @@ impl Desks {
         let house = House::new(false, false);
         for (name, owner) in [("mine", Some(2)), ("theirs", Some(3)), ("nobodys", None)] {
             let request = DeviceRequest { name: name.into(), owner, ..DeviceRequest::default() };
-            house.registrar.register(request, true, &By::operator(SystemClock.now())).unwrap();
+            house.registrar.register(request, true, &By::operator("a test", SystemClock.now())).unwrap();
         }
         Self { house }
     }

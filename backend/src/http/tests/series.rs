@@ -315,7 +315,7 @@ async fn an_owner_reads_what_is_hers_and_another_device_is_as_one_that_does_not_
     let made = bench.house.accounts.create_user(&pass(Caller::Trial), "olga", roles).await.unwrap();
     let id = made.kept.id;
     let request = api::DeviceRequest { name: "d".into(), owner: Some(id.0 as u64), ..Default::default() };
-    bench.house.registrar.register(request, true, &By::operator(SystemClock.now())).unwrap();
+    bench.house.registrar.register(request, true, &By::operator("a test", SystemClock.now())).unwrap();
 
     let person = |roles| pass(Caller::Person { id, name: "olga".into(), roles, scopes: Scopes::SESSION });
     let olga = person(roles);

@@ -28,7 +28,7 @@ async fn a_type_sets_limits_and_profile_and_its_changes_hold_at_once() {
     let now = SystemClock.now();
     let name = DeviceName::new("bed-1").unwrap();
     let request = |kind: &str| DeviceRequest { name: "bed-1".into(), r#type: Some(kind.into()), ..Default::default() };
-    registrar.register(request("patient-monitor"), true, &By::operator(now)).unwrap();
+    registrar.register(request("patient-monitor"), true, &By::operator("a test", now)).unwrap();
     let label = async |sequence, spo2| {
         let result = bench.submit(vec![saturation("bed-1", sequence, spo2)]).await.remove(0);
         result.unwrap().verdict.label
@@ -40,11 +40,15 @@ async fn a_type_sets_limits_and_profile_and_its_changes_hold_at_once() {
     // The ward changes its limit: the device is known, and follows from its next reading on.
     let mut definition = registrar.devices().type_named("patient-monitor").unwrap().definition().clone();
     definition.metrics.retain(|metric| metric.metric != "spo2");
-    registrar.put_type("patient-monitor", definition, &By::operator(now)).unwrap();
+    registrar.put_type("patient-monitor", definition, &By::operator("a test", now)).unwrap();
     assert_eq!(label(4, 85.0).await, Label::WarmingUp);
     // Another type, another limit.
     registrar
-        .change(&name, DeviceChange { r#type: Some("baby-monitor".into()), ..Default::default() }, &By::operator(now))
+        .change(
+            &name,
+            DeviceChange { r#type: Some("baby-monitor".into()), ..Default::default() },
+            &By::operator("a test", now),
+        )
         .unwrap();
     assert_eq!(label(5, 85.0).await, Label::Anomaly);
 

@@ -52,9 +52,9 @@ fn what_is_registered_is_there_when_the_store_is_opened_again() {
     };
     let (registered, key) = {
         let registrar = Registrar::open(store(dir.path())).unwrap();
-        registrar.register(odd, true, &By::operator(NOW)).unwrap();
-        let registered = registrar.set_public_key(&name, Some([9; 32]), &By::operator(NOW)).unwrap();
-        let key = registrar.make_key(&name, Some("spare".into()), None, &By::operator(NOW)).unwrap();
+        registrar.register(odd, true, &By::operator("a test", NOW)).unwrap();
+        let registered = registrar.set_public_key(&name, Some([9; 32]), &By::operator("a test", NOW)).unwrap();
+        let key = registrar.make_key(&name, Some("spare".into()), None, &By::operator("a test", NOW)).unwrap();
         assert!(registrar.devices().by_key(&key.secret, Millis(NOW.0 + 60_000)).is_some());
         registrar.note_used().unwrap();
         (registered, key)
@@ -68,7 +68,7 @@ fn what_is_registered_is_there_when_the_store_is_opened_again() {
     assert!(again.devices().by_key(&key.secret, NOW).is_some());
     assert_eq!(again.devices().at("2001:db8::1".parse().unwrap()), Some(name.clone()));
     assert_eq!(again.devices().public_key(&name), Some([9; 32]));
-    again.remove(&name, &By::operator(NOW)).unwrap();
+    again.remove(&name, &By::operator("a test", NOW)).unwrap();
     drop(again);
     let gone = Registrar::open(store(dir.path())).unwrap();
     assert!(gone.devices().by_key(&key.secret, NOW).is_none() && Registry::keys(&*reader, &name).unwrap().is_empty());
@@ -78,8 +78,8 @@ fn what_is_registered_is_there_when_the_store_is_opened_again() {
 fn the_secret_of_a_key_is_nowhere_on_disk() {
     let dir = tempfile::tempdir().unwrap();
     let registrar = Registrar::open(store(dir.path())).unwrap();
-    registrar.register(request("pump", "generic", None), true, &By::operator(NOW)).unwrap();
-    let key = registrar.make_key(&DeviceName::new("pump").unwrap(), None, None, &By::operator(NOW)).unwrap();
+    registrar.register(request("pump", "generic", None), true, &By::operator("a test", NOW)).unwrap();
+    let key = registrar.make_key(&DeviceName::new("pump").unwrap(), None, None, &By::operator("a test", NOW)).unwrap();
     let hidden = &key.secret.as_bytes()[12..];
     for file in std::fs::read_dir(dir.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
@@ -100,7 +100,11 @@ fn lists_by_every_filter_page_by_page_with_those_that_nobody_registered() {
         let tags = if name == "b" { [("ward".into(), "3".into())].into() } else { Default::default() };
         let location = (name == "c").then(|| "Ward 50%_".to_owned());
         registrar
-            .register(DeviceRequest { tags, location, ..request(name, kind, owner) }, true, &By::operator(NOW))
+            .register(
+                DeviceRequest { tags, location, ..request(name, kind, owner) },
+                true,
+                &By::operator("a test", NOW),
+            )
             .unwrap();
     }
     // A monitor is offline after two minutes, a pump after five.
@@ -161,7 +165,7 @@ fn a_changed_type_is_there_again_and_a_damaged_one_is_said_to_be() {
     };
     Registrar::open(store(dir.path()))
         .unwrap()
-        .put_type("icu-monitor", definition.clone(), &By::operator(NOW))
+        .put_type("icu-monitor", definition.clone(), &By::operator("a test", NOW))
         .unwrap();
     let reader = store(dir.path());
     let again = Registrar::open(std::sync::Arc::clone(&reader) as _).unwrap();
