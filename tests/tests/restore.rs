@@ -208,7 +208,7 @@ async fn a_node_that_lies_is_refused_and_leaves_nothing() {
     let to = trial.file("restored");
     let lies: [(liar::Lie, &str); 4] = [
         (liar::other_entry, "anchored is "),
-        (liar::other_payload, "payload 9: expected "),
+        (liar::other_payload, "): payload "),
         (liar::fewer_events, "it hides events"),
         (liar::no_first_event, "expected anchor number 1, found number 2"),
     ];
